@@ -1,0 +1,149 @@
+//! What is known of each module's arguments before anything runs: names, aliases, types, defaults, exclusions.
+//!
+//! Source: the DOCUMENTATION and argument specs of ansible-core 2.19 (facts only). One file per family under `spec/`;
+//! [`module`] finds a spec by short or full name. The controller checks a task's arguments with it; the agent relies on that.
+
+use std::fmt;
+
+/// The type of an option, as Ansible's argument specs name it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Type {
+    /// Text; numbers and booleans are turned into text.
+    Str,
+    /// Whole number; text that is one is accepted.
+    Int,
+    /// Number.
+    Float,
+    /// Ansible's booleans: true/false, yes/no, on/off, 1/0, y/n, t/f in any case.
+    Bool,
+    /// List; text is split at commas, anything else becomes a list of one.
+    List,
+    /// Mapping; `k=v` text and JSON text are accepted.
+    Dict,
+    /// A path: text with `~` and `$VAR` expanded on the host.
+    Path,
+    /// Anything.
+    Raw,
+    /// JSON: text that is JSON, or a container that is turned into JSON text.
+    Json,
+    /// A size in bytes: `10M`, `1Gi`.
+    Bytes,
+}
+
+/// One option of a module.
+#[derive(Debug, Clone, Copy)]
+pub struct Opt {
+    /// Canonical name.
+    pub name: &'static str,
+    /// Other names.
+    pub aliases: &'static [&'static str],
+    /// Type.
+    pub kind: Type,
+    /// Type of elements where `kind` is a list.
+    pub elements: Option<Type>,
+    /// Must be given.
+    pub required: bool,
+    /// Default, as JSON text (`"\"present\""`, `"false"`).
+    pub default: Option<&'static str>,
+    /// The only values allowed; empty means any.
+    pub choices: &'static [&'static str],
+    /// Sub-options of a dict (or of the dicts in a list); empty means free keys.
+    pub options: &'static [Opt],
+    /// Never shown, as Ansible's `no_log`.
+    pub no_log: bool,
+}
+
+/// Starting point for option tables: `Opt { aliases: &["dest"], ..opt("path", Type::Path) }`.
+pub const fn opt(name: &'static str, kind: Type) -> Opt {
+    Opt {
+        name,
+        aliases: &[],
+        kind,
+        elements: None,
+        required: false,
+        default: None,
+        choices: &[],
+        options: &[],
+        no_log: false,
+    }
+}
+
+/// A module's interface.
+#[derive(Debug, Clone, Copy)]
+pub struct Module {
+    /// Short name.
+    pub name: &'static str,
+    /// Full name in its collection.
+    pub fqcn: &'static str,
+    /// Other short names that mean the same module (`systemd` and `systemd_service`).
+    pub aliases: &'static [&'static str],
+    /// The options.
+    pub options: &'static [Opt],
+    /// Takes free-form text (`command: echo hi`), which arrives as the option `_raw_params`.
+    pub free_form: bool,
+    /// Also takes owner, group, mode, attributes, the SELinux options and unsafe_writes ([`FILE_COMMON`]).
+    pub file_common: bool,
+    /// Groups of options of which at most one may be given.
+    pub mutually_exclusive: &'static [&'static [&'static str]],
+    /// Groups of options of which at least one must be given.
+    pub required_one_of: &'static [&'static [&'static str]],
+    /// Groups of options that must be given together.
+    pub required_together: &'static [&'static [&'static str]],
+    /// `(option, value, needed options)`.
+    pub required_if: &'static [(&'static str, &'static str, &'static [&'static str])],
+    /// Runs on the controller, not on the host (`debug`, `set_fact`, …).
+    pub on_controller: bool,
+    /// Has a check mode.
+    pub check_mode: bool,
+}
+
+impl fmt::Display for Module {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.fqcn)
+    }
+}
+
+/// Starting point for module tables.
+pub const fn spec(name: &'static str, fqcn: &'static str, options: &'static [Opt]) -> Module {
+    Module {
+        name,
+        fqcn,
+        aliases: &[],
+        options,
+        free_form: false,
+        file_common: false,
+        mutually_exclusive: &[],
+        required_one_of: &[],
+        required_together: &[],
+        required_if: &[],
+        on_controller: false,
+        check_mode: true,
+    }
+}
+
+/// The options that every module which makes files takes.
+pub const FILE_COMMON: &[Opt] = &[
+    opt("mode", Type::Raw),
+    opt("owner", Type::Str),
+    opt("group", Type::Str),
+    opt("seuser", Type::Str),
+    opt("serole", Type::Str),
+    opt("selevel", Type::Str),
+    opt("setype", Type::Str),
+    Opt { aliases: &["attr"], ..opt("attributes", Type::Str) },
+    Opt { default: Some("false"), ..opt("unsafe_writes", Type::Bool) },
+];
+
+/// All modules, one slice per family.
+const FAMILIES: &[&[Module]] = &[];
+
+/// The module of this name: short, full (`ansible.builtin.copy`, `ansible.legacy.copy`) or an alias.
+pub fn module(name: &str) -> Option<&'static Module> {
+    let short = name.strip_prefix("ansible.builtin.").or_else(|| name.strip_prefix("ansible.legacy.")).unwrap_or(name);
+    all().find(|m| m.name == short || m.fqcn == name || m.aliases.contains(&short))
+}
+
+/// All modules.
+pub fn all() -> impl Iterator<Item = &'static Module> {
+    FAMILIES.iter().flat_map(|family| family.iter())
+}
