@@ -103,13 +103,9 @@ mod tests {
     fn takes_out_every_form() {
         let redactor = Redactor::new();
         redactor.add("p@ss 'w/ord\"");
-        for text in [
-            "p@ss 'w/ord\"",
-            "p%40ss%20%27w%2Ford%22",
-            "p@ss '\"'\"'w/ord\"",
-            "p@ss 'w/ord\\\"",
-            "cEBzcyAndy9vcmQi",
-        ] {
+        for text in
+            ["p@ss 'w/ord\"", "p%40ss%20%27w%2Ford%22", "p@ss '\"'\"'w/ord\"", "p@ss 'w/ord\\\"", "cEBzcyAndy9vcmQi"]
+        {
             assert_eq!(redactor.redact(&format!("x {text} y")), "x <sensitive> y", "{text}");
         }
     }
