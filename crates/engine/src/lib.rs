@@ -2,6 +2,7 @@
 //! post-processors, artifacts. Knows no cloud and no SSH: those implement the traits that stand here.
 
 pub mod communicator;
+pub mod connect;
 pub mod event;
 pub mod journal;
 pub mod run;
