@@ -33,7 +33,9 @@ pub enum FrameError {
 impl fmt::Display for FrameError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            FrameError::TooLarge { length } => write!(f, "a frame of {length} bytes is larger than the protocol allows"),
+            FrameError::TooLarge { length } => {
+                write!(f, "a frame of {length} bytes is larger than the protocol allows")
+            }
             FrameError::Head(why) => write!(f, "a frame's head can't be read: {why}"),
         }
     }
@@ -87,7 +89,8 @@ impl Decoder {
     pub fn next_frame<T: DeserializeOwned>(&mut self) -> Result<Option<Frame<T>>, FrameError> {
         let rest = &self.buffer[self.read..];
         let Some(lengths) = rest.get(..8) else { return Ok(None) };
-        let length = |at: usize| u32::from_le_bytes([lengths[at], lengths[at + 1], lengths[at + 2], lengths[at + 3]]) as usize;
+        let length =
+            |at: usize| u32::from_le_bytes([lengths[at], lengths[at + 1], lengths[at + 2], lengths[at + 3]]) as usize;
         let (head, body) = (length(0), length(4));
         if head > MAX_HEAD || body > MAX_BODY {
             return Err(FrameError::TooLarge { length: head.max(body) });
@@ -108,8 +111,7 @@ mod tests {
 
     #[test]
     fn round_trip_byte_by_byte() {
-        let bytes: Vec<u8> =
-            [encode(&1u32, b"abc"), encode(&2u32, b"")].into_iter().flat_map(Result::unwrap).collect();
+        let bytes: Vec<u8> = [encode(&1u32, b"abc"), encode(&2u32, b"")].into_iter().flat_map(Result::unwrap).collect();
         let mut decoder = Decoder::new();
         let mut seen = Vec::new();
         for byte in bytes {

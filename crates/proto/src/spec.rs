@@ -91,6 +91,12 @@ pub struct Module {
     pub required_together: &'static [&'static [&'static str]],
     /// `(option, value, needed options)`.
     pub required_if: &'static [(&'static str, &'static str, &'static [&'static str])],
+    /// `(option, value, options of which at least one is needed)`.
+    pub required_if_any: &'static [(&'static str, &'static str, &'static [&'static str])],
+    /// `(option, options that must be given with it)`.
+    pub required_by: &'static [(&'static str, &'static [&'static str])],
+    /// Takes any further option (`set_fact`, `add_host`).
+    pub free_keys: bool,
     /// Runs on the controller, not on the host (`debug`, `set_fact`, …).
     pub on_controller: bool,
     /// Has a check mode.
@@ -116,6 +122,9 @@ pub const fn spec(name: &'static str, fqcn: &'static str, options: &'static [Opt
         required_one_of: &[],
         required_together: &[],
         required_if: &[],
+        required_if_any: &[],
+        required_by: &[],
+        free_keys: false,
         on_controller: false,
         check_mode: true,
     }
@@ -134,8 +143,26 @@ pub const FILE_COMMON: &[Opt] = &[
     Opt { default: Some("false"), ..opt("unsafe_writes", Type::Bool) },
 ];
 
+mod commands;
+mod controller;
+mod files;
+mod info;
+mod net;
+mod packages;
+mod storage;
+mod system;
+
 /// All modules, one slice per family.
-const FAMILIES: &[&[Module]] = &[];
+const FAMILIES: &[&[Module]] = &[
+    files::MODULES,
+    commands::MODULES,
+    packages::MODULES,
+    system::MODULES,
+    storage::MODULES,
+    net::MODULES,
+    info::MODULES,
+    controller::MODULES,
+];
 
 /// The module of this name: short, full (`ansible.builtin.copy`, `ansible.legacy.copy`) or an alias.
 pub fn module(name: &str) -> Option<&'static Module> {
@@ -146,4 +173,44 @@ pub fn module(name: &str) -> Option<&'static Module> {
 /// All modules.
 pub fn all() -> impl Iterator<Item = &'static Module> {
     FAMILIES.iter().flat_map(|family| family.iter())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn names_lead_to_one_module_and_tables_name_known_options() {
+        let mut names = BTreeSet::new();
+        for module in all() {
+            for name in module.aliases.iter().copied().chain([module.name]) {
+                assert!(names.insert(name), "{name} stands twice");
+            }
+            let mut options = BTreeSet::new();
+            if module.free_form {
+                options.insert("_raw_params");
+            }
+            let common = if module.file_common { FILE_COMMON } else { &[] };
+            for option in module.options.iter().chain(common) {
+                for name in option.aliases.iter().copied().chain([option.name]) {
+                    assert!(options.insert(name), "{module}: option {name} stands twice");
+                }
+                if let Some(default) = option.default {
+                    assert!(serde_json::from_str::<serde_json::Value>(default).is_ok(), "{module}: {}", option.name);
+                }
+            }
+            let groups = [module.mutually_exclusive, module.required_one_of, module.required_together];
+            for name in groups.into_iter().flatten().copied().flatten() {
+                assert!(options.contains(name), "{module}: {name} is in a group but no option");
+            }
+            for (option, _, needed) in module.required_if.iter().chain(module.required_if_any) {
+                assert!(options.contains(option), "{module}: {option}");
+                assert!(needed.iter().all(|n| options.contains(n)), "{module}: {needed:?}");
+            }
+        }
+        assert_eq!(module("ansible.builtin.systemd").map(|m| m.name), Some("systemd_service"));
+        assert_eq!(module("ansible.posix.mount").map(|m| m.name), Some("mount"));
+        assert!(module("nonesuch").is_none());
+    }
 }
