@@ -1,8 +1,20 @@
 //! Ansible's templating: values that remember which strings are templates, lazy variables, Jinja with Ansible's filters,
 //! tests and globals, native result types.
 //!
-//! Knows no play, host or module: variables come through [`VarSource`], lookups through [`Lookups`].
+//! Knows no play, host or module: variables come through [`VarSource`], lookups through [`Lookups`], the controller's clock,
+//! random numbers, environment and files through [`Host`]. Lexing and parsing are minijinja's; evaluation is our own,
+//! because Ansible's values follow Python's rules (docs/decisions/0002).
 
+mod error;
+mod host;
+mod options;
+mod sources;
+mod templar;
 mod value;
 
+pub use error::{Detail, ErrorKind, Frame, LookupError, TemplateError, Warning};
+pub use host::{FileKind, FileStat, Host, Stamp};
+pub use options::{FileOptions, Limits};
+pub use sources::{Loader, LookupContext, Lookups, NoLoader, NoLookups, Overlay, VarSource};
+pub use templar::{CheckKind, Templar};
 pub use value::{Key, Map, Str, Value};
