@@ -1,161 +1,250 @@
-//! How a builder gets a [`Communicator`]: what to connect to, as whom, and which host key is right. `imgbuild-ssh` implements
-//! [`Connect`]; nothing here opens a socket.
+//! What a connection needs to know, and the trait that makes one. Implemented by `imgbuild-ssh`; filled in by builders from a
+//! template's `ssh_*` options and by [`crate::agent_link`] from an inventory.
 
 use crate::communicator::{CommError, Communicator};
 use async_trait::async_trait;
 use imgbuild_diag::Secret;
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
 
 /// Makes connections.
 #[async_trait]
 pub trait Connect: Send + Sync {
-    /// Connects and logs in. Tries again until [`SshSpec::timeout`] has passed or [`SshSpec::handshake_attempts`] handshakes
-    /// have failed; a wrong host key ends it at once. Dropping the future gives up.
+    /// Connects and authenticates, trying again until `spec.deadline` has passed. Errors that a new try can't mend (a host
+    /// key that is not the expected one, a key file that can't be read) end it at once. Dropping the future gives up.
     async fn connect(&self, spec: &SshSpec) -> Result<Arc<dyn Communicator>, CommError>;
 }
 
-/// What to connect to and how. Field names are those of Packer's `ssh_*` options where there is one.
-#[derive(Debug, Clone)]
-pub struct SshSpec {
-    /// Name or address.
-    pub host: String,
-    /// TCP port.
-    pub port: u16,
-    /// User to log in as.
-    pub username: String,
-    /// Tried in this order.
-    pub auth: Vec<Auth>,
-    /// Which host key is accepted.
-    pub host_keys: HostKeys,
-    /// Give up this long after the first try (`ssh_timeout`). None: only `handshake_attempts` bounds it.
-    pub timeout: Option<Duration>,
-    /// Give up after this many handshakes that failed (`ssh_handshake_attempts`). Refused TCP connections do not count.
-    /// None: only `timeout` bounds it.
-    pub handshake_attempts: Option<u32>,
-    /// Commands get a pseudo-terminal (`ssh_pty`).
-    pub pty: bool,
-    /// Keep-alive messages this often (`ssh_keep_alive_interval`); none: never.
-    pub keep_alive_interval: Option<Duration>,
-    /// A read or write that takes longer breaks the connection (`ssh_read_write_timeout`); none: never.
-    pub read_write_timeout: Option<Duration>,
-    /// Go through this host (`ssh_bastion_*`).
-    pub bastion: Option<Bastion>,
-    /// Go through this SOCKS5 proxy (`ssh_proxy_*`).
-    pub proxy: Option<Proxy>,
-    /// Offer this side's agent to the far side (`ssh_disable_agent_forwarding` is its opposite). Needs [`Auth::Agent`].
-    pub agent_forwarding: bool,
-    /// How files travel (`ssh_file_transfer_method`).
-    pub file_transfer: FileTransfer,
-    /// Ciphers to offer, best first; empty: the implementation's own (`ssh_ciphers`).
-    pub ciphers: Vec<String>,
-    /// Key exchange algorithms to offer, best first; empty: the implementation's own (`ssh_key_exchange_algorithms`).
-    pub kex_algorithms: Vec<String>,
-    /// `port:host:port`, listening on this side (`ssh_local_tunnels`).
-    pub local_tunnels: Vec<String>,
-    /// `port:host:port`, listening on the far side (`ssh_remote_tunnels`).
-    pub remote_tunnels: Vec<String>,
+/// One way to authenticate; those of a spec are tried in order.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Auth {
+    /// A private key in memory: OpenSSH, PKCS#1 or PKCS#8 PEM.
+    Key {
+        /// The key.
+        pem: Secret,
+        /// Its passphrase.
+        passphrase: Option<Secret>,
+        /// An OpenSSH certificate for it (one line, `ssh-ed25519-cert-v01@openssh.com AAAA…`).
+        certificate: Option<String>,
+    },
+    /// A private key in a file, read when it is needed.
+    KeyFile {
+        /// The file.
+        path: PathBuf,
+        /// Its passphrase.
+        passphrase: Option<Secret>,
+        /// A certificate file for it.
+        certificate: Option<PathBuf>,
+        /// A file that is not there is passed over (default identities), not an error.
+        optional: bool,
+    },
+    /// The keys of an SSH agent.
+    Agent {
+        /// Its socket (`SSH_AUTH_SOCK`).
+        socket: PathBuf,
+    },
+    /// A password.
+    Password(Secret),
+    /// Every question of the server is answered with this password.
+    KeyboardInteractive(Secret),
+    /// No authentication at all (`none`).
+    None,
 }
 
-impl SshSpec {
-    /// A spec with Packer's defaults: 5 minutes, 10 handshakes, keep-alive every 5 s. No way to log in yet.
-    pub fn new(host: impl Into<String>, port: u16, username: impl Into<String>, host_keys: HostKeys) -> Self {
-        SshSpec {
-            host: host.into(),
-            port,
-            username: username.into(),
-            auth: Vec::new(),
-            host_keys,
-            timeout: Some(Duration::from_secs(300)),
-            handshake_attempts: Some(10),
-            pty: false,
-            keep_alive_interval: Some(Duration::from_secs(5)),
-            read_write_timeout: None,
-            bastion: None,
-            proxy: None,
-            agent_forwarding: false,
-            file_transfer: FileTransfer::Scp,
-            ciphers: Vec::new(),
-            kex_algorithms: Vec::new(),
-            local_tunnels: Vec::new(),
-            remote_tunnels: Vec::new(),
+/// What to do with a host key that the known-hosts files don't hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum UnknownKey {
+    /// Refuse it (`StrictHostKeyChecking=yes`, Ansible's `host_key_checking`).
+    #[default]
+    Refuse,
+    /// Take it and write it to the first file (`accept-new`).
+    Add,
+    /// Take it, write nothing. A *changed* key is still refused.
+    Accept,
+}
+
+/// Which host keys are right. Checked before anything of ours is sent.
+#[derive(Debug, Clone, PartialEq)]
+pub enum HostKeys {
+    /// One of these lines (`ssh-ed25519 AAAA…`, with or without host names before and comment after).
+    Expected(Vec<String>),
+    /// The one that `known_hosts` files hold for this host and port.
+    Known {
+        /// The files, in order; missing ones are empty.
+        files: Vec<PathBuf>,
+        /// For hosts that they don't hold.
+        unknown: UnknownKey,
+        /// Look up this name instead of the address (`HostKeyAlias`).
+        alias: Option<String>,
+    },
+    /// Any key, for a reason that is logged ("Packer does not check host keys of a builder's own instance").
+    Any {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// How bytes get to the host.
+#[derive(Clone, Default)]
+pub enum Route {
+    /// TCP.
+    #[default]
+    Direct,
+    /// Through another SSH server.
+    Bastion(Box<SshSpec>),
+    /// A SOCKS5 proxy.
+    Socks5(Proxy),
+    /// An HTTP proxy that knows CONNECT.
+    Http(Proxy),
+    /// Standard input and output of a local command (`ProxyCommand`, `%h %p %r` already filled in), run by `/bin/sh`.
+    Command(String),
+    /// Anything else that yields a stream (Session Manager).
+    Dial(Arc<dyn Dial>),
+}
+
+impl fmt::Debug for Route {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Route::Direct => f.write_str("Direct"),
+            Route::Bastion(spec) => f.debug_tuple("Bastion").field(spec).finish(),
+            Route::Socks5(proxy) => f.debug_tuple("Socks5").field(proxy).finish(),
+            Route::Http(proxy) => f.debug_tuple("Http").field(proxy).finish(),
+            Route::Command(line) => f.debug_tuple("Command").field(line).finish(),
+            Route::Dial(_) => f.write_str("Dial"),
         }
     }
 }
 
-/// A way to log in.
-#[derive(Debug, Clone)]
-pub enum Auth {
-    /// A private key in memory.
-    Key {
-        /// In OpenSSH's or a PEM format.
-        private: Secret,
-        /// An OpenSSH certificate for it, as one line.
-        certificate: Option<String>,
-    },
-    /// A private key in a file.
-    KeyFile {
-        /// The file; `~` is already resolved.
-        path: PathBuf,
-        /// For an encrypted key.
-        passphrase: Option<Secret>,
-        /// A file with an OpenSSH certificate for it.
-        certificate: Option<PathBuf>,
-    },
-    /// The keys of the agent at `SSH_AUTH_SOCK`.
-    Agent,
-    /// A password; also answers keyboard-interactive prompts.
-    Password(Secret),
+/// A stream of bytes in both directions.
+pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+
+/// Makes a stream to a host by means of its own.
+#[async_trait]
+pub trait Dial: Send + Sync {
+    /// A new stream to the host's SSH server. An error may be tried again.
+    async fn dial(&self) -> Result<Box<dyn Stream>, CommError>;
 }
 
-/// Which host key is accepted.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum HostKeys {
-    /// One of these, each as `type base64 [comment]`.
-    Expected(Vec<String>),
-    /// Those that a `known_hosts` file lists for this host.
-    KnownHostsFile(PathBuf),
-    /// Any; the text says why nothing better is known, for the log.
-    Any(&'static str),
-}
-
-/// How files travel.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum FileTransfer {
-    /// Packer's default. An implementation may use SFTP where the far side has it and the result is the same.
-    #[default]
-    Scp,
-    /// SFTP.
-    Sftp,
-}
-
-/// A host to go through.
-#[derive(Debug, Clone)]
-pub struct Bastion {
-    /// Name or address.
-    pub host: String,
-    /// TCP port.
-    pub port: u16,
-    /// User to log in as.
-    pub username: String,
-    /// Tried in this order.
-    pub auth: Vec<Auth>,
-    /// Ask the person at the terminal for what the bastion wants to know (`ssh_bastion_interactive`).
-    pub interactive: bool,
-    /// Which host key is accepted.
-    pub host_keys: HostKeys,
-}
-
-/// A SOCKS5 proxy.
-#[derive(Debug, Clone)]
+/// A proxy.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Proxy {
-    /// Name or address.
+    /// Host.
     pub host: String,
-    /// TCP port.
+    /// Port.
     pub port: u16,
-    /// User, if it wants one.
+    /// User, if it asks for one.
     pub username: Option<String>,
-    /// Its password.
+    /// Password.
     pub password: Option<Secret>,
+}
+
+/// How files travel (`ssh_file_transfer_method`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Transfer {
+    /// SFTP, and where the server has no such subsystem, a shell command. Best where nothing else is said.
+    #[default]
+    Auto,
+    /// SFTP or an error.
+    Sftp,
+    /// Packer's `scp`: without the SFTP subsystem. The far side needs no `scp` program: a shell with `cat` and `tar` does.
+    Scp,
+}
+
+/// A forwarded port (`ssh_local_tunnels`, `ssh_remote_tunnels`: `8080:db.internal:5432`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tunnel {
+    /// The address that listens; `localhost` where the option names only a port.
+    pub listen_host: String,
+    /// The port that listens.
+    pub listen_port: u16,
+    /// Where connections go.
+    pub host: String,
+    /// And to which port.
+    pub port: u16,
+}
+
+/// Everything about one SSH connection. [`SshSpec::new`] has the defaults of Packer's communicator.
+#[derive(Debug, Clone)]
+pub struct SshSpec {
+    /// Address.
+    pub host: String,
+    /// Port.
+    pub port: u16,
+    /// User.
+    pub username: String,
+    /// Ways to authenticate, in order.
+    pub auth: Vec<Auth>,
+    /// Right host keys.
+    pub host_keys: HostKeys,
+    /// How to get there.
+    pub route: Route,
+    /// All tries together may take this long (`ssh_timeout`).
+    pub deadline: Duration,
+    /// One try (TCP and handshake) may take this long, so that a port which accepts and hangs doesn't eat the deadline.
+    pub attempt_timeout: Duration,
+    /// Failed handshakes and authentications before giving up (`ssh_handshake_attempts`); 0 means only the deadline counts.
+    pub handshake_attempts: u32,
+    /// Whether a connection that can't be made is tried again at all (`ansible` tries once).
+    pub retry: bool,
+    /// Keep-alive interval (`ssh_keep_alive_interval`); zero means none. Three without an answer end the connection.
+    pub keepalive: Duration,
+    /// A connection on which nothing comes for this long is dead (`ssh_read_write_timeout`); `None` means never.
+    pub inactivity: Option<Duration>,
+    /// Ciphers, best first (`ssh_ciphers`); empty means the defaults.
+    pub ciphers: Vec<String>,
+    /// Key exchange algorithms (`ssh_key_exchange_algorithms`); empty means the defaults.
+    pub kex: Vec<String>,
+    /// Compress (`-C`).
+    pub compression: bool,
+    /// Ask for a pseudo-terminal for commands of provisioners (`ssh_pty`).
+    pub pty: bool,
+    /// Offer this agent socket to the far side.
+    pub forward_agent: Option<PathBuf>,
+    /// How files travel.
+    pub transfer: Transfer,
+    /// Ports that listen here.
+    pub local_tunnels: Vec<Tunnel>,
+    /// Ports that listen there.
+    pub remote_tunnels: Vec<Tunnel>,
+}
+
+impl SshSpec {
+    /// A spec with the defaults of Packer's communicator. Which host keys are right has no default.
+    pub fn new(host: impl Into<String>, username: impl Into<String>, host_keys: HostKeys) -> Self {
+        SshSpec {
+            host: host.into(),
+            port: 22,
+            username: username.into(),
+            auth: Vec::new(),
+            host_keys,
+            route: Route::Direct,
+            deadline: Duration::from_secs(300),
+            attempt_timeout: Duration::from_secs(30),
+            handshake_attempts: 10,
+            retry: true,
+            keepalive: Duration::from_secs(5),
+            inactivity: None,
+            ciphers: Vec::new(),
+            kex: Vec::new(),
+            compression: false,
+            pty: false,
+            forward_agent: None,
+            transfer: Transfer::Auto,
+            local_tunnels: Vec::new(),
+            remote_tunnels: Vec::new(),
+        }
+    }
+
+    /// `user@host:port`, for messages.
+    pub fn address(&self) -> String {
+        if self.host.contains(':') {
+            format!("{}@[{}]:{}", self.username, self.host, self.port)
+        } else {
+            format!("{}@{}:{}", self.username, self.host, self.port)
+        }
+    }
 }
