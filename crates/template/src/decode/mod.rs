@@ -1,0 +1,104 @@
+//! From a block's options to typed values, as weakly typed as Packer (mapstructure's `WeaklyTypedInput` and the plugin SDK's hooks).
+//!
+//! | wanted | taken besides |
+//! |---|---|
+//! | string | number as its shortest decimal text, `true` as `1`, `false` as `0` |
+//! | int | text in Go's syntax (`22`, `0x16`, `026`, `1_000`), `""` as 0, a fraction cut off, booleans |
+//! | bool | Go's words (`1 t T true True TRUE 0 f F …`), `""` as false, numbers |
+//! | trilean | the same, `""` as unset |
+//! | duration | `1h2m3s`; a bare number is nanoseconds |
+//! | list | one value as a list of one; text split at every comma; `""` and `{}` as empty |
+//! | map | a list of maps, merged |
+//! | nested block | only an object; where a list of blocks is wanted, one object |
+//!
+//! Option names are matched without regard to letter case; `null` counts as not written. [`read`] decodes everything at once and
+//! reports everything at once, so a [`Reader`] holds plain values and can't fail.
+
+mod docs;
+mod reader;
+mod scalar;
+mod structure;
+mod table;
+
+pub use docs::markdown;
+pub use reader::Reader;
+pub use scalar::{parse_bool, parse_duration, parse_int};
+pub use table::{Kind, Opt, Renamed, Table};
+
+use crate::interpolate::{self, Context};
+use crate::model::Body;
+use crate::value::{Entry, Map, Node, Value};
+use imgbuild_diag::{Diagnostic, Diagnostics};
+use std::cell::RefCell;
+use structure::Decoder;
+
+/// First pass over a body; see [`Body::reader`].
+pub(crate) fn read(body: &Body, table: &'static Table, context: &Context, diags: &mut Diagnostics) -> Reader {
+    let decoder = Decoder { diags: RefCell::new(Diagnostics::new()) };
+    let mut reader = Reader::new(table, body.span().clone());
+    for layer in &body.layers {
+        let rendered = render_options(layer, table, context, &mut decoder.diags.borrow_mut());
+        decoder.object(&rendered, table, "", &mut reader);
+    }
+    diags.extend(decoder.diags.into_inner());
+    reader
+}
+
+/// Renders every string of these options, keys of nested maps included, once; those marked `later` are checked for syntax only.
+/// A value that can't be rendered is dropped, its error told.
+fn render_options(options: &Map, table: &Table, context: &Context, diags: &mut Diagnostics) -> Map {
+    let mut rendered = Map::with_capacity(options.len());
+    for (name, entry) in options {
+        let row = structure::find(table, name);
+        let later = row.is_some_and(|row| row.later);
+        let before = diags.errors().count();
+        let node = render_node(&entry.node, name, later, context, diags);
+        if diags.errors().count() == before {
+            rendered.insert(name.clone(), Entry { key: entry.key.clone(), node });
+        } else {
+            // Keeps "unknown configuration key" for it; null counts as not written for the rest.
+            rendered.insert(name.clone(), Entry { key: entry.key.clone(), node: Node::new(Value::Null, node.span) });
+        }
+    }
+    rendered
+}
+
+fn render_node(node: &Node, option: &str, later: bool, context: &Context, diags: &mut Diagnostics) -> Node {
+    let render = |text: &String, span, diags: &mut Diagnostics| {
+        if !text.contains("{{") {
+            return text.clone();
+        }
+        let outcome = match interpolate::check(text, span, context) {
+            Err(error) => Err(named(error, "invalid", option)),
+            Ok(()) if later => Ok(text.clone()),
+            Ok(()) => interpolate::render_once(text, span, context).map_err(|e| named(e, "render", option)),
+        };
+        outcome.unwrap_or_else(|error| {
+            diags.push(error);
+            String::new()
+        })
+    };
+    let value = match &node.value {
+        Value::String(text) => Value::String(render(text, &node.span, diags)),
+        Value::List(list) => {
+            Value::List(list.iter().map(|item| render_node(item, option, later, context, diags)).collect())
+        }
+        Value::Map(map) => {
+            let mut rendered = Map::with_capacity(map.len());
+            for (key, entry) in map {
+                let name = render(key, &entry.key, diags);
+                let node = render_node(&entry.node, option, later, context, diags);
+                rendered.insert(name, Entry { key: entry.key.clone(), node });
+            }
+            Value::Map(rendered)
+        }
+        other => other.clone(),
+    };
+    Node::new(value, node.span.clone())
+}
+
+/// Packer's way to say which option an expression's error belongs to.
+fn named(mut error: Diagnostic, verb: &str, option: &str) -> Diagnostic {
+    error.message = format!("{verb} '{option}': {}", error.message);
+    error
+}
