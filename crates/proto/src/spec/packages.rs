@@ -7,8 +7,8 @@ use super::{Module, Opt, Type, opt, spec};
 /// The family.
 pub const MODULES: &[Module] = &[
     Module {
-        mutually_exclusive: &[&["deb", "package", "upgrade"]],
-        required_one_of: &[&["autoremove", "deb", "package", "update_cache", "upgrade"]],
+        mutually_exclusive: &[&["deb", "name", "upgrade"]],
+        required_one_of: &[&["autoremove", "deb", "name", "update_cache", "upgrade"]],
         ..spec(
             "apt",
             "ansible.builtin.apt",
@@ -23,7 +23,7 @@ pub const MODULES: &[Module] = &[
                 Opt { default: Some("12"), ..opt("update_cache_retry_max_delay", Type::Int) },
                 Opt { default: Some("0"), ..opt("cache_valid_time", Type::Int) },
                 Opt { default: Some("false"), ..opt("purge", Type::Bool) },
-                Opt { aliases: &["pkg", "name"], elements: Some(Type::Str), ..opt("package", Type::List) },
+                Opt { aliases: &["package", "pkg"], elements: Some(Type::Str), ..opt("name", Type::List) },
                 opt("deb", Type::Path),
                 Opt { aliases: &["default-release"], ..opt("default_release", Type::Str) },
                 Opt { aliases: &["install-recommends"], ..opt("install_recommends", Type::Bool) },
@@ -54,7 +54,6 @@ pub const MODULES: &[Module] = &[
                 Opt { default: Some("false"), ..opt("allow_change_held_packages", Type::Bool) },
                 Opt { default: Some("60"), ..opt("lock_timeout", Type::Int) },
                 Opt { default: Some("true"), ..opt("auto_install_module_deps", Type::Bool) },
-                Opt { aliases: &["package", "pkg"], elements: Some(Type::Str), ..opt("name", Type::List) },
             ],
         )
     },
