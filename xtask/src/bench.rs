@@ -1,0 +1,5 @@
+//! `cargo xtask bench`.
+#[derive(clap::Args)]
+pub struct Options {}
+/// Entry.
+pub fn run(_: &Options) -> anyhow::Result<u8> { Ok(0) }
