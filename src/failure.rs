@@ -1,0 +1,40 @@
+//! Exit codes, and the one place where an error becomes words.
+
+use imgbuild_diag::Diagnostics;
+
+/// All went well.
+pub const OK: u8 = 0;
+/// Anything else, as Packer: bad input, bad flags, a failed or cancelled build.
+pub const FAILED: u8 = 1;
+/// Things were created that could not be removed; they are listed.
+pub const LEAKED: u8 = 4;
+/// No command, or an unknown one, as Packer.
+pub const NO_COMMAND: u8 = 127;
+/// Ended by a second Ctrl-C: nothing was undone.
+pub const INTERRUPTED: u8 = 130;
+
+/// An error that ends a command: what to say was said already, or stands in it.
+#[derive(Debug)]
+pub enum Failure {
+    /// Everything has been said; end with this code.
+    Code(u8),
+    /// Show these.
+    Diagnostics(Diagnostics),
+    /// Show this chain of causes.
+    Error(anyhow::Error),
+}
+
+impl From<Diagnostics> for Failure {
+    fn from(all: Diagnostics) -> Self {
+        Failure::Diagnostics(all)
+    }
+}
+
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Self {
+        Failure::Error(error)
+    }
+}
+
+/// A command's outcome: its exit code, or why it failed.
+pub type Outcome = Result<u8, Failure>;

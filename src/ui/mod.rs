@@ -1,0 +1,104 @@
+//! What a person (or a program that reads our output) sees. The only place that writes to standard output and error.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "the one place that prints")]
+
+mod human;
+mod machine;
+
+use imgbuild_diag::Diagnostics;
+use imgbuild_engine::event::Sink;
+use std::io::{IsTerminal, Write};
+use std::sync::Arc;
+
+pub use human::Human;
+pub use machine::Machine;
+
+/// How to show things.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Style {
+    /// Colours: `-color` and no `NO_COLOR`/`PACKER_NO_COLOR`.
+    pub color: bool,
+    /// An RFC 3339 time before each line (`-timestamp-ui`).
+    pub timestamps: bool,
+    /// `-machine-readable`.
+    pub machine_readable: bool,
+    /// Live spinners and bars: standard error is a terminal.
+    pub live: bool,
+}
+
+impl Style {
+    /// What the flags and the environment ask for. `no_color` is whether NO_COLOR or PACKER_NO_COLOR is set.
+    pub fn new(color: bool, timestamps: bool, machine_readable: bool, no_color: bool) -> Self {
+        let live = std::io::stderr().is_terminal() && std::io::stdout().is_terminal() && !machine_readable;
+        Style { color: color && !no_color && !machine_readable, timestamps, machine_readable, live }
+    }
+
+    /// The consumer of a run's events.
+    pub fn sink(self) -> Arc<dyn Sink> {
+        if self.machine_readable { Arc::new(Machine::default()) } else { Arc::new(Human::new(self)) }
+    }
+}
+
+/// A line of data on standard output. A reader that went away is no error.
+pub fn line(text: impl AsRef<str>) {
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(text.as_ref().as_bytes()).and_then(|()| out.write_all(b"\n"));
+}
+
+/// Data on standard output as it is.
+pub fn data(bytes: &[u8]) {
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(bytes).and_then(|()| out.flush());
+}
+
+/// A line for the person on standard error.
+pub fn note(text: impl AsRef<str>) {
+    let mut err = std::io::stderr().lock();
+    let _ = err.write_all(text.as_ref().as_bytes()).and_then(|()| err.write_all(b"\n"));
+}
+
+/// Diagnostics of one pass, each with its place, on standard output as Packer does; machine-readable where asked for.
+pub fn diagnostics(style: Style, all: &Diagnostics) {
+    for diagnostic in all.iter() {
+        let text = diagnostic.to_string();
+        if style.machine_readable {
+            line(machine::record("", "ui", &["error", &text]));
+            continue;
+        }
+        let code = match diagnostic.severity {
+            imgbuild_diag::Severity::Error => "1;31",
+            imgbuild_diag::Severity::Warning => "1;33",
+        };
+        line(human::paint(style.color, code, &text));
+        line("");
+    }
+}
+
+/// A heading without a build, as `ui.Say` prints it.
+pub fn say(style: Style, text: &str) {
+    if style.machine_readable {
+        line(machine::record("", "ui", &["say", text]));
+    } else {
+        line(text);
+    }
+}
+
+/// Asks on the terminal; `None` where there is none.
+pub async fn ask(question: String) -> Option<String> {
+    if !std::io::stdin().is_terminal() {
+        return None;
+    }
+    tokio::task::spawn_blocking(move || {
+        {
+            let mut out = std::io::stdout().lock();
+            let _ = out.write_all(question.as_bytes()).and_then(|()| out.flush());
+        }
+        let mut answer = String::new();
+        match std::io::stdin().read_line(&mut answer) {
+            Ok(n) if n > 0 => Some(answer.trim_end_matches(['\r', '\n']).to_owned()),
+            _ => None,
+        }
+    })
+    .await
+    .ok()
+    .flatten()
+}

@@ -1,0 +1,12 @@
+//! The one integration binary: the built program against real parts (OpenSSH's sshd, the sandbox's machines, moto, Packer,
+//! cloud-init). Tests that need root or a package say so and print why they were left out; `cargo xtask test` installs all.
+
+mod support;
+
+mod build_sandbox;
+mod crash;
+mod moto;
+mod packer_client;
+mod playbook;
+mod userdata;
+mod validate;
