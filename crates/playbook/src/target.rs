@@ -164,3 +164,66 @@ pub trait Connector: Send + Sync {
     /// Connects to a host.
     async fn connect(&self, connection: &Connection) -> Result<Arc<dyn Target>, Unreachable>;
 }
+
+/// A connector with hosts that are already connected (the machine that a build provisions); other hosts go to the next one.
+pub struct Bound {
+    targets: std::collections::HashMap<String, Arc<dyn Target>>,
+    others: Option<Arc<dyn Connector>>,
+}
+
+impl Bound {
+    /// No host yet; `others` connects to hosts that are not bound, `None` refuses them.
+    pub fn new(others: Option<Arc<dyn Connector>>) -> Self {
+        Bound { targets: std::collections::HashMap::new(), others }
+    }
+
+    /// Binds a host of the inventory. Its connection is not closed at the end of a run: it is the caller's.
+    pub fn bind(mut self, host: impl Into<String>, target: Arc<dyn Target>) -> Self {
+        self.targets.insert(host.into(), target);
+        self
+    }
+}
+
+#[async_trait]
+impl Connector for Bound {
+    async fn connect(&self, connection: &Connection) -> Result<Arc<dyn Target>, Unreachable> {
+        match (self.targets.get(&connection.name), &self.others) {
+            (Some(target), _) => Ok(Arc::new(Borrowed(Arc::clone(target)))),
+            (None, Some(others)) => others.connect(connection).await,
+            (None, None) => {
+                Err(Unreachable { message: format!("no way to connect to host {:?} is known here", connection.name) })
+            }
+        }
+    }
+}
+
+/// A target whose owner closes it.
+struct Borrowed(Arc<dyn Target>);
+
+#[async_trait]
+impl Target for Borrowed {
+    async fn call(&self, call: ModuleCall, output: Option<OutputSink>) -> Result<Map<String, Value>, Unreachable> {
+        self.0.call(call, output).await
+    }
+    async fn raw(
+        &self,
+        command: &str,
+        become_: Option<&Become>,
+        environment: &BTreeMap<String, String>,
+        timeout: Option<u64>,
+    ) -> Result<RawOutcome, Unreachable> {
+        self.0.raw(command, become_, environment, timeout).await
+    }
+    async fn fetch(
+        &self,
+        path: &str,
+        become_: Option<&Become>,
+        into: &mut (dyn std::io::Write + Send),
+    ) -> Result<Result<u64, String>, Unreachable> {
+        self.0.fetch(path, become_, into).await
+    }
+    async fn reset(&self) -> Result<(), Unreachable> {
+        self.0.reset().await
+    }
+    async fn close(&self) {}
+}

@@ -1,0 +1,3 @@
+//! Runs plays.
+
+pub mod stats;

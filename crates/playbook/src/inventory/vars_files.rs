@@ -1,0 +1,116 @@
+//! `group_vars` and `host_vars` beside inventories and playbooks.
+
+use crate::settings::Settings;
+use crate::yaml;
+use imgbuild_diag::{Diagnostic, Diagnostics, Source};
+use imgbuild_jinja::Map;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Which of the two folders.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Of {
+    /// `group_vars`
+    Group,
+    /// `host_vars`
+    Host,
+}
+
+type Cached = HashMap<(PathBuf, Of, String), Result<Arc<Map>, Diagnostics>>;
+
+/// Reads the files when they are first asked for, once.
+#[derive(Default)]
+pub struct VarsFiles {
+    cache: Mutex<Cached>,
+}
+
+impl VarsFiles {
+    /// The variables that `dir` holds for a group or host.
+    pub fn get(&self, dir: &Path, of: Of, name: &str, settings: &Settings) -> Result<Arc<Map>, Diagnostics> {
+        let key = (dir.to_owned(), of, name.to_owned());
+        let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = cache.get(&key) {
+            return known.clone();
+        }
+        let folder = dir.join(match of {
+            Of::Group => "group_vars",
+            Of::Host => "host_vars",
+        });
+        let read =
+            if folder.is_dir() && !name.contains('/') { read_all(&folder, name, settings) } else { Ok(Map::new()) };
+        let read = read.map(Arc::new);
+        cache.insert(key, read.clone());
+        read
+    }
+}
+
+fn read_all(folder: &Path, name: &str, settings: &Settings) -> Result<Map, Diagnostics> {
+    let mut vars = Map::new();
+    let mut out = Diagnostics::new();
+    for file in files(folder, name) {
+        read_file(&file, settings, &mut vars, &mut out);
+    }
+    out.into_result(vars).map(|(vars, _)| vars)
+}
+
+/// Reads one file of variables into `vars`; later values win.
+pub fn read_file(file: &Path, settings: &Settings, vars: &mut Map, out: &mut Diagnostics) {
+    let text = match crate::vault::read_text(file, settings) {
+        Ok(text) => text,
+        Err(why) => {
+            out.push(Diagnostic::error(why));
+            return;
+        }
+    };
+    let source = Source::new(file.display().to_string(), text);
+    let options = yaml::Options { duplicate_keys: settings.duplicate_dict_key, ..yaml::Options::default() };
+    match yaml::load_with(&source, options, out) {
+        Ok(Some(node)) if node.as_map().is_some() => {
+            if settings.hash_merge {
+                crate::vars::merge::deep(vars, node.to_map());
+            } else {
+                vars.extend(node.to_map());
+            }
+        }
+        Ok(Some(node)) if !node.is_null() => out.push(
+            Diagnostic::error(format!("a file of variables must hold a dictionary, this is a {}", node.type_name()))
+                .at(&node.span),
+        ),
+        _ => {}
+    }
+}
+
+/// `name`, `name.yml`, `name.yaml`, `name.json`: the first that is there; of a directory all files below, sorted.
+fn files(folder: &Path, name: &str) -> Vec<PathBuf> {
+    for extension in ["", ".yml", ".yaml", ".json"] {
+        let path = folder.join(format!("{name}{extension}"));
+        if path.is_dir() {
+            let mut found = Vec::new();
+            below(&path, &mut found, 0);
+            return found;
+        }
+        if path.is_file() {
+            return vec![path];
+        }
+    }
+    Vec::new()
+}
+
+fn below(dir: &Path, found: &mut Vec<PathBuf>, depth: usize) {
+    let mut entries: Vec<PathBuf> = fs_err::read_dir(dir).into_iter().flatten().flatten().map(|e| e.path()).collect();
+    entries.sort();
+    for entry in entries {
+        let name = entry.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if name.starts_with('.') || name.ends_with('~') {
+            continue;
+        }
+        if entry.is_dir() {
+            if depth < 32 {
+                below(&entry, found, depth + 1);
+            }
+        } else if matches!(entry.extension().and_then(|e| e.to_str()), None | Some("yml" | "yaml" | "json")) {
+            found.push(entry);
+        }
+    }
+}

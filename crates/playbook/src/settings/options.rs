@@ -1,0 +1,233 @@
+//! The table of options that come from `ANSIBLE_*` variables and `ansible.cfg`.
+
+use super::{ConfigFile, Gathering, Reaction, ResultFormat, Settings, expand_home};
+use std::path::PathBuf;
+
+/// Something that was set and has no effect here, or a value that is not understood.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unknown {
+    /// Variable, or `[section] key`.
+    pub name: String,
+    /// Why it has no effect.
+    pub why: String,
+}
+
+struct Row {
+    env: &'static [&'static str],
+    file: &'static [(&'static str, &'static str)],
+    set: fn(&mut Settings, &Given) -> Result<(), String>,
+}
+
+/// A value and the directory that relative paths in it count from.
+struct Given {
+    text: String,
+    base: PathBuf,
+}
+
+impl Given {
+    fn bool(&self) -> Result<bool, String> {
+        parse_bool(&self.text).ok_or_else(|| format!("{:?} is no boolean", self.text))
+    }
+    fn number<T: std::str::FromStr>(&self) -> Result<T, String> {
+        self.text.trim().parse().map_err(|_| format!("{:?} is no whole number", self.text))
+    }
+    fn list(&self) -> Vec<String> {
+        self.text.split(',').map(|s| s.trim().to_owned()).filter(|s| !s.is_empty()).collect()
+    }
+    fn path(&self, text: &str, settings: &Settings) -> PathBuf {
+        let path = expand_home(text, settings);
+        let from_base = !(text.starts_with('/') || text.starts_with('~'));
+        if from_base { self.base.join(text) } else { path }
+    }
+    fn paths(&self, settings: &Settings) -> Vec<PathBuf> {
+        self.text.split(':').filter(|p| !p.is_empty()).map(|p| self.path(p.trim(), settings)).collect()
+    }
+    fn reaction(&self) -> Result<Reaction, String> {
+        match self.text.to_lowercase().as_str() {
+            "error" => Ok(Reaction::Error),
+            "warn" | "warning" => Ok(Reaction::Warn),
+            "ignore" => Ok(Reaction::Ignore),
+            _ => Err(format!("{:?} is not one of error, warn, ignore", self.text)),
+        }
+    }
+}
+
+/// Ansible's booleans.
+pub fn parse_bool(text: &str) -> Option<bool> {
+    match text.trim().to_lowercase().as_str() {
+        "y" | "yes" | "on" | "1" | "true" | "t" | "1.0" => Some(true),
+        "n" | "no" | "off" | "0" | "false" | "f" | "0.0" => Some(false),
+        _ => None,
+    }
+}
+
+macro_rules! rows {
+    ($( [$($env:literal),*] [$($section:literal . $key:literal),*] $set:expr; )*) => {
+        const ROWS: &[Row] = &[$( Row { env: &[$($env),*], file: &[$(($section, $key)),*], set: $set } ),*];
+    };
+}
+
+rows! {
+    ["ANSIBLE_INVENTORY"] ["defaults"."inventory"] |s, g| { s.inventory = g.list().iter().map(|p| {
+        g.path(p, s).display().to_string() }).collect(); Ok(()) };
+    ["ANSIBLE_FORKS"] ["defaults"."forks"] |s, g| { s.forks = g.number()?; Ok(()) };
+    ["ANSIBLE_VERBOSITY"] ["defaults"."verbosity"] |s, g| { s.verbosity = g.number()?; Ok(()) };
+    ["ANSIBLE_ROLES_PATH"] ["defaults"."roles_path"] |s, g| { s.roles_path = g.paths(s); Ok(()) };
+    ["ANSIBLE_COLLECTIONS_PATH", "ANSIBLE_COLLECTIONS_PATHS"] ["defaults"."collections_path", "defaults"."collections_paths"]
+        |s, g| { s.collections_path = g.paths(s); Ok(()) };
+    ["ANSIBLE_PLAYBOOK_DIR"] ["defaults"."playbook_dir"] |s, g| { s.playbook_dir = Some(g.path(&g.text, s)); Ok(()) };
+    ["ANSIBLE_GATHERING"] ["defaults"."gathering"] |s, g| { s.gathering = match g.text.to_lowercase().as_str() {
+        "implicit" => Gathering::Implicit, "explicit" => Gathering::Explicit, "smart" => Gathering::Smart,
+        _ => return Err(format!("{:?} is not one of implicit, explicit, smart", g.text)) }; Ok(()) };
+    ["ANSIBLE_GATHER_SUBSET"] ["defaults"."gather_subset"] |s, g| { s.gather_subset = g.list(); Ok(()) };
+    ["ANSIBLE_GATHER_TIMEOUT"] ["defaults"."gather_timeout"] |s, g| { s.gather_timeout = g.number()?; Ok(()) };
+    ["ANSIBLE_INJECT_FACT_VARS"] ["defaults"."inject_facts_as_vars"] |s, g| { s.inject_facts = g.bool()?; Ok(()) };
+    ["ANSIBLE_HASH_BEHAVIOUR"] ["defaults"."hash_behaviour"] |s, g| { s.hash_merge = g.text == "merge"; Ok(()) };
+    ["ANSIBLE_STRATEGY"] ["defaults"."strategy"] |s, g| { s.strategy = g.text.clone(); Ok(()) };
+    ["ANSIBLE_ANY_ERRORS_FATAL"] ["defaults"."any_errors_fatal"] |s, g| { s.any_errors_fatal = g.bool()?; Ok(()) };
+    ["ANSIBLE_NO_LOG"] ["defaults"."no_log"] |s, g| { s.no_log = g.bool()?; Ok(()) };
+    ["ANSIBLE_TASK_TIMEOUT"] ["defaults"."task_timeout"] |s, g| { s.task_timeout = g.number()?; Ok(()) };
+    ["ANSIBLE_POLL_INTERVAL"] ["defaults"."poll_interval"] |s, g| { s.poll_interval = g.number()?; Ok(()) };
+    ["ANSIBLE_HOST_PATTERN_MISMATCH"] ["inventory"."host_pattern_mismatch"]
+        |s, g| { s.host_pattern_mismatch = g.reaction()?; Ok(()) };
+    ["ANSIBLE_DUPLICATE_YAML_DICT_KEY"] ["defaults"."duplicate_dict_key"]
+        |s, g| { s.duplicate_dict_key = g.reaction()?; Ok(()) };
+    ["ANSIBLE_INVENTORY_UNPARSED_FAILED"] ["inventory"."unparsed_is_failed"]
+        |s, g| { s.inventory_any_unparsed_is_failed = g.bool()?; Ok(()) };
+    ["ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED"] ["inventory"."any_unparsed_is_failed"]
+        |s, g| { s.inventory_unparsed_is_failed = g.bool()?; Ok(()) };
+    ["ANSIBLE_ALLOW_BROKEN_CONDITIONALS"] ["defaults"."allow_broken_conditionals"]
+        |s, g| { s.allow_broken_conditionals = g.bool()?; Ok(()) };
+    ["ANSIBLE_PRIVATE_ROLE_VARS"] ["defaults"."private_role_vars"] |s, g| { s.private_role_vars = g.bool()?; Ok(()) };
+    ["ANSIBLE_ERROR_ON_MISSING_HANDLER"] ["defaults"."error_on_missing_handler"]
+        |s, g| { s.error_on_missing_handler = g.bool()?; Ok(()) };
+    ["ANSIBLE_MANAGED_STR"] ["defaults"."ansible_managed"] |s, g| { s.ansible_managed = g.text.clone(); Ok(()) };
+    ["ANSIBLE_MAX_DIFF_SIZE"] ["defaults"."max_diff_size"] |s, g| { s.max_diff_size = g.number()?; Ok(()) };
+    ["ANSIBLE_RETRY_FILES_ENABLED"] ["defaults"."retry_files_enabled"] |s, g| { s.retry_files = g.bool()?; Ok(()) };
+    ["ANSIBLE_FORCE_HANDLERS"] ["defaults"."force_handlers"] |s, g| { s.force_handlers = g.bool()?; Ok(()) };
+    ["ANSIBLE_RUN_TAGS"] ["tags"."run"] |s, g| { s.tags = g.list(); Ok(()) };
+    ["ANSIBLE_SKIP_TAGS"] ["tags"."skip"] |s, g| { s.skip_tags = g.list(); Ok(()) };
+    ["ANSIBLE_DIFF_ALWAYS"] ["diff"."always"] |s, g| { s.diff = g.bool()?; Ok(()) };
+    ["ANSIBLE_TRANSPORT"] ["defaults"."transport"] |s, g| { s.connection.plugin = g.text.clone(); Ok(()) };
+    ["ANSIBLE_REMOTE_USER"] ["defaults"."remote_user"] |s, g| { s.connection.remote_user = Some(g.text.clone()); Ok(()) };
+    ["ANSIBLE_REMOTE_PORT"] ["defaults"."remote_port"] |s, g| { s.connection.port = Some(g.number()?); Ok(()) };
+    ["ANSIBLE_PRIVATE_KEY_FILE"] ["defaults"."private_key_file"]
+        |s, g| { s.connection.private_key_file = Some(g.path(&g.text, s)); Ok(()) };
+    ["ANSIBLE_TIMEOUT", "ANSIBLE_SSH_TIMEOUT"] ["defaults"."timeout", "ssh_connection"."timeout"]
+        |s, g| { s.connection.timeout = g.number()?; Ok(()) };
+    ["ANSIBLE_HOST_KEY_CHECKING", "ANSIBLE_SSH_HOST_KEY_CHECKING"]
+        ["defaults"."host_key_checking", "ssh_connection"."host_key_checking"]
+        |s, g| { s.connection.host_key_checking = g.bool()?; Ok(()) };
+    ["ANSIBLE_SSH_ARGS"] ["ssh_connection"."ssh_args"] |s, g| { s.connection.ssh_args = g.text.clone(); Ok(()) };
+    ["ANSIBLE_SSH_COMMON_ARGS"] ["ssh_connection"."ssh_common_args"]
+        |s, g| { s.connection.ssh_common_args = g.text.clone(); Ok(()) };
+    ["ANSIBLE_SSH_EXTRA_ARGS"] ["ssh_connection"."ssh_extra_args"]
+        |s, g| { s.connection.ssh_extra_args = g.text.clone(); Ok(()) };
+    ["ANSIBLE_BECOME"] ["privilege_escalation"."become"] |s, g| { s.become_.enabled = g.bool()?; Ok(()) };
+    ["ANSIBLE_BECOME_METHOD"] ["privilege_escalation"."become_method"]
+        |s, g| { s.become_.method = g.text.clone(); Ok(()) };
+    ["ANSIBLE_BECOME_USER"] ["privilege_escalation"."become_user"] |s, g| { s.become_.user = g.text.clone(); Ok(()) };
+    ["ANSIBLE_BECOME_EXE"] ["privilege_escalation"."become_exe"] |s, g| { s.become_.exe = g.text.clone(); Ok(()) };
+    ["ANSIBLE_BECOME_FLAGS"] ["privilege_escalation"."become_flags"] |s, g| { s.become_.flags = g.text.clone(); Ok(()) };
+    ["ANSIBLE_DISPLAY_SKIPPED_HOSTS", "DISPLAY_SKIPPED_HOSTS"] ["defaults"."display_skipped_hosts"]
+        |s, g| { s.display.skipped_hosts = g.bool()?; Ok(()) };
+    ["ANSIBLE_DISPLAY_OK_HOSTS"] ["defaults"."display_ok_hosts"] |s, g| { s.display.ok_hosts = g.bool()?; Ok(()) };
+    ["ANSIBLE_DISPLAY_FAILED_STDERR"] ["defaults"."display_failed_stderr"]
+        |s, g| { s.display.failed_stderr = g.bool()?; Ok(()) };
+    ["ANSIBLE_SHOW_PER_HOST_START"] ["defaults"."show_per_host_start"]
+        |s, g| { s.display.per_host_start = g.bool()?; Ok(()) };
+    ["ANSIBLE_CHECK_MODE_MARKERS"] ["defaults"."check_mode_markers"]
+        |s, g| { s.display.check_mode_markers = g.bool()?; Ok(()) };
+    ["ANSIBLE_SHOW_TASK_PATH_ON_FAILURE"] ["defaults"."show_task_path_on_failure"]
+        |s, g| { s.display.task_path_on_failure = g.bool()?; Ok(()) };
+    ["ANSIBLE_SHOW_CUSTOM_STATS"] ["defaults"."show_custom_stats"] |s, g| { s.display.custom_stats = g.bool()?; Ok(()) };
+    ["ANSIBLE_CALLBACK_RESULT_FORMAT"] ["defaults"."callback_result_format"]
+        |s, g| { s.display.result_format = match g.text.as_str() { "json" => ResultFormat::Json, "yaml" => ResultFormat::Yaml,
+            _ => return Err(format!("{:?} is not one of json, yaml", g.text)) }; Ok(()) };
+    ["ANSIBLE_CALLBACK_FORMAT_PRETTY"] ["defaults"."callback_format_pretty"]
+        |s, g| { s.display.pretty_results = Some(g.bool()?); Ok(()) };
+    ["ANSIBLE_DISPLAY_ARGS_TO_STDOUT"] ["defaults"."display_args_to_stdout"]
+        |s, g| { s.display.args_to_stdout = g.bool()?; Ok(()) };
+    ["ANSIBLE_DEPRECATION_WARNINGS"] ["defaults"."deprecation_warnings"]
+        |s, g| { s.display.deprecation_warnings = g.bool()?; Ok(()) };
+}
+
+/// Options of Ansible that have nothing to act on here: temporary files, Python, plugins, control sockets, colours (the
+/// terminal's business), and what concerns other programs. They are accepted in silence.
+const WITHOUT_EFFECT: &[&str] = &[
+    "ANSIBLE_CONFIG",
+    "ANSIBLE_LIBRARY",
+    "ANSIBLE_NOCOLOR",
+    "ANSIBLE_FORCE_COLOR",
+    "ANSIBLE_PIPELINING",
+    "ANSIBLE_SSH_PIPELINING",
+    "ANSIBLE_REMOTE_TEMP",
+    "ANSIBLE_REMOTE_TMP",
+    "ANSIBLE_LOCAL_TEMP",
+    "ANSIBLE_HOME",
+    "ANSIBLE_DEVEL_WARNING",
+    "ANSIBLE_LOCALHOST_WARNING",
+    "ANSIBLE_INVENTORY_UNPARSED_WARNING",
+    "ANSIBLE_PYTHON_INTERPRETER",
+    "ANSIBLE_KEEP_REMOTE_FILES",
+    "ANSIBLE_NOCOWS",
+    "ANSIBLE_SSH_CONTROL_PATH",
+    "ANSIBLE_SSH_CONTROL_PATH_DIR",
+    "ANSIBLE_SSH_RETRIES",
+    "ANSIBLE_VAULT_PASSWORD_FILE",
+    "ANSIBLE_ACTION_WARNINGS",
+    "ANSIBLE_SYSTEM_WARNINGS",
+    "ANSIBLE_COMMAND_WARNINGS",
+    "ANSIBLE_JINJA2_NATIVE",
+    "ANSIBLE_TEST_ANSIBLE_VERSION",
+    "ANSIBLE_ASK_PASS",
+    "ANSIBLE_BECOME_ASK_PASS",
+    "ANSIBLE_LOG_PATH",
+];
+
+/// Sets what the file says, then what the environment says.
+pub fn apply(settings: &mut Settings, config: Option<&ConfigFile>) -> Vec<Unknown> {
+    let mut unknown = Vec::new();
+    for row in ROWS {
+        let from_file = config.and_then(|c| {
+            let found = row.file.iter().find_map(|(section, key)| c.get(section, key).map(|v| (section, key, v)));
+            found.map(|(section, key, text)| {
+                (format!("[{section}] {key}"), Given { text: text.to_owned(), base: c.dir().to_owned() })
+            })
+        });
+        let from_env = row.env.iter().find_map(|name| {
+            let text = settings.env.get(*name).filter(|v| !v.is_empty())?;
+            Some(((*name).to_owned(), Given { text: text.clone(), base: settings.cwd.clone() }))
+        });
+        if let Some((name, given)) = from_env.or(from_file) {
+            if let Err(why) = (row.set)(settings, &given) {
+                unknown.push(Unknown { name, why });
+            }
+        }
+    }
+    let known = |name: &str| ROWS.iter().any(|r| r.env.contains(&name)) || WITHOUT_EFFECT.contains(&name);
+    for name in settings.env.keys().filter(|n| n.starts_with("ANSIBLE_") && !known(n)) {
+        unknown.push(Unknown { name: name.clone(), why: "this setting has no effect here".into() });
+    }
+    unknown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+    use std::path::Path;
+
+    #[test]
+    fn environment_wins_over_the_file() {
+        let text = "[defaults]\nforks = 9\nroles_path = roles:/r\nhost_key_checking = False ; no\n[privilege_escalation]\nbecome=yes\n";
+        let file = ConfigFile::parse(Path::new("/p/ansible.cfg"), text).unwrap();
+        let env = BTreeMap::from([("ANSIBLE_FORKS".into(), "3".into()), ("ANSIBLE_GATHERING".into(), "never".into())]);
+        let (s, unknown) = Settings::resolve(env, Some(&file), "/w", "/home/u");
+        assert_eq!(s.forks, 3);
+        assert_eq!(s.roles_path, [PathBuf::from("/p/roles"), PathBuf::from("/r")]);
+        assert!(!s.connection.host_key_checking && s.become_.enabled);
+        assert_eq!(unknown.len(), 1, "{unknown:?}");
+        assert_eq!(unknown[0].name, "ANSIBLE_GATHERING");
+    }
+}

@@ -1,0 +1,3 @@
+//! Variables of a host at a task.
+
+pub mod merge;
