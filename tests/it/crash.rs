@@ -1,1 +1,67 @@
-//! crash
+//! The test that matters most: kill the program at every journal write, run gc, and the sandbox holds what it held before.
+
+use crate::build_sandbox::{Cleanup, state};
+use crate::support::{Env, finish, root_or_skip};
+
+/// As the original job, with a provisioner that takes no time: what is killed here is the builder, not apt.
+const TEMPLATE: &str = r#"{
+  "builders": [{
+    "type": "amazon-ebs",
+    "region": "us-east-1",
+    "source_ami_filter": { "filters": { "name": "debian-12-amd64-*" }, "owners": ["136693071363"], "most_recent": true },
+    "instance_type": "t3.micro",
+    "ssh_username": "admin",
+    "ami_name": "crash {{timestamp}} {{uuid}}",
+    "launch_block_device_mappings": [
+      { "device_name": "/dev/sdb", "volume_size": 1, "delete_on_termination": true },
+      { "device_name": "/dev/sdc", "volume_size": 1 }
+    ],
+    "tags": { "Name": "crash" }
+  }],
+  "provisioners": [{ "type": "shell", "inline": ["true"] }]
+}"#;
+
+/// What must be equal before and after: everything that is there, without what only tells of the past.
+fn holdings(env: &Env) -> serde_json::Value {
+    let state = state(env);
+    let mut kept = serde_json::Map::new();
+    for kind in ["images", "snapshots", "instances", "volumes", "key_pairs", "security_groups"] {
+        kept.insert(kind.into(), state[kind].clone());
+    }
+    serde_json::Value::Object(kept)
+}
+
+#[test]
+fn killed_at_every_journal_write_gc_leaves_nothing() {
+    if !root_or_skip("killed_at_every_journal_write_gc_leaves_nothing") {
+        return;
+    }
+    let mut env = Env::new();
+    env.write("t.json", TEMPLATE);
+    let before = holdings(&env);
+    let mut killed = 0;
+    // "before:k" dies when write k is due: the effect that it would have recorded is there. "after:k": the record is there.
+    'writes: for k in 1..200 {
+        for side in ["before", "after"] {
+            env.set("IMGBUILD_TEST_KILL_AT_JOURNAL_WRITE", format!("{side}:{k}"));
+            let cleanup = Cleanup(&env);
+            let output = env.run(["build", "--sandbox", "-color=false", "t.json"]);
+            if output.code == 0 {
+                let _ = output;
+                drop(cleanup);
+                break 'writes;
+            }
+            assert_eq!(output.code, 128 + 9, "{side}:{k} did not die there:\n{}\n{}", output.stdout, output.stderr);
+            killed += 1;
+            std::mem::forget(cleanup);
+            let gc = finish(&mut {
+                let mut gc = env.imgbuild(["gc"]);
+                gc.env_remove("IMGBUILD_TEST_KILL_AT_JOURNAL_WRITE");
+                gc
+            })
+            .expect(0);
+            assert_eq!(holdings(&env), before, "after a kill at {side}:{k} and gc:\n{}", gc.stdout);
+        }
+    }
+    assert!(killed >= 16, "only {killed} kills: the journal is written less often than things are made");
+}
