@@ -22,7 +22,8 @@ pub enum Request {
         id: u64,
     },
     /// Don't start the calls of this chain that have not begun; each answers `Done` with `"cancelled": true`. Sent by the
-    /// controller when a result means that the queued rest must not run.
+    /// controller when a result means that the queued rest must not run. Calls that come after it run again, also on a chain
+    /// that stopped by itself (see [`Call::stop_chain_on_failure`]).
     CancelChain {
         /// The chain.
         chain: u64,
@@ -53,7 +54,10 @@ pub struct Call {
     /// Report differences (`diff` in the result).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub diff: bool,
-    /// Skip the queued rest of the chain, as [`Request::CancelChain`] would, when this call's result is `failed`.
+    /// Skip the queued rest of the chain when this call's result is `failed`. The chain then stays stopped (every further call
+    /// on it answers `cancelled`), because calls sent before the controller saw the failure may still be on their way; it
+    /// goes on after a [`Request::CancelChain`], which the controller sends when it has seen the result. A chain that is used
+    /// for one batch of calls only needs none.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub stop_chain_on_failure: bool,
     /// Stream the standard output and error of commands that the module runs as `Output` frames.
