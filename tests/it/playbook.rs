@@ -1,1 +1,90 @@
-//! playbook
+//! `imgbuild playbook` over a local connection and over OpenSSH's server.
+
+use crate::support::servers::sshd;
+use crate::support::{Env, program_or_skip, root_or_skip};
+
+const PLAY: &str = r#"---
+- name: Files
+  hosts: all
+  gather_facts: false
+  vars:
+    dir: "{{ base }}/made"
+    names: [a, b]
+  tasks:
+    - name: Folder
+      file: path={{ dir }} state=directory mode=0750
+    - name: Files
+      copy:
+        content: "{{ item }} {{ inventory_hostname }}\n"
+        dest: "{{ dir }}/{{ item }}"
+      loop: "{{ names }}"
+      notify: Count
+    - name: Read one
+      command: cat {{ dir }}/a
+      register: read
+      changed_when: false
+    - name: Show it
+      debug:
+        msg: "it says {{ read.stdout }}"
+    - name: Left out
+      command: "false"
+      when: names | length > 5
+  handlers:
+    - name: Count
+      shell: ls {{ dir }} | wc -l
+      register: count
+"#;
+
+#[test]
+fn local_connection_twice() {
+    let env = Env::new();
+    let file = env.write("site.yml", PLAY);
+    let base = format!("base={}", env.work().display());
+    let args = ["playbook", "-i", "localhost,", "-c", "local", "-e", &base, file.to_str().unwrap()];
+    env.run(args)
+        .expect(0)
+        .has("PLAY [Files] ***")
+        .has("changed: [localhost] => (item=a)")
+        .has("\"msg\": \"it says a localhost\"")
+        .has("skipping: [localhost]")
+        .has("RUNNING HANDLER [Count] ***")
+        .has("localhost                  : ok=5    changed=3    unreachable=0    failed=0    skipped=1    rescued=0    ignored=0");
+    env.run(args).expect(0).has("changed=0");
+}
+
+#[test]
+fn over_ssh() {
+    if !root_or_skip("over_ssh") || !program_or_skip("over_ssh", "sshd") {
+        return;
+    }
+    let env = Env::new();
+    let server = sshd(&env);
+    let key = env.path().join("key");
+    let made = std::process::Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(&key).status();
+    assert!(made.unwrap().success());
+    let inventory = format!(
+        "h1 ansible_host=127.0.0.1 ansible_port={} ansible_user=root ansible_ssh_private_key_file={} ansible_ssh_common_args='-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null'\n",
+        server.port,
+        key.display()
+    );
+    env.write("hosts", &inventory);
+    env.write("site.yml", PLAY);
+    let base = format!("base={}", env.work().display());
+    env.run(["playbook", "-i", "hosts", "-e", &base, "site.yml"]).expect(0).has("it says a h1");
+    env.run(["playbook", "-i", "hosts", "-e", &base, "--check", "--diff", "site.yml"]).expect(0).has("changed=0");
+    // A key that is not known is refused unless the inventory says otherwise.
+    env.write("strict", &inventory.replace("-o StrictHostKeyChecking=no", ""));
+    env.run(["playbook", "-i", "strict", "-e", &base, "site.yml"]).expect(4).has("unreachable=1");
+}
+
+#[test]
+fn errors_have_places_and_codes() {
+    let env = Env::new();
+    env.write("bad.yml", "- hosts: localhost\n  tasks:\n    - name: x\n      coppy: {}\n    - debug:\n        msg: \"{{ 1 | no_such_filter }}\"\n");
+    let output = env.run(["playbook", "-i", "localhost,", "bad.yml"]).expect(4).has("bad.yml:4:7").has("copy");
+    assert!(output.stderr.contains("no_such_filter"), "both errors at once:\n{}", output.stderr);
+    env.write("fail.yml", "- hosts: localhost\n  connection: local\n  gather_facts: false\n  tasks:\n    - command: \"false\"\n");
+    env.run(["playbook", "-i", "localhost,", "fail.yml"]).expect(2).has("failed=1").has("non-zero return code");
+    env.run(["playbook", "-i", "localhost,", "missing.yml"]).expect(1).has("missing.yml");
+    env.run(["playbook", "--no-such-flag"]).expect(5);
+}

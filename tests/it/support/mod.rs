@@ -1,5 +1,7 @@
 //! The program under test in an environment of its own.
 
+pub mod servers;
+
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::io::Read;
