@@ -1,1 +1,10 @@
-//! builders
+//! The builders. Each is one straight asynchronous function over phases whose types say what exists.
+//!
+//! Invariants: nothing is created except through [`imgbuild_engine::run::BuildRun::acquire`]; no SDK type and no SSH library is
+//! named here, both come in through traits; options are read and checked without the network.
+
+pub mod amazon;
+pub mod paths;
+pub mod private_key;
+mod read;
+pub mod ssh_options;

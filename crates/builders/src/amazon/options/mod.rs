@@ -1,0 +1,185 @@
+//! The options of `amazon-ebs`: one file per group, each with its rows and its resolved form; here they are joined.
+//!
+//! Everything that can be known without the network is checked here, all errors of a template at once. What only the account
+//! can tell is the business of [`super::phase::preflight`].
+
+pub mod access;
+pub mod ami;
+pub mod block_device;
+pub mod run;
+pub mod spot;
+
+use crate::paths::Paths;
+use crate::read::{Diags, text};
+use crate::ssh_options::{self, COMMUNICATOR, Communicator};
+use access::{Access, Polling};
+use ami::Ami;
+use block_device::Device;
+use imgbuild_diag::Diagnostics;
+use imgbuild_template::{Body, Context, Kind, Opt, Reader, Renamed, Table};
+use run::Run;
+use spot::Spot;
+
+const OWN: &[Opt] = &[
+    Opt::new("skip_create_ami", Kind::Bool, "Run the provisioners and make no AMI.").default("false"),
+    Opt::new("skip_ami_run_tags", Kind::Bool, "Do not give the AMI the tags of \"run_tags\".").default("false"),
+    Opt::new("ssh_interface", Kind::String, "Address to connect to: public_ip, private_ip, public_dns, private_dns, ipv6.")
+        .default("public address, else the private one"),
+    Opt::new("pause_before_ssm", Kind::Duration, "Wait before a Session Manager session.").default("0"),
+    Opt::new("session_manager_port", Kind::UInt(65535), "Local port of a Session Manager session."),
+    Opt::new("fast_launch", Kind::Any, "Windows fast launch.").refused("Windows is not supported"),
+];
+
+/// All options of `amazon-ebs`.
+pub static AMAZON_EBS: Table = Table::new(
+    "amazon-ebs",
+    &[
+        access::ACCESS,
+        ami::AMI,
+        ami::SNAPSHOT,
+        run::RUN,
+        spot::SPOT,
+        block_device::MAPPINGS,
+        OWN,
+        COMMUNICATOR,
+    ],
+)
+.renamed(RENAMED);
+
+/// What `packer fix` rewrites for this builder.
+const RENAMED: &[Renamed] = &[
+    Renamed { old: "shutdown_behaviour", advice: "use \"shutdown_behavior\"" },
+    Renamed { old: "enhanced_networking", advice: "use \"ena_support\"" },
+    Renamed { old: "ssh_private_ip", advice: "use \"ssh_interface\": \"private_ip\"" },
+    Renamed { old: "ssh_key_path", advice: "use \"ssh_private_key_file\"" },
+    Renamed { old: "ssh_disable_agent", advice: "use \"ssh_disable_agent_forwarding\"" },
+    Renamed { old: "temporary_security_group_source_cidr", advice: "use \"temporary_security_group_source_cidrs\"" },
+    Renamed { old: "subnet_ids", advice: "use \"subnet_id\" or \"subnet_filter\"" },
+];
+
+/// `ssh_interface`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Interface {
+    /// Public address, else the private one; without a VPC the public name.
+    Auto,
+    /// Public address.
+    PublicIp,
+    /// Private address.
+    PrivateIp,
+    /// Public name.
+    PublicDns,
+    /// Private name.
+    PrivateDns,
+    /// IPv6 address.
+    Ipv6,
+}
+
+/// `amazon-ebs`, resolved.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Reaching AWS.
+    pub access: Access,
+    /// Waiting.
+    pub polling: Polling,
+    /// The image.
+    pub ami: Ami,
+    /// The source instance.
+    pub run: Run,
+    /// Spot; none: on demand.
+    pub spot: Option<Spot>,
+    /// Devices of the source instance.
+    pub launch_mappings: Vec<Device>,
+    /// Devices of the image.
+    pub ami_mappings: Vec<Device>,
+    /// Make no image.
+    pub skip_create_ami: bool,
+    /// The image does not get `run_tags`.
+    pub skip_ami_run_tags: bool,
+    /// Address to connect to.
+    pub interface: Interface,
+    /// Connecting.
+    pub communicator: Communicator,
+    /// For the second pass: the builder's context, with amazon's functions.
+    pub context: Context,
+}
+
+/// What the command line says.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Flags {
+    /// `-force`.
+    pub force: bool,
+    /// Doubtful things are errors.
+    pub strict: bool,
+}
+
+/// The names that this builder adds to a build's data, beside those that every build has.
+pub const DATA_NAMES: [&str; 6] =
+    ["SourceAMIName", "BuildRegion", "SourceAMI", "SourceAMICreationDate", "SourceAMIOwner", "SourceAMIOwnerName"];
+
+impl Config {
+    /// Reads a builder block. The result holds warnings where it is good.
+    pub fn read(body: &Body, context: &Context, flags: Flags) -> Result<(Config, Diagnostics), Diagnostics> {
+        let context = context.clone().with_amazon_functions(true);
+        let mut found = Diagnostics::new();
+        let reader = body.reader(&AMAZON_EBS, &context, &mut found);
+        let mut diags = Diags(found);
+        let config = Config::resolve(&reader, context, flags, &mut diags);
+        diags.0.into_result(config)
+    }
+
+    fn resolve(reader: &Reader, context: Context, flags: Flags, diags: &mut Diags) -> Config {
+        let paths = Paths::new(&context);
+        let access = Access::read(reader, diags);
+        let spot = spot::read(reader, diags);
+        let communicator = ssh_options::read(reader, true, &paths, diags);
+        Config {
+            polling: Polling::read(reader, &context),
+            ami: Ami::read(reader, &access, flags.force, diags),
+            run: Run::read(reader, spot.is_some(), flags.strict, &paths, diags),
+            spot,
+            launch_mappings: block_device::read(reader, "launch_block_device_mappings", diags),
+            ami_mappings: block_device::read(reader, "ami_block_device_mappings", diags),
+            skip_create_ami: reader.is_true("skip_create_ami"),
+            skip_ami_run_tags: reader.is_true("skip_ami_run_tags"),
+            interface: interface(reader, diags),
+            communicator,
+            access,
+            context,
+        }
+    }
+
+    /// All secrets of the configuration, for the redactor.
+    pub fn secrets(&self) -> Vec<&str> {
+        let mut secrets: Vec<&str> = self.access.secrets().collect();
+        if let Some(ssh) = self.communicator.ssh() {
+            secrets.extend(ssh.password.iter().map(|p| p.expose().as_str()));
+            secrets.extend(ssh.route_secrets());
+        }
+        secrets
+    }
+}
+
+fn interface(reader: &Reader, diags: &mut Diags) -> Interface {
+    match text(reader, "ssh_interface").as_deref() {
+        None => Interface::Auto,
+        Some("public_ip") => Interface::PublicIp,
+        Some("private_ip") => Interface::PrivateIp,
+        Some("public_dns") => Interface::PublicDns,
+        Some("private_dns") => Interface::PrivateDns,
+        Some("ipv6") => Interface::Ipv6,
+        Some("session_manager") => {
+            let message = "\"ssh_interface\": \"session_manager\" is not supported yet";
+            diags.error_help(&reader.place("ssh_interface"), message, "use \"private_ip\" with a bastion");
+            Interface::Auto
+        }
+        Some(other) => {
+            let message = format!("unknown interface type {other:?} in \"ssh_interface\"");
+            diags.error_help(
+                &reader.place("ssh_interface"),
+                message,
+                "it is public_ip, private_ip, public_dns, private_dns or ipv6",
+            );
+            Interface::Auto
+        }
+    }
+}

@@ -1,0 +1,358 @@
+//! Waiting for EC2: one [`Poller`] per account and region serves all builds of a run with one batched Describe per kind.
+//!
+//! A watch is polled at once, then after 1 s, and ever more slowly up to 5 s (with jitter, so that programs started together
+//! drift apart), or at the fixed delay that the user set. Deadlines are wall-clock time. Things that are not visible yet are
+//! waited for; failures of the service while waiting are too, until the deadline.
+
+use super::ec2::{Ec2, Ec2Error, ErrorKind};
+use super::ids::{AmiId, InstanceId};
+use super::options::access::Polling;
+use super::types::{Filter, Image, ImageQuery, Instance};
+use imgbuild_engine::event::Reporter;
+use imgbuild_engine::run::Cancel;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+use tokio::sync::{Notify, mpsc};
+use tokio::time::Instant;
+
+const FIRST: Duration = Duration::from_secs(1);
+const SLOWEST: Duration = Duration::from_secs(5);
+/// Between two calls of a kind while several builds wait.
+const SPACING: Duration = Duration::from_secs(1);
+/// How long a thing that was just made may stay invisible.
+const INVISIBLE: Duration = Duration::from_secs(120);
+
+/// Why a wait ended without what was waited for.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum WaitError {
+    /// It took too long.
+    #[error("{what} took longer than {} s", limit.as_secs())]
+    TooLong {
+        /// What was waited for.
+        what: String,
+        /// How long.
+        limit: Duration,
+    },
+    /// It can't happen any more.
+    #[error("{0}")]
+    Never(String),
+    /// The thing is not there.
+    #[error("{0} is not there")]
+    Gone(String),
+    /// EC2 refuses to tell.
+    #[error(transparent)]
+    Call(#[from] Ec2Error),
+    /// The run was cancelled.
+    #[error("cancelled")]
+    Cancelled,
+}
+
+/// What a look at a thing says about a wait.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// This is what was waited for.
+    Done,
+    /// Not yet; how far, in percent, if known.
+    Later(Option<u8>),
+    /// It can't happen any more: why.
+    Never(String),
+}
+
+/// How to wait.
+#[derive(Clone)]
+pub struct Wait<'a> {
+    /// What for: `instance i-1 to become ready`.
+    pub what: String,
+    /// At most this long.
+    pub limit: Duration,
+    /// A fixed delay between polls.
+    pub delay: Option<Duration>,
+    /// Where to tell; nowhere when gc waits.
+    pub reporter: Option<&'a Reporter>,
+    /// What ends it early.
+    pub cancel: Option<&'a Cancel>,
+}
+
+impl<'a> Wait<'a> {
+    /// A wait with its own limit, unless the user set another.
+    pub fn new(what: impl Into<String>, limit: Duration, polling: &Polling) -> Self {
+        Wait {
+            what: what.into(),
+            limit: polling.limit.unwrap_or(limit),
+            delay: polling.delay,
+            reporter: None,
+            cancel: None,
+        }
+    }
+
+    /// Tells here.
+    pub fn reporting(self, reporter: &'a Reporter) -> Self {
+        Wait { reporter: Some(reporter), ..self }
+    }
+
+    /// Ends early.
+    pub fn cancelled_by(self, cancel: &'a Cancel) -> Self {
+        Wait { cancel: Some(cancel), ..self }
+    }
+}
+
+/// Polls one account in one region for all builds of a run. Clones share.
+#[derive(Clone)]
+pub struct Poller(Arc<Shared>);
+
+struct Shared {
+    ec2: Arc<dyn Ec2>,
+    state: Mutex<State>,
+    wake: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    watches: BTreeMap<u64, Watch>,
+    next: u64,
+    running: bool,
+    seen: HashMap<InstanceId, Instance>,
+    last: HashMap<Kind, Instant>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Kind {
+    Instance,
+    Image,
+}
+
+#[derive(Clone, PartialEq)]
+enum Subject {
+    Instance(InstanceId),
+    Image(AmiId),
+}
+
+impl Subject {
+    fn kind(&self) -> Kind {
+        match self {
+            Subject::Instance(_) => Kind::Instance,
+            Subject::Image(_) => Kind::Image,
+        }
+    }
+}
+
+struct Watch {
+    subject: Subject,
+    due: Instant,
+    interval: Duration,
+    delay: Option<Duration>,
+    sender: mpsc::UnboundedSender<Look>,
+}
+
+enum Look {
+    Instance(Option<Instance>),
+    Image(Option<Image>),
+    Failed(Ec2Error),
+}
+
+impl Poller {
+    /// A poller over a client. It polls only while something is waited for.
+    pub fn new(ec2: Arc<dyn Ec2>) -> Self {
+        Poller(Arc::new(Shared { ec2, state: Mutex::default(), wake: Notify::new() }))
+    }
+
+    /// The instance as it was last seen while waiting.
+    pub fn last_seen(&self, id: &InstanceId) -> Option<Instance> {
+        self.0.state().seen.get(id).cloned()
+    }
+
+    /// Waits until `verdict` says so. `verdict` sees `None` where the instance is not there.
+    pub async fn instance(
+        &self,
+        id: &InstanceId,
+        wait: Wait<'_>,
+        verdict: impl Fn(Option<&Instance>) -> Verdict,
+    ) -> Result<Option<Instance>, WaitError> {
+        self.wait(Subject::Instance(id.clone()), id.as_str(), wait, |look| match look {
+            Look::Instance(instance) => Some((verdict(instance.as_ref()), instance)),
+            _ => None,
+        })
+        .await
+    }
+
+    /// The same for an image of this account.
+    pub async fn image(
+        &self,
+        id: &AmiId,
+        wait: Wait<'_>,
+        verdict: impl Fn(Option<&Image>) -> Verdict,
+    ) -> Result<Option<Image>, WaitError> {
+        self.wait(Subject::Image(id.clone()), id.as_str(), wait, |look| match look {
+            Look::Image(image) => Some((verdict(image.as_ref()), image)),
+            _ => None,
+        })
+        .await
+    }
+
+    async fn wait<T>(
+        &self,
+        subject: Subject,
+        name: &str,
+        wait: Wait<'_>,
+        judge: impl Fn(Look) -> Option<(Verdict, Option<T>)>,
+    ) -> Result<Option<T>, WaitError> {
+        let start = Instant::now();
+        let mut looks = self.watch(subject, wait.delay);
+        let mut known = false;
+        let mut trouble = None;
+        let outcome = loop {
+            let next = async {
+                match wait.cancel {
+                    Some(cancel) => cancel.guard(looks.recv()).await,
+                    None => Some(looks.recv().await),
+                }
+            };
+            let look = match tokio::time::timeout_at(start + wait.limit, next).await {
+                Err(_) => {
+                    break Err(trouble.map_or(
+                        WaitError::TooLong { what: wait.what.clone(), limit: wait.limit },
+                        WaitError::Call,
+                    ));
+                }
+                Ok(None) => break Err(WaitError::Cancelled),
+                // The poller lives as long as `self`; a closed channel can only be a poll that was lost.
+                Ok(Some(None)) => break Err(WaitError::Gone(name.to_owned())),
+                Ok(Some(Some(look))) => look,
+            };
+            if let Look::Failed(error) = look {
+                if matches!(error.kind, ErrorKind::Auth | ErrorKind::Certain) {
+                    break Err(error.into());
+                }
+                trouble = Some(error);
+                continue;
+            }
+            trouble = None;
+            let Some((verdict, thing)) = judge(look) else { continue };
+            match verdict {
+                Verdict::Done => break Ok(thing),
+                Verdict::Never(why) => break Err(WaitError::Never(why)),
+                Verdict::Later(percent) => {
+                    if thing.is_none() && (known || start.elapsed() > INVISIBLE) {
+                        break Err(WaitError::Gone(name.to_owned()));
+                    }
+                    known |= thing.is_some();
+                    if let Some(reporter) = wait.reporter {
+                        reporter.waiting(&wait.what, start.elapsed(), percent, false);
+                    }
+                }
+            }
+        };
+        if let Some(reporter) = wait.reporter {
+            reporter.waiting(&wait.what, start.elapsed(), None, true);
+        }
+        outcome
+    }
+
+    fn watch(&self, subject: Subject, delay: Option<Duration>) -> mpsc::UnboundedReceiver<Look> {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        let mut state = self.0.state();
+        let key = state.next;
+        state.next += 1;
+        state.watches.insert(key, Watch { subject, due: Instant::now(), interval: FIRST, delay, sender });
+        if !state.running {
+            state.running = true;
+            tokio::spawn(run(Arc::clone(&self.0)));
+        }
+        drop(state);
+        self.0.wake.notify_one();
+        receiver
+    }
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(|e| e.into_inner())
+    }
+
+    /// When the next poll is due and of which kind; `None`: nobody waits, the task ends.
+    fn next(&self) -> Option<(Instant, Kind)> {
+        let mut state = self.state();
+        state.watches.retain(|_, watch| !watch.sender.is_closed());
+        let Some(first) = state.watches.values().min_by_key(|watch| watch.due) else {
+            state.running = false;
+            return None;
+        };
+        let kind = first.subject.kind();
+        let mut due = first.due;
+        if state.watches.values().filter(|watch| watch.subject.kind() == kind).count() > 1
+            && let Some(last) = state.last.get(&kind)
+        {
+            due = due.max(*last + SPACING);
+        }
+        Some((due, kind))
+    }
+
+    fn subjects(&self, kind: Kind) -> Vec<Subject> {
+        let mut state = self.state();
+        state.last.insert(kind, Instant::now());
+        let mut all: Vec<Subject> = Vec::new();
+        for watch in state.watches.values().filter(|watch| watch.subject.kind() == kind) {
+            if !all.contains(&watch.subject) {
+                all.push(watch.subject.clone());
+            }
+        }
+        all
+    }
+
+    /// Gives every watch among `asked` what was seen of its subject, and sets when it is polled again.
+    fn tell(&self, asked: &[Subject], look: impl Fn(&Subject) -> Look) {
+        let mut state = self.state();
+        let now = Instant::now();
+        for watch in state.watches.values_mut().filter(|watch| asked.contains(&watch.subject)) {
+            // A receiver that is gone is dropped in `next`.
+            let _ = watch.sender.send(look(&watch.subject));
+            let interval = watch.delay.unwrap_or(watch.interval);
+            let jitter = if watch.delay.is_some() { 1.0 } else { 0.85 + 0.3 * rand::random::<f64>() };
+            watch.due = now + interval.mul_f64(jitter);
+            watch.interval = watch.interval.mul_f64(1.4).min(SLOWEST);
+        }
+    }
+
+    async fn poll(&self, kind: Kind) {
+        let asked = self.subjects(kind);
+        match kind {
+            Kind::Instance => {
+                let ids = asked.iter().filter_map(|s| if let Subject::Instance(id) = s { Some(id) } else { None });
+                // By filter, not by id: one instance that is not visible yet would fail the call for all.
+                match self.ec2.instances(vec![Filter::any("instance-id", ids)]).await {
+                    Ok(found) => {
+                        let mut state = self.state();
+                        state.seen.extend(found.iter().map(|i| (i.id.clone(), i.clone())));
+                        drop(state);
+                        self.tell(&asked, |subject| {
+                            Look::Instance(found.iter().find(|i| *subject == Subject::Instance(i.id.clone())).cloned())
+                        });
+                    }
+                    Err(error) => self.tell(&asked, |_| Look::Failed(error.clone())),
+                }
+            }
+            Kind::Image => {
+                let ids = asked.iter().filter_map(|s| if let Subject::Image(id) = s { Some(id) } else { None });
+                let filters = vec![Filter::any("image-id", ids)];
+                let query = ImageQuery { owners: vec!["self".into()], filters, ..ImageQuery::default() };
+                match self.ec2.images(query).await {
+                    Ok(found) => self.tell(&asked, |subject| {
+                        Look::Image(found.iter().find(|i| *subject == Subject::Image(i.id.clone())).cloned())
+                    }),
+                    Err(error) => self.tell(&asked, |_| Look::Failed(error.clone())),
+                }
+            }
+        }
+    }
+}
+
+async fn run(shared: Arc<Shared>) {
+    while let Some((due, kind)) = shared.next() {
+        tokio::select! {
+            () = tokio::time::sleep_until(due) => shared.poll(kind).await,
+            // A new watch may be due earlier.
+            () = shared.wake.notified() => {}
+        }
+    }
+}
