@@ -13,7 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 /// Makes connections.
 #[async_trait]
 pub trait Connect: Send + Sync {
-    /// Connects and authenticates, trying again until `spec.deadline` has passed. Errors that a new try can't mend (a host
+    /// Connects and authenticates, trying again until `spec.timeout` has passed. Errors that a new try can't mend (a host
     /// key that is not the expected one, a key file that can't be read) end it at once. Dropping the future gives up.
     async fn connect(&self, spec: &SshSpec) -> Result<Arc<dyn Communicator>, CommError>;
 }
@@ -43,13 +43,13 @@ pub enum Auth {
     },
     /// The keys of an SSH agent.
     Agent {
-        /// Its socket (`SSH_AUTH_SOCK`).
-        socket: PathBuf,
+        /// Its socket; `None` means the one that the program was started with (`SSH_AUTH_SOCK`).
+        socket: Option<PathBuf>,
     },
-    /// A password.
+    /// A password; questions of the server (keyboard-interactive) are answered with it, too.
     Password(Secret),
-    /// Every question of the server is answered with this password.
-    KeyboardInteractive(Secret),
+    /// The person at the terminal answers the server's questions (`ssh_bastion_interactive`).
+    Ask,
     /// No authentication at all (`none`).
     None,
 }
@@ -81,10 +81,7 @@ pub enum HostKeys {
         alias: Option<String>,
     },
     /// Any key, for a reason that is logged ("Packer does not check host keys of a builder's own instance").
-    Any {
-        /// Why.
-        reason: String,
-    },
+    Any(&'static str),
 }
 
 /// How bytes get to the host.
@@ -144,14 +141,14 @@ pub struct Proxy {
 
 /// How files travel (`ssh_file_transfer_method`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Transfer {
-    /// SFTP, and where the server has no such subsystem, a shell command. Best where nothing else is said.
+pub enum FileTransfer {
+    /// SFTP, and where the server has no such subsystem, a shell. Best where nothing else is said.
     #[default]
     Auto,
-    /// SFTP or an error.
-    Sftp,
     /// Packer's `scp`: without the SFTP subsystem. The far side needs no `scp` program: a shell with `cat` and `tar` does.
     Scp,
+    /// SFTP or an error.
+    Sftp,
 }
 
 /// A forwarded port (`ssh_local_tunnels`, `ssh_remote_tunnels`: `8080:db.internal:5432`).
@@ -167,7 +164,21 @@ pub struct Tunnel {
     pub port: u16,
 }
 
-/// Everything about one SSH connection. [`SshSpec::new`] has the defaults of Packer's communicator.
+impl Tunnel {
+    /// `port:host:port`, as Packer writes it: the first port listens on localhost.
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut parts = text.split(':');
+        let (listen, host, port) = (parts.next()?, parts.next()?, parts.next()?);
+        if host.is_empty() || parts.next().is_some() {
+            return None;
+        }
+        let (listen_port, port) = (listen.parse().ok()?, port.parse().ok()?);
+        Some(Tunnel { listen_host: "localhost".into(), listen_port, host: host.to_owned(), port })
+    }
+}
+
+/// Everything about one SSH connection. [`SshSpec::new`] has the defaults of Packer's communicator; names are those of its
+/// `ssh_*` options where there is one.
 #[derive(Debug, Clone)]
 pub struct SshSpec {
     /// Address.
@@ -182,30 +193,31 @@ pub struct SshSpec {
     pub host_keys: HostKeys,
     /// How to get there.
     pub route: Route,
-    /// All tries together may take this long (`ssh_timeout`).
-    pub deadline: Duration,
-    /// One try (TCP and handshake) may take this long, so that a port which accepts and hangs doesn't eat the deadline.
+    /// All tries together may take this long (`ssh_timeout`). `None`: only `handshake_attempts` counts.
+    pub timeout: Option<Duration>,
+    /// Failed handshakes and log-ins before giving up (`ssh_handshake_attempts`); connections that are not taken don't
+    /// count. `None`: only `timeout` counts.
+    pub handshake_attempts: Option<u32>,
+    /// One try (TCP and handshake) may take this long, so that a port which accepts and hangs doesn't eat the time-out.
     pub attempt_timeout: Duration,
-    /// Failed handshakes and authentications before giving up (`ssh_handshake_attempts`); 0 means only the deadline counts.
-    pub handshake_attempts: u32,
     /// Whether a connection that can't be made is tried again at all (`ansible` tries once).
     pub retry: bool,
-    /// Keep-alive interval (`ssh_keep_alive_interval`); zero means none. Three without an answer end the connection.
-    pub keepalive: Duration,
+    /// Keep-alive interval (`ssh_keep_alive_interval`); `None` means none. Three without an answer end the connection.
+    pub keep_alive_interval: Option<Duration>,
     /// A connection on which nothing comes for this long is dead (`ssh_read_write_timeout`); `None` means never.
-    pub inactivity: Option<Duration>,
+    pub read_write_timeout: Option<Duration>,
     /// Ciphers, best first (`ssh_ciphers`); empty means the defaults.
     pub ciphers: Vec<String>,
     /// Key exchange algorithms (`ssh_key_exchange_algorithms`); empty means the defaults.
-    pub kex: Vec<String>,
+    pub kex_algorithms: Vec<String>,
     /// Compress (`-C`).
     pub compression: bool,
-    /// Ask for a pseudo-terminal for commands of provisioners (`ssh_pty`).
+    /// Commands of provisioners get a pseudo-terminal (`ssh_pty`).
     pub pty: bool,
-    /// Offer this agent socket to the far side.
-    pub forward_agent: Option<PathBuf>,
+    /// Offer our agent to the far side.
+    pub agent_forwarding: bool,
     /// How files travel.
-    pub transfer: Transfer,
+    pub file_transfer: FileTransfer,
     /// Ports that listen here.
     pub local_tunnels: Vec<Tunnel>,
     /// Ports that listen there.
@@ -214,26 +226,26 @@ pub struct SshSpec {
 
 impl SshSpec {
     /// A spec with the defaults of Packer's communicator. Which host keys are right has no default.
-    pub fn new(host: impl Into<String>, username: impl Into<String>, host_keys: HostKeys) -> Self {
+    pub fn new(host: impl Into<String>, port: u16, username: impl Into<String>, host_keys: HostKeys) -> Self {
         SshSpec {
             host: host.into(),
-            port: 22,
+            port,
             username: username.into(),
             auth: Vec::new(),
             host_keys,
             route: Route::Direct,
-            deadline: Duration::from_secs(300),
+            timeout: Some(Duration::from_secs(300)),
+            handshake_attempts: Some(10),
             attempt_timeout: Duration::from_secs(30),
-            handshake_attempts: 10,
             retry: true,
-            keepalive: Duration::from_secs(5),
-            inactivity: None,
+            keep_alive_interval: Some(Duration::from_secs(5)),
+            read_write_timeout: None,
             ciphers: Vec::new(),
-            kex: Vec::new(),
+            kex_algorithms: Vec::new(),
             compression: false,
             pty: false,
-            forward_agent: None,
-            transfer: Transfer::Auto,
+            agent_forwarding: false,
+            file_transfer: FileTransfer::Auto,
             local_tunnels: Vec::new(),
             remote_tunnels: Vec::new(),
         }

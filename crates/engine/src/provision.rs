@@ -21,6 +21,11 @@ use std::time::Duration;
 pub trait Ask: Send + Sync {
     /// One line, without its newline. `None`: there is nobody to ask, or they left.
     async fn ask(&self, question: &str) -> Option<String>;
+
+    /// The same for a password: what is typed is not shown.
+    async fn ask_secret(&self, question: &str) -> Option<String> {
+        self.ask(question).await
+    }
 }
 
 /// Nobody is there.

@@ -1,1 +1,3 @@
-//! testkit
+//! What tests share, for development only: real servers on this machine, in temporary directories.
+
+pub mod sshd;

@@ -1,0 +1,107 @@
+//! One established connection: made in one try, gone when the host or the network goes.
+
+use crate::algorithms;
+use crate::auth;
+use crate::connect::Outside;
+use crate::error::Failed;
+use crate::handler::Client;
+use crate::hostkey::Check;
+use crate::{route, tunnel};
+use imgbuild_engine::communicator::CommError;
+use imgbuild_engine::connect::SshSpec;
+use russh::client::{self, Handle};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// Keep-alives without an answer before a connection counts as lost (OpenSSH's ServerAliveCountMax).
+const KEEPALIVES: usize = 3;
+/// Messages that russh holds for a channel before it stops reading. Ours are taken at once (process.rs).
+const CHANNEL_BUFFER: usize = 256;
+
+/// An authenticated connection.
+pub(crate) struct Live {
+    pub handle: Handle<Client>,
+    /// The connection that this one runs through.
+    _bastion: Option<Arc<Live>>,
+    tunnels: Mutex<Vec<tokio::task::JoinHandle<()>>>,
+    /// SFTP, once it was asked for; `None` inside means that the server has none.
+    pub sftp: tokio::sync::OnceCell<Option<Arc<russh_sftp::client::SftpSession>>>,
+}
+
+impl Live {
+    /// One try: stream, handshake, authentication.
+    pub(crate) async fn open(
+        spec: &SshSpec,
+        outside: &Arc<Outside>,
+        tcp_timeout: Duration,
+    ) -> Result<Arc<Live>, Failed> {
+        let check = Arc::new(Check::prepare(spec).map_err(Failed::Fatal)?);
+        let (known, only_known) = check.algorithms();
+        let preferred =
+            algorithms::preferred(&spec.ciphers, &spec.kex_algorithms, spec.compression, &known, only_known);
+        let config = client::Config {
+            preferred: preferred.map_err(Failed::Fatal)?,
+            keepalive_interval: spec.keep_alive_interval.filter(|time| !time.is_zero()),
+            keepalive_max: KEEPALIVES,
+            inactivity_timeout: spec.read_write_timeout,
+            channel_buffer_size: CHANNEL_BUFFER,
+            nodelay: true,
+            ..client::Config::default()
+        };
+        let (stream, bastion) = route::open(spec, outside, tcp_timeout).await?;
+        let late = |what: &str, time: Duration| {
+            Failed::NotYet(CommError::Unreachable(format!("{} {what} within {} s", spec.address(), time.as_secs())))
+        };
+        let client = Client {
+            host: spec.host.clone(),
+            check,
+            forward_agent: outside.agent_socket.clone().filter(|_| spec.agent_forwarding),
+            remote_tunnels: spec.remote_tunnels.clone(),
+        };
+        let handshake = client::connect_stream(Arc::new(config), stream, client);
+        let mut handle = tokio::time::timeout(spec.attempt_timeout, handshake)
+            .await
+            .map_err(|_| late("took the connection but did not answer as an SSH server", spec.attempt_timeout))??;
+        tokio::time::timeout(spec.attempt_timeout, auth::authenticate(&mut handle, spec, outside))
+            .await
+            .map_err(|_| late("did not finish authentication", spec.attempt_timeout))??;
+        let live =
+            Arc::new(Live { handle, _bastion: bastion, tunnels: Mutex::default(), sftp: tokio::sync::OnceCell::new() });
+        for wanted in &spec.local_tunnels {
+            let task = tunnel::listen(&live, wanted).await.map_err(Failed::Fatal)?;
+            live.tunnels.lock().unwrap_or_else(|e| e.into_inner()).push(task);
+        }
+        for wanted in &spec.remote_tunnels {
+            live.handle.tcpip_forward(wanted.listen_host.as_str(), wanted.listen_port.into()).await.map_err(|_| {
+                Failed::Fatal(CommError::Remote(format!(
+                    "{} refused to listen on {}:{} for a tunnel",
+                    spec.address(),
+                    wanted.listen_host,
+                    wanted.listen_port
+                )))
+            })?;
+        }
+        Ok(live)
+    }
+
+    /// Whether the connection still stands, as far as is known here.
+    pub(crate) fn is_up(&self) -> bool {
+        !self.handle.is_closed()
+    }
+
+    /// Says good-bye.
+    pub(crate) async fn end(&self) {
+        for task in self.tunnels.lock().unwrap_or_else(|e| e.into_inner()).drain(..) {
+            task.abort();
+        }
+        let _ = self.handle.disconnect(russh::Disconnect::ByApplication, "", "en").await;
+    }
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        for task in self.tunnels.get_mut().unwrap_or_else(|e| e.into_inner()).drain(..) {
+            task.abort();
+        }
+    }
+}
