@@ -3,8 +3,15 @@
 //! Invariants: a machine is known by its instance id alone, so that a later process can find, stop or destroy what an
 //! earlier one started; machines outlive the process that started them; no call here touches the control side's state.
 
+mod init;
+mod namespace;
+mod services;
+
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
+
+pub use self::namespace::supervisor::supervisor_main;
+pub use self::namespace::{Namespace, Supervisor};
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
