@@ -1,13 +1,17 @@
-//! From a file to a [`Template`]: reading, parsing, variables, selection.
+//! From a file to a [`Template`]: the entry point of this crate, and the only part of it that reads files.
 
 use crate::interpolate::Ambient;
+use crate::json::{self, Duplicates, JsonTemplate};
 use crate::model::Template;
-use imgbuild_diag::Diagnostics;
-use std::path::PathBuf;
+use crate::value::Spanned;
+use crate::variables::{self, Given};
+use crate::{build, interpolate};
+use imgbuild_diag::{Diagnostic, Diagnostics, Source, Span};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// What the command line says about a template.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct LoadOptions {
     /// `-var name=value`, in order; the last one of a name wins.
     pub vars: Vec<(String, String)>,
@@ -28,6 +32,18 @@ impl LoadOptions {
     }
 }
 
+/// Values of variables may be secrets: only names are shown.
+impl std::fmt::Debug for LoadOptions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let names: Vec<_> = self.vars.iter().map(|(name, _)| name).collect();
+        write!(
+            f,
+            "LoadOptions {{ vars: {names:?}, var_files: {:?}, only: {:?}, except: {:?} }}",
+            self.var_files, self.only, self.except
+        )
+    }
+}
+
 /// A template and what is questionable about it.
 #[derive(Debug, Clone)]
 pub struct Loaded {
@@ -35,4 +51,140 @@ pub struct Loaded {
     pub template: Template,
     /// Warnings only.
     pub warnings: Diagnostics,
+}
+
+/// A template that has been read but not resolved: enough for `validate -syntax-only` and `inspect`.
+#[derive(Debug, Clone)]
+pub struct Parsed {
+    /// The file, absolute; for standard input the working directory's `-`, as in Packer; none without a template.
+    pub path: Option<PathBuf>,
+    /// Its parts.
+    pub json: JsonTemplate,
+    /// Warnings only.
+    pub warnings: Diagnostics,
+}
+
+/// The template that the console has when it is given none.
+const TINIEST: &str = r#"{"builders": [{"type": "null"}]}"#;
+
+/// Reads, parses and resolves a template. `path` is a file, or `-` for standard input.
+///
+/// # Errors
+/// Everything that is wrong with the template, its variable files and its selection.
+pub fn load(path: &Path, options: &LoadOptions) -> Result<Loaded, Diagnostics> {
+    parse_file(path, &options.ambient)?.resolve(options)
+}
+
+/// Reads and parses a template; `-` is standard input. HCL2 templates are refused by name.
+///
+/// # Errors
+/// The file can't be read, or it is not a template: all that is wrong with its structure.
+pub fn parse_file(path: &Path, ambient: &Ambient) -> Result<Parsed, Diagnostics> {
+    let name = path.to_string_lossy().into_owned();
+    if name.ends_with(".pkr.hcl") || name.ends_with(".pkr.json") || path.is_dir() {
+        return Err(Diagnostic::error(format!("{name}: HCL2 templates are not supported yet, only legacy JSON")).into());
+    }
+    let text = if name == "-" {
+        let mut bytes = Vec::new();
+        std::io::Read::read_to_end(&mut std::io::stdin().lock(), &mut bytes).map(|_| bytes)
+    } else {
+        std::fs::read(path)
+    };
+    let bytes = text.map_err(|error| unreadable(&name, &error))?;
+    let source = Source::new(name, text_of(bytes));
+    let absolute = ambient.cwd.join(path);
+    parse_text(&source, Some(clean(&absolute)))
+}
+
+/// Parses a template's text. `path` is where `template_dir` looks.
+///
+/// # Errors
+/// All that is wrong with its structure.
+pub fn parse_text(source: &Arc<Source>, path: Option<PathBuf>) -> Result<Parsed, Diagnostics> {
+    let root = json::parse(source, Duplicates::Refuse)?;
+    let mut diags = Diagnostics::new();
+    let json = json::read(&root, &mut diags);
+    let (json, warnings) = diags.into_result(json)?;
+    Ok(Parsed { path, json, warnings })
+}
+
+/// The template of a console that was given no file: one null builder.
+///
+/// # Errors
+/// The options: a variable file that can't be read, …
+pub fn tiniest(options: &LoadOptions) -> Result<Loaded, Diagnostics> {
+    parse_text(&Source::new("(no template)", TINIEST), None)?.resolve(options)
+}
+
+impl Parsed {
+    /// Resolves variables, renders names and selects builds.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the template's references, its variables, the variable files and the selection.
+    pub fn resolve(self, options: &LoadOptions) -> Result<Loaded, Diagnostics> {
+        let mut diags = self.warnings;
+        let given = given(options, &mut diags);
+        let context = interpolate::Context::new(Arc::clone(&options.ambient)).with_template(self.path.as_deref());
+        let template = build::template(self.json, self.path, &given, context, options, &mut diags);
+        let (template, warnings) = diags.into_result(template)?;
+        Ok(Loaded { template, warnings })
+    }
+}
+
+/// Variable files in order, then `-var`.
+fn given(options: &LoadOptions, diags: &mut Diagnostics) -> Given {
+    let mut given = Given::new();
+    for file in &options.var_files {
+        let name = file.to_string_lossy().into_owned();
+        if name.ends_with(".hcl") {
+            let message = format!("{name}: variable files in HCL2 are not supported yet, only JSON");
+            diags.push(Diagnostic::error(message));
+            continue;
+        }
+        match std::fs::read(file) {
+            Err(error) => diags.push(unreadable(&name, &error)),
+            Ok(bytes) => match variables::read_json(&Source::new(name, text_of(bytes))) {
+                Ok(values) => given.extend(values),
+                Err(errors) => diags.extend(errors),
+            },
+        }
+    }
+    for (name, value) in &options.vars {
+        let source = Source::new(format!("-var {name}"), value.clone());
+        let span = Span::new(&source, 0..value.len());
+        given.insert(name.clone(), Spanned::new(value.clone(), span));
+    }
+    given
+}
+
+fn unreadable(name: &str, error: &std::io::Error) -> Diagnostic {
+    let why = match error.kind() {
+        std::io::ErrorKind::NotFound => "no such file or directory".to_owned(),
+        std::io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
+        _ => error.to_string(),
+    };
+    Diagnostic::error(format!("open {name}: {why}"))
+}
+
+/// Bytes that aren't UTF-8 become U+FFFD, as in Go.
+fn text_of(bytes: Vec<u8>) -> String {
+    match String::from_utf8(bytes) {
+        Ok(text) => text,
+        Err(bad) => String::from_utf8_lossy(bad.as_bytes()).into_owned(),
+    }
+}
+
+/// `filepath.Clean` of an absolute path: no `.`, no `..`, links not followed.
+fn clean(path: &Path) -> PathBuf {
+    let mut out = PathBuf::new();
+    for part in path.components() {
+        match part {
+            std::path::Component::CurDir => {}
+            std::path::Component::ParentDir => {
+                out.pop();
+            }
+            other => out.push(other),
+        }
+    }
+    out
 }

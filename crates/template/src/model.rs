@@ -26,7 +26,7 @@ pub enum Format {
 pub struct Template {
     /// The language of the file.
     pub format: Format,
-    /// The file, absolute; none for standard input.
+    /// The file, absolute; for standard input the working directory's `-`, as in Packer; none for a console without template.
     pub path: Option<PathBuf>,
     /// `description`.
     pub description: Option<String>,

@@ -108,6 +108,16 @@ impl Node {
         }
     }
 
+    /// A scalar as text; what a list or an object is called.
+    pub fn written(&self) -> String {
+        match &self.value {
+            Value::Bool(b) => b.to_string(),
+            Value::Number(n) => number_text(*n),
+            Value::String(s) => s.clone(),
+            _ => self.kind().to_owned(),
+        }
+    }
+
     /// What it is called in messages.
     pub fn kind(&self) -> &'static str {
         match &self.value {

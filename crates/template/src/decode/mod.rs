@@ -19,6 +19,8 @@ mod reader;
 mod scalar;
 mod structure;
 mod table;
+#[cfg(test)]
+mod tests;
 
 pub use docs::markdown;
 pub use reader::Reader;

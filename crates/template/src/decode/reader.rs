@@ -16,8 +16,11 @@ pub struct Reader {
     span: Span,
     values: IndexMap<&'static str, (Span, Decoded)>,
     /// Singular forms, by the name of the map option that they belong to.
-    pairs: IndexMap<&'static str, (Span, Vec<(String, Spanned<String>)>)>,
+    pairs: IndexMap<&'static str, (Span, Pairs)>,
 }
+
+/// The key and value of each block of a singular form.
+pub(super) type Pairs = Vec<(String, Spanned<String>)>;
 
 #[derive(Debug, Clone)]
 pub(super) enum Decoded {
@@ -80,7 +83,7 @@ impl Reader {
     }
 
     /// Takes the pairs of a singular form of the map option `name`; they win over the map's, whatever the order in the file.
-    pub(super) fn put_pairs(&mut self, name: &'static str, pairs: Vec<(String, Spanned<String>)>, key: &Span) {
+    pub(super) fn put_pairs(&mut self, name: &'static str, pairs: Pairs, key: &Span) {
         self.pairs.insert(name, (key.clone(), pairs));
     }
 

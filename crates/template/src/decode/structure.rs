@@ -1,6 +1,6 @@
 //! Decodes one object by its table: names, scalars, lists, maps, nested blocks. All errors, each with its place.
 
-use super::reader::{Decoded, Reader};
+use super::reader::{Decoded, Pairs, Reader};
 use super::{Kind, Opt, Table, parse_bool, parse_duration, parse_int};
 use crate::value::{Map, Node, Spanned, Value, number_text};
 use imgbuild_diag::{Diagnostic, Diagnostics};
@@ -118,7 +118,7 @@ impl Decoder {
             Kind::Duration => Decoded::Duration(Spanned::new(self.duration(node, path)?, spanned)),
             Kind::Strings => Decoded::Strings(Spanned::new(self.strings(node, path)?, spanned)),
             Kind::StringLists => {
-                let lists = self.list(node, path, |item, path| Some(self.strings(item, path)?));
+                let lists = self.list(node, path, |item, path| self.strings(item, path));
                 Decoded::StringLists(Spanned::new(lists?, spanned))
             }
             Kind::Ints => {
@@ -276,7 +276,7 @@ impl Decoder {
     }
 
     /// The singular form: one or more `{key, value}` or `{name, value}` blocks.
-    fn pairs(&self, node: &Node, kind: Kind, path: &str) -> Option<Vec<(String, Spanned<String>)>> {
+    fn pairs(&self, node: &Node, kind: Kind, path: &str) -> Option<Pairs> {
         let table: &'static Table = if matches!(kind, Kind::NameValues { .. }) { &NAME_VALUE } else { &KEY_VALUE };
         self.list(node, path, |item, path| {
             let block = self.block(item, table, path)?;

@@ -54,8 +54,14 @@ pub(crate) enum Kind {
     Dot,
     Nil,
     Bool(bool),
-    Number { value: Number, text: String },
-    Text { value: String, raw: String },
+    Number {
+        value: Number,
+        text: String,
+    },
+    Text {
+        value: String,
+        raw: String,
+    },
     /// `.a.b`.
     Field(Vec<String>),
     /// `$x.a.b`.

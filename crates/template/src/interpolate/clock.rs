@@ -7,16 +7,57 @@ use jiff::tz::Offset;
 use std::fmt::Write as _;
 
 const MONTHS: [&str; 12] = [
-    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
     "December",
 ];
 const DAYS: [&str; 7] = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
 
 /// The pieces of a layout that stand for something, longest first where one begins another.
 const PIECES: &[&str] = &[
-    "January", "Jan", "Monday", "Mon", "MST", "01", "02", "03", "04", "05", "06", "002", "2006", "__2", "_2006", "_2",
-    "15", "1", "2", "3", "4", "5", "PM", "pm", "-07:00:00", "-070000", "-07:00", "-0700", "-07", "Z07:00:00",
-    "Z070000", "Z07:00", "Z0700", "Z07",
+    "January",
+    "Jan",
+    "Monday",
+    "Mon",
+    "MST",
+    "01",
+    "02",
+    "03",
+    "04",
+    "05",
+    "06",
+    "002",
+    "2006",
+    "__2",
+    "_2006",
+    "_2",
+    "15",
+    "1",
+    "2",
+    "3",
+    "4",
+    "5",
+    "PM",
+    "pm",
+    "-07:00:00",
+    "-070000",
+    "-07:00",
+    "-0700",
+    "-07",
+    "Z07:00:00",
+    "Z070000",
+    "Z07:00",
+    "Z0700",
+    "Z07",
 ];
 
 /// `time.Format(layout)` of this instant in UTC.
@@ -166,7 +207,10 @@ mod tests {
     fn gos_layouts() {
         let at: Timestamp = "2026-11-05T20:08:09.0525Z".parse().unwrap();
         for (layout, want) in [
-            ("2006-01-02 Mon Jan _2 15:04:05.000 PM MST -0700 Z07:00 002", "2026-11-05 Thu Nov  5 20:08:09.052 PM UTC +0000 Z 309"),
+            (
+                "2006-01-02 Mon Jan _2 15:04:05.000 PM MST -0700 Z07:00 002",
+                "2026-11-05 Thu Nov  5 20:08:09.052 PM UTC +0000 Z 309",
+            ),
             ("Jan _2 06 03:04PM .999 January", "Nov  5 26 08:08PM .052 November"),
             ("20060102150405", "20261105200809"),
             ("_2006", "_2026"),

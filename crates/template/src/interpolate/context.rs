@@ -200,7 +200,7 @@ impl Context {
         &self.user
     }
 
-    /// The template's file, absolute, if it has one (not for standard input).
+    /// The template's file, absolute, if it has one (for standard input the working directory's `-`).
     pub fn template_path(&self) -> Option<&Path> {
         self.template_path.as_deref()
     }

@@ -40,7 +40,10 @@ pub(crate) enum Tok {
     /// A number or character as written.
     Number(String),
     /// A quoted string, value and text.
-    Quoted { value: String, raw: String },
+    Quoted {
+        value: String,
+        raw: String,
+    },
     Declare,
     Assign,
     Pipe,
@@ -332,13 +335,14 @@ pub(crate) fn parse_number(text: &str) -> Option<Number> {
             _ => None,
         };
     }
-    if !text.is_empty() && text != "+" && text != "-" {
-        if let Ok(int) = crate::decode::parse_int(text) {
-            return Some(Number::Int(int));
-        }
+    if !text.is_empty()
+        && let Ok(int) = crate::decode::parse_int(text)
+    {
+        return Some(Number::Int(int));
     }
     let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
-    let float_like = unsigned.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'e' | b'E' | b'+' | b'-' | b'_'));
+    let float_like =
+        unsigned.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'e' | b'E' | b'+' | b'-' | b'_'));
     if !float_like || !unsigned.contains(['.', 'e', 'E']) {
         return None;
     }

@@ -298,10 +298,7 @@ impl Parser<'_> {
         for (i, command) in commands.iter().enumerate().skip(1) {
             use Kind::{Bool, Dot, Nil, Number, Text};
             if let Some(Bool(_) | Dot | Nil | Number { .. } | Text { .. }) = command.args.first().map(|a| &a.kind) {
-                return Err(Fault::new(
-                    command.at,
-                    format!("non executable command in pipeline stage {}", i + 1),
-                ));
+                return Err(Fault::new(command.at, format!("non executable command in pipeline stage {}", i + 1)));
             }
         }
         if !assign {

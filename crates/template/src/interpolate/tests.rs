@@ -57,7 +57,10 @@ fn renders() {
             ("{{(len `abc`) | printf `%d`}} {{(1)}}", "3 1"),
             ("{{len `héé`}} {{slice `abcdef` 1 3}} {{index `abc` 1}}", "5 bc 98"),
             ("{{and 1 0}} {{or `` `x`}} {{not 1}} {{and 1 2}} {{or 0 ``}}|", "0 x false 2 |"),
-            ("{{eq 1 1}} {{eq 3 1 2 3}} {{ne `a` `b`}} {{lt 1 2}} {{le 2 2}} {{gt `b` `a`}} {{ge 1 2}}", "true true true true true true false"),
+            (
+                "{{eq 1 1}} {{eq 3 1 2 3}} {{ne `a` `b`}} {{lt 1 2}} {{le 2 2}} {{gt `b` `a`}} {{ge 1 2}}",
+                "true true true true true true false",
+            ),
             ("{{1.5e3}} {{0x1F}} {{1e100}} {{'a'}} {{true}} {{010}}", "1500 31 1e+100 97 true 8"),
             ("{{print 1 2 `a` `b` 3}}{{println `a`}}{{print nil}}", "1 2ab3a\n<nil>"),
             ("{{js `<a>`}} {{html `<a>`}} {{urlquery `a b&c`}}", "\\u003Ca\\u003E &lt;a&gt; a+b%26c"),
@@ -139,15 +142,17 @@ fn data_fields_come_in_the_second_pass() {
         ],
     );
     faults(&first, &[("{{build `Nope`}}", "2: error calling build: loaded data, but couldn't find Nope in it")]);
-    let data = context().with_data([("ID", Datum::from("i-1")), ("Port", 22i64.into())]).with_field(
-        "SourceAMITags",
-        [("Name", "n")].into_iter().collect::<Datum>(),
-    );
+    let data = context()
+        .with_data([("ID", Datum::from("i-1")), ("Port", 22i64.into())])
+        .with_field("SourceAMITags", [("Name", "n")].into_iter().collect::<Datum>());
     table(&data, &[("{{.ID}}:{{.Port}}:{{build `ID`}}:{{build `Port`}}", "i-1:22:i-1:22")]);
     table(
         &data,
         &[
-            ("{{.SourceAMITags}} {{.SourceAMITags.Name}} {{index .SourceAMITags `Name`}} {{len .SourceAMITags}}", "map[Name:n] n n 1"),
+            (
+                "{{.SourceAMITags}} {{.SourceAMITags.Name}} {{index .SourceAMITags `Name`}} {{len .SourceAMITags}}",
+                "map[Name:n] n n 1",
+            ),
             ("{{range $k, $v := .SourceAMITags}}{{$k}}={{$v}}{{end}}{{$.ID}}", "Name=ni-1"),
             ("{{with .SourceAMITags}}{{.Name}}{{end}}", "n"),
         ],
@@ -180,7 +185,12 @@ fn names_and_paths_of_a_build() {
 
 #[test]
 fn comes_to_rest_or_says_so() {
-    let user = [("a", "{{user `b`}}!"), ("b", "v"), ("loop", "{{user `loop`}} "), ("twice", "{{user `twice`}}{{user `twice`}}")];
+    let user = [
+        ("a", "{{user `b`}}!"),
+        ("b", "v"),
+        ("loop", "{{user `loop`}} "),
+        ("twice", "{{user `twice`}}{{user `twice`}}"),
+    ];
     let context = context().with_user(Arc::new(user.into_iter().map(|(k, v)| (k.into(), v.into())).collect()));
     let source = Source::new("t", "\"x\"");
     let render = |text: &str| super::render(&Spanned::new(text.into(), Span::new(&source, 0..3)), &context);

@@ -1,10 +1,19 @@
 //! User variables: what is declared, what is given, and the values that come of it.
 
+mod file;
+mod resolve;
+
+pub use file::read_json;
+pub use resolve::resolve;
+
 use crate::value::Spanned;
 use imgbuild_diag::{Redactor, Secret};
 use indexmap::IndexMap;
 use std::fmt;
 use std::sync::Arc;
+
+/// Values given on the command line and in variable files, by name.
+pub type Given = IndexMap<String, Spanned<String>>;
 
 /// A declared variable.
 #[derive(Clone)]
