@@ -1,1 +1,1 @@
-//! aws
+//! EC2 over the AWS SDK (being written).
