@@ -21,11 +21,7 @@ use super::namespace::fault::{Fault, Step};
 use super::namespace::loopdev::Attached;
 use super::namespace::mounts::{self, inside};
 use super::namespace::spec::Spec;
-use super::namespace::{cgroup, devices, network, sys, sysview};
-
-/// Capabilities that no process of a machine gets, because what they allow reaches the host as a whole:
-/// MAC_OVERRIDE, MAC_ADMIN, SYS_MODULE, SYS_RAWIO, SYS_TIME, SYSLOG, WAKE_ALARM, BLOCK_SUSPEND.
-const REFUSED_CAPABILITIES: [u32; 8] = [32, 33, 16, 17, 25, 34, 35, 36];
+use super::namespace::{cgroup, devices, network, seccomp, sys, sysview};
 
 /// What a fork of the supervisor needs to become a machine.
 pub struct Birth<'a> {
@@ -102,9 +98,7 @@ fn enter(birth: &mut Birth<'_>) -> Result<(), Fault> {
         sys::duplicate_to(&console, standard).step("connecting the console")?;
     }
     rustix::system::sethostname(launch.hostname.as_bytes()).step("setting the host name")?;
-    for capability in REFUSED_CAPABILITIES {
-        sys::drop_bounding_capability(capability).step("dropping capabilities")?;
-    }
+    seccomp::install().step("refusing what would reach the host")?;
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
     rustix::thread::set_name(c"init").step("naming the init process")?;
     sys::set_title("/sbin/init").step("naming the init process")

@@ -13,6 +13,7 @@ pub mod loopdev;
 pub mod mounts;
 pub mod network;
 pub mod process;
+pub mod seccomp;
 pub mod spec;
 pub mod supervisor;
 pub mod sys;

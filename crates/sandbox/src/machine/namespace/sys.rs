@@ -117,10 +117,14 @@ pub fn kill(pid: i32, signal: i32) -> io::Result<()> {
     }
 }
 
-/// Takes a capability out of the bounding set, so that no program started later can have it.
-pub fn drop_bounding_capability(capability: u32) -> io::Result<()> {
-    // SAFETY: PR_CAPBSET_DROP takes a number.
-    check(unsafe { libc::prctl(libc::PR_CAPBSET_DROP, libc::c_ulong::from(capability), 0, 0, 0) })
+/// Puts a seccomp filter on this process and everything that it starts.
+pub fn install_filter(program: &mut [libc::sock_filter]) -> io::Result<()> {
+    let length = libc::c_ushort::try_from(program.len()).map_err(io::Error::other)?;
+    let header = libc::sock_fprog { len: length, filter: program.as_mut_ptr() };
+    // SAFETY: the program and its header outlive the call; the kernel checks the program.
+    check(unsafe {
+        libc::prctl(libc::PR_SET_SECCOMP, libc::c_ulong::from(libc::SECCOMP_MODE_FILTER), &raw const header, 0, 0)
+    })
 }
 
 /// Joins a cgroup namespace, pid namespace, … by its file.

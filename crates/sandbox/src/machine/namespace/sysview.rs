@@ -37,6 +37,10 @@ const LIVE: [&str; 14] = [
     "fs/mqueue",
 ];
 
+/// An instance's kernel command line. The machine's network is up when it boots, which cloud-init is told here.
+const COMMAND_LINE: &str =
+    "BOOT_IMAGE=/boot/vmlinuz root=/dev/xvda1 ro console=tty0 console=ttyS0,115200 network-config=disabled\n";
+
 /// Mounts /proc and /sys below `root`. `staging` is an empty directory outside of it.
 pub fn mount_all(root: &Path, staging: &Path, launch: &Launch, volumes: &[Attached]) -> Result<(), Fault> {
     let guard = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
@@ -47,10 +51,11 @@ pub fn mount_all(root: &Path, staging: &Path, launch: &Launch, volumes: &[Attach
     for name in ["sysrq-trigger", "kcore", "kmsg", "timer_list"] {
         let path = proc.join(name);
         if path.exists() {
-            bind(Path::new("/dev/null"), &path)?;
+            bind(&inside(root, "/dev/null"), &path)?;
         }
     }
-    partitions(root, &proc, volumes)?;
+    own_file(root, &proc.join("partitions"), &partition_table(volumes).step("reading the volumes' sizes")?)?;
+    own_file(root, &proc.join("cmdline"), COMMAND_LINE)?;
 
     let sys = inside(root, "/sys");
     mount("sysfs", &sys, guard, "")?;
@@ -113,17 +118,18 @@ fn copy_settings(live: &Path, copy: &Path, below: &str) -> Result<(), Fault> {
     Ok(())
 }
 
-/// /proc/partitions, from which `blkid` and `mount UUID=…` learn which devices to look at.
-fn partitions(root: &Path, proc: &Path, volumes: &[Attached]) -> Result<(), Fault> {
-    let source = inside(root, "/dev/.partitions");
-    let content = partition_table(volumes).step("reading the volumes' sizes")?;
-    fs_err::write(&source, content).step("writing /proc/partitions")?;
-    bind(&source, &proc.join("partitions"))?;
+/// Puts a file of the machine's own in the place of one of the kernel's.
+fn own_file(root: &Path, place: &Path, content: &str) -> Result<(), Fault> {
+    let step = || format!("writing {}", place.display());
+    let source = inside(root, "/dev/.file");
+    fs_err::write(&source, content).step(step())?;
+    bind(&source, place)?;
     // The binding keeps the file; its name in /dev is not the machine's business.
-    fs_err::remove_file(&source).step("writing /proc/partitions")
+    fs_err::remove_file(&source).step(step())
 }
 
-/// The content of /proc/partitions for these volumes: sizes are in blocks of 1 KiB.
+/// The content of /proc/partitions for these volumes, from which `blkid` and `mount UUID=…` learn which devices to look
+/// at: sizes are in blocks of 1 KiB.
 pub fn partition_table(volumes: &[Attached]) -> io::Result<String> {
     let mut table = "major minor  #blocks  name\n\n".to_owned();
     for attached in volumes {
@@ -145,7 +151,12 @@ fn classes(sys: &Path, staging: &Path, launch: &Launch) -> Result<(), Fault> {
             continue;
         }
         fs_err::create_dir(&target).step("making /sys/class")?;
-        bind(&live.join(&name), &target)?;
+        if name == "net" {
+            // Interfaces come and go.
+            bind(&live.join(&name), &target)?;
+        } else {
+            copy_links(&live.join(&name), &target).step("making /sys/class")?;
+        }
     }
     fs_err::create_dir_all(staging.join("block")).step("making /sys/class")?;
     let dmi = staging.join("dmi/id");
@@ -156,6 +167,17 @@ fn classes(sys: &Path, staging: &Path, launch: &Launch) -> Result<(), Fault> {
         fs_err::set_permissions(&path, Permissions::from_mode(mode)).step("making /sys/class/dmi")?;
     }
     relocate(staging, &live)
+}
+
+/// The links of a class, which are relative and mean the same in the copy.
+fn copy_links(live: &Path, own: &Path) -> io::Result<()> {
+    for entry in fs_err::read_dir(live)? {
+        let entry = entry?;
+        if entry.file_type()?.is_symlink() {
+            symlink(fs_err::read_link(entry.path())?, own.join(entry.file_name()))?;
+        }
+    }
+    Ok(())
 }
 
 /// The firmware's strings on an instance: what cloud-init and Ansible tell EC2 by. The UUID starts with "ec2".
