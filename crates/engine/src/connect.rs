@@ -64,6 +64,8 @@ pub enum UnknownKey {
     Add,
     /// Take it, write nothing. A *changed* key is still refused.
     Accept,
+    /// Take it and write it to the first file; take a changed key, too (`StrictHostKeyChecking=no`).
+    AddAndAllowChanged,
 }
 
 /// Which host keys are right. Checked before anything of ours is sent.

@@ -9,6 +9,7 @@ pub mod connect;
 pub mod event;
 pub mod journal;
 pub mod local;
+pub mod openssh;
 pub mod postprocess;
 pub mod provision;
 pub mod run;

@@ -182,11 +182,19 @@ impl Attempt<'_> {
         if !self.takes(MethodKind::PublicKey) {
             return Ok(false);
         }
-        let unavailable = |e: russh::keys::Error| {
-            Failed::Fatal(CommError::Local(format!("the SSH agent at {} does not answer: {e}", socket.display())))
+        // An agent that is gone is no reason not to try what else there is.
+        let listed = async {
+            let mut agent = AgentClient::connect_uds(socket).await?;
+            let identities = agent.request_identities().await?;
+            Ok::<_, russh::keys::Error>((agent, identities))
         };
-        let mut agent = AgentClient::connect_uds(socket).await.map_err(unavailable)?;
-        let identities = agent.request_identities().await.map_err(unavailable)?;
+        let (mut agent, identities) = match listed.await {
+            Ok(listed) => listed,
+            Err(e) => {
+                self.tried.push(format!("agent (the one at {} does not answer: {e})", socket.display()));
+                return Ok(false);
+            }
+        };
         if identities.is_empty() {
             self.tried.push("agent (it holds no key)".into());
         }

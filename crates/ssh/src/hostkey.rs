@@ -87,7 +87,14 @@ impl Check {
             }
             Check::Known { entries, .. } if entries.keys.iter().any(|(k, _)| same(k)) => Ok(()),
             Check::Known { entries, unknown, name, port, add_to } => {
-                if let Some((_, place)) = entries.keys.iter().find(|(k, _)| k.algorithm() == kind) {
+                let changed = entries.keys.iter().find(|(k, _)| k.algorithm() == kind);
+                if let (Some((_, place)), UnknownKey::AddAndAllowChanged) = (changed, unknown) {
+                    tracing::warn!(
+                        "the host key of {host} has changed ({place} has another): taken, as StrictHostKeyChecking=no says"
+                    );
+                    return Ok(());
+                }
+                if let Some((_, place)) = changed {
                     return Err(format!(
                         "the host key of {host} has changed: it is {kind} {shown}, but {place} has another. Remove that line if the machine was made anew (ssh-keygen -R '{}')",
                         known_hosts::host_name(name, *port)
@@ -100,8 +107,11 @@ impl Check {
                 }
                 match unknown {
                     UnknownKey::Accept => Ok(()),
-                    UnknownKey::Add => {
-                        let Some(file) = add_to else { return Ok(()) };
+                    UnknownKey::Add | UnknownKey::AddAndAllowChanged => {
+                        let Some(file) = add_to.as_deref().filter(|file| *file != std::path::Path::new("/dev/null"))
+                        else {
+                            return Ok(());
+                        };
                         known_hosts::add(file, name, *port, key)
                             .map_err(|e| format!("the host key of {host} can't be written down: {e}"))
                     }

@@ -1,0 +1,89 @@
+//! From a host's connection variables to a link.
+
+use super::{AgentBinaries, AgentLink};
+use crate::communicator::Communicator;
+use crate::connect::Connect;
+use crate::local::LocalCommunicator;
+use crate::openssh::{self, LocalUser};
+use async_trait::async_trait;
+use imgbuild_playbook::target::{Connection, Connector, Target, Unreachable};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Connects to the hosts of an inventory (`imgbuild playbook`).
+pub struct HostConnector {
+    connect: Arc<dyn Connect>,
+    agents: AgentBinaries,
+    user: LocalUser,
+}
+
+impl HostConnector {
+    /// Over `connect`, as this local user.
+    pub fn new(connect: Arc<dyn Connect>, agents: AgentBinaries, user: LocalUser) -> Self {
+        HostConnector { connect, agents, user }
+    }
+}
+
+fn unreachable(connection: &Connection, why: impl std::fmt::Display) -> Unreachable {
+    Unreachable { message: format!("{}: {why}", connection.name) }
+}
+
+fn local(connection: &Connection, agents: AgentBinaries, home: &std::path::Path) -> Arc<dyn Target> {
+    let comm = Arc::new(LocalCommunicator::new(home));
+    Arc::new(AgentLink::owning(comm, &connection.name, agents, Duration::ZERO))
+}
+
+#[async_trait]
+impl Connector for HostConnector {
+    async fn connect(&self, connection: &Connection) -> Result<Arc<dyn Target>, Unreachable> {
+        match connection.plugin.strip_prefix("ansible.builtin.").unwrap_or(&connection.plugin) {
+            "ssh" | "smart" | "paramiko_ssh" | "paramiko" | "" => {
+                let spec = openssh::resolve(connection, &self.user).map_err(|why| unreachable(connection, why))?;
+                // Ansible's words, as scripts look for them.
+                let failed = |e| unreachable(connection, format!("Failed to connect to the host via ssh: {e}"));
+                let comm = self.connect.connect(&spec).await.map_err(failed)?;
+                let within = Duration::from_secs(connection.timeout.max(1));
+                Ok(Arc::new(AgentLink::owning(comm, &connection.name, self.agents, within)))
+            }
+            "local" => Ok(local(connection, self.agents, &self.user.home)),
+            other => Err(unreachable(
+                connection,
+                format!("the connection plugin {other:?} is not supported; ssh and local are"),
+            )),
+        }
+    }
+}
+
+/// Connects one name to a machine that is connected already (a build's), `local` to this machine, and all other names to
+/// `others` (hosts of the user's own inventory that tasks are delegated to).
+pub struct OneHost {
+    /// The inventory name of the build's machine.
+    pub name: String,
+    /// The build's communicator.
+    pub communicator: Arc<dyn Communicator>,
+    /// Agents.
+    pub agents: AgentBinaries,
+    /// Home directory on this machine.
+    pub home: std::path::PathBuf,
+    /// For other names.
+    pub others: Option<Arc<dyn Connector>>,
+}
+
+#[async_trait]
+impl Connector for OneHost {
+    async fn connect(&self, connection: &Connection) -> Result<Arc<dyn Target>, Unreachable> {
+        if connection.plugin == "local" || connection.plugin == "ansible.builtin.local" {
+            return Ok(local(connection, self.agents, &self.home));
+        }
+        if connection.name == self.name {
+            return Ok(Arc::new(AgentLink::borrowed(Arc::clone(&self.communicator), &connection.name, self.agents)));
+        }
+        match &self.others {
+            Some(others) => others.connect(connection).await,
+            None => {
+                let why = format!("a build reaches its own machine ({:?}) and localhost only", self.name);
+                Err(unreachable(connection, why))
+            }
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! [`AgentLink`]: a host as the playbook engine sees it.
+
+use super::binaries::AgentBinaries;
+use super::bootstrap::{self, NoAgent};
+use super::session::{Outcome, Session};
+use super::{raw, token};
+use crate::communicator::{CommError, Communicator};
+use async_trait::async_trait;
+use imgbuild_playbook::target::{Become, ModuleCall, OutputSink, RawOutcome, Target, Unreachable};
+use imgbuild_proto::Call;
+use serde_json::{Map, Value};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::sync::mpsc;
+
+/// A host with resident agents. Agents start when they are first needed and again when they are lost.
+pub struct AgentLink {
+    comm: Arc<dyn Communicator>,
+    /// Closes the communicator with the link; a build's communicator stays open.
+    owns_comm: bool,
+    name: String,
+    agents: AgentBinaries,
+    place: String,
+    reconnect_within: Duration,
+    users: Mutex<HashMap<Option<Become>, Arc<User>>>,
+}
+
+#[derive(Default)]
+struct User {
+    session: tokio::sync::Mutex<Option<Arc<Session>>>,
+}
+
+impl AgentLink {
+    /// A link over a communicator that others go on using (a build's).
+    pub fn borrowed(comm: Arc<dyn Communicator>, name: &str, agents: AgentBinaries) -> Self {
+        Self::new(comm, false, name, agents, Duration::from_secs(300))
+    }
+
+    /// A link that ends its communicator, and takes at most `reconnect_within` to make a lost one again.
+    pub fn owning(comm: Arc<dyn Communicator>, name: &str, agents: AgentBinaries, reconnect_within: Duration) -> Self {
+        Self::new(comm, true, name, agents, reconnect_within)
+    }
+
+    fn new(
+        comm: Arc<dyn Communicator>,
+        owns_comm: bool,
+        name: &str,
+        agents: AgentBinaries,
+        reconnect_within: Duration,
+    ) -> Self {
+        let place = format!("{}-{}", agents.tag(), token());
+        AgentLink { comm, owns_comm, name: name.to_owned(), agents, place, reconnect_within, users: Mutex::default() }
+    }
+
+    fn unreachable(&self, why: impl std::fmt::Display) -> Unreachable {
+        Unreachable { message: format!("{}: {why}", self.name) }
+    }
+
+    fn user(&self, become_: Option<&Become>) -> Arc<User> {
+        let mut users = self.users.lock().unwrap_or_else(|e| e.into_inner());
+        Arc::clone(users.entry(become_.cloned()).or_default())
+    }
+
+    /// The agent of this user, started or started again. `Ok(Err(msg))`: becoming the user was refused.
+    async fn session(&self, become_: Option<&Become>) -> Result<Result<Arc<Session>, String>, Unreachable> {
+        let user = self.user(become_);
+        let mut slot = user.session.lock().await;
+        if let Some(session) = slot.as_ref().filter(|session| session.is_up()) {
+            return Ok(Ok(Arc::clone(session)));
+        }
+        *slot = None;
+        self.connected().await?;
+        match bootstrap::start(&*self.comm, &self.agents, become_, &self.place).await {
+            Ok(started) => {
+                let session = Session::open(started).await.map_err(|e| self.unreachable(e))?;
+                *slot = Some(Arc::clone(&session));
+                Ok(Ok(session))
+            }
+            Err(NoAgent::Become(message)) => Ok(Err(message)),
+            Err(NoAgent::Comm(e)) => Err(self.unreachable(e)),
+        }
+    }
+
+    async fn connected(&self) -> Result<(), Unreachable> {
+        if self.comm.connected() {
+            return Ok(());
+        }
+        self.comm.reconnect(self.reconnect_within).await.map_err(|e| self.unreachable(e))
+    }
+
+    /// Sends a call and waits for its result.
+    async fn exchange(
+        &self,
+        call: ModuleCall,
+        output: Option<OutputSink>,
+        chunks: Option<mpsc::UnboundedSender<Vec<u8>>>,
+    ) -> Result<Outcome, Unreachable> {
+        let session = match self.session(call.become_.as_ref()).await? {
+            Ok(session) => session,
+            Err(refused) => return Ok(failure(&refused)),
+        };
+        let message = Call {
+            id: 0,
+            chain: call.chain,
+            module: call.module,
+            args: call.args,
+            check: call.check,
+            diff: call.diff,
+            stop_chain_on_failure: call.stop_chain_on_failure,
+            stream: call.stream,
+            blob: None,
+            environment: call.environment,
+            timeout: call.timeout,
+        };
+        match session.send(message, call.content.as_ref(), output, chunks).await {
+            Ok(under) => under.result().await.map_err(|why| self.unreachable(why)),
+            Err(Ok(unreadable)) => Ok(failure(&unreadable)),
+            Err(Err(why)) => Err(self.unreachable(why)),
+        }
+    }
+
+    /// All agents that run now.
+    async fn running(&self) -> Vec<Arc<Session>> {
+        let users: Vec<_> = {
+            let mut users = self.users.lock().unwrap_or_else(|e| e.into_inner());
+            users.drain().map(|(_, user)| user).collect()
+        };
+        let mut sessions = Vec::new();
+        for user in users {
+            sessions.extend(user.session.lock().await.take().filter(|session| session.is_up()));
+        }
+        sessions
+    }
+
+    async fn end_agents(&self) {
+        let sessions = self.running().await;
+        futures_util::future::join_all(sessions.iter().map(|session| session.bye())).await;
+    }
+}
+
+fn failure(message: &str) -> Outcome {
+    Map::from_iter([
+        ("changed".to_owned(), Value::Bool(false)),
+        ("failed".to_owned(), Value::Bool(true)),
+        ("msg".to_owned(), Value::from(message)),
+    ])
+}
+
+#[async_trait]
+impl Target for AgentLink {
+    async fn call(&self, call: ModuleCall, output: Option<OutputSink>) -> Result<Outcome, Unreachable> {
+        self.exchange(call, output, None).await
+    }
+
+    async fn raw(
+        &self,
+        command: &str,
+        become_: Option<&Become>,
+        environment: &BTreeMap<String, String>,
+        timeout: Option<u64>,
+    ) -> Result<RawOutcome, Unreachable> {
+        self.connected().await?;
+        raw::run(&*self.comm, command, become_, environment, timeout).await.map_err(|e: CommError| self.unreachable(e))
+    }
+
+    async fn fetch(
+        &self,
+        path: &str,
+        become_: Option<&Become>,
+        into: &mut (dyn std::io::Write + Send),
+    ) -> Result<Result<u64, String>, Unreachable> {
+        let (chunks_in, mut chunks) = mpsc::unbounded_channel::<Vec<u8>>();
+        let call = ModuleCall {
+            module: "_read".into(),
+            args: Map::from_iter([("path".to_owned(), Value::from(path))]),
+            become_: become_.cloned(),
+            ..ModuleCall::default()
+        };
+        let exchange = self.exchange(call, None, Some(chunks_in));
+        let mut written = 0;
+        let mut trouble = None;
+        let receive = async {
+            while let Some(chunk) = chunks.recv().await {
+                match into.write_all(&chunk) {
+                    Ok(()) => written += chunk.len() as u64,
+                    Err(e) => {
+                        trouble = Some(e.to_string());
+                        return;
+                    }
+                }
+            }
+        };
+        let (result, ()) = tokio::join!(exchange, receive);
+        let result = result?;
+        if let Some(trouble) = trouble {
+            return Ok(Err(trouble));
+        }
+        let failed = result.get("failed").and_then(Value::as_bool).unwrap_or(false);
+        let message = || result.get("msg").and_then(Value::as_str).unwrap_or("the file can't be read").to_owned();
+        Ok(if failed { Err(message()) } else { Ok(written) })
+    }
+
+    async fn reset(&self) -> Result<(), Unreachable> {
+        // After a reboot the agents are gone; their good-bye must not be waited for.
+        if self.comm.connected() {
+            self.end_agents().await;
+        } else {
+            self.running().await;
+        }
+        self.comm.reconnect(self.reconnect_within).await.map_err(|e| self.unreachable(e))
+    }
+
+    async fn close(&self) {
+        self.end_agents().await;
+        if self.owns_comm {
+            self.comm.close().await;
+        }
+    }
+}
