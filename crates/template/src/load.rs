@@ -122,12 +122,19 @@ impl Parsed {
     /// # Errors
     /// Everything that is wrong with the template's references, its variables, the variable files and the selection.
     pub fn resolve(self, options: &LoadOptions) -> Result<Loaded, Diagnostics> {
+        let (template, diags) = self.resolve_anyway(options);
+        let (template, warnings) = diags.into_result(template)?;
+        Ok(Loaded { template, warnings })
+    }
+
+    /// The same for the console, which works on whatever is wrong: what can't be resolved is missing or empty. The diagnostics are
+    /// there to be shown; with errors among them the template is not fit for a build.
+    pub fn resolve_anyway(self, options: &LoadOptions) -> (Template, Diagnostics) {
         let mut diags = self.warnings;
         let given = given(options, &mut diags);
         let context = interpolate::Context::new(Arc::clone(&options.ambient)).with_template(self.path.as_deref());
         let template = build::template(self.json, self.path, &given, context, options, &mut diags);
-        let (template, warnings) = diags.into_result(template)?;
-        Ok(Loaded { template, warnings })
+        (template, diags)
     }
 }
 

@@ -205,6 +205,7 @@ impl Decoder {
                 Some(Duration::from_nanos(nanos))
             }
             Value::Null => Some(Duration::ZERO),
+            Value::Bool(flag) => Some(Duration::from_nanos(u64::from(*flag))),
             _ => self.unconvertible(path, "time.Duration", node),
         }
     }

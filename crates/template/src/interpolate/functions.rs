@@ -136,8 +136,9 @@ pub(super) fn call(name: &str, call: &Call<'_>, context: &Context) -> Result<Dat
             Err(_) => go_replace(text(3), text(0), text(1), usize::MAX),
         },
         "replace_all" => go_replace(text(2), text(0), text(1), usize::MAX),
-        "upper" => text(0).chars().map(|c| one(c, c.to_uppercase())).collect(),
-        "lower" => text(0).chars().map(|c| one(c, c.to_lowercase())).collect(),
+        "upper" => text(0).chars().map(upper).collect(),
+        // The one letter that becomes two is İ, and Go gives the first of them.
+        "lower" => text(0).chars().map(|c| c.to_lowercase().next().unwrap_or(c)).collect(),
         "sed" => {
             return Err("template function `sed` is deprecated use `replace` or `replace_all` instead. \
                         Documentation: https://www.packer.io/docs/templates/engine"
@@ -172,8 +173,9 @@ fn build(name: &str, context: &Context) -> Result<Datum, String> {
     }
 }
 
-/// Go maps letter by letter; a letter that would become several stays.
-fn one(c: char, mut mapped: impl Iterator<Item = char>) -> char {
+/// Go maps letter by letter; a letter that would become several (ß) stays.
+fn upper(c: char) -> char {
+    let mut mapped = c.to_uppercase();
     match (mapped.next(), mapped.next()) {
         (Some(single), None) => single,
         _ => c,

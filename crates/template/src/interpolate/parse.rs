@@ -372,13 +372,8 @@ impl Parser<'_> {
                     self.next -= 1;
                     break;
                 }
-                Some(Tok::Pipe) => {
-                    // Nothing after a pipe is an error of its own.
-                    if matches!(self.peek_past_space(), Some(Tok::Close | Tok::CloseParen)) {
-                        return Err(Fault::new(self.here(), "missing value for command"));
-                    }
-                    break;
-                }
+                // Nothing need follow: `{{1|}}` is 1.
+                Some(Tok::Pipe) => break,
                 _ => return self.unexpected(token.as_ref(), "operand"),
             }
         }

@@ -6,6 +6,7 @@
 use crate::decode::parse_duration;
 use crate::value::{Map, Node, Spanned, Value, number_text};
 use imgbuild_diag::{Diagnostic, Diagnostics};
+use std::borrow::Cow;
 use std::time::Duration;
 
 /// The keys of one object, and where errors go.
@@ -103,6 +104,7 @@ impl<'a> Keys<'a> {
                 diags.push(Diagnostic::warning(message).at(&node.span).help(help));
                 Duration::from_nanos(*nanos as u64)
             }
+            Value::Bool(flag) if self.weak => Duration::from_nanos(u64::from(*flag)),
             _ => {
                 self.wrong(name, "time.Duration", node, diags);
                 return None;
@@ -121,13 +123,19 @@ impl<'a> Keys<'a> {
         &[]
     }
 
-    pub(super) fn map(&self, name: &str, diags: &mut Diagnostics) -> Option<&'a Map> {
+    pub(super) fn map(&self, name: &str, diags: &mut Diagnostics) -> Option<Cow<'a, Map>> {
         let node = self.get(name)?;
-        let map = node.as_map();
-        if map.is_none() {
-            let message = format!("{}'{name}' expected a map, got {}", self.context, node.kind());
-            diags.push(Diagnostic::error(message).at(&node.span));
+        match &node.value {
+            Value::Map(map) => return Some(Cow::Borrowed(map)),
+            // A list of maps counts as one, where reading is weak.
+            Value::List(list) if self.weak && list.iter().all(|item| item.as_map().is_some()) => {
+                let entries = list.iter().filter_map(Node::as_map).flatten();
+                return Some(Cow::Owned(entries.map(|(k, e)| (k.clone(), e.clone())).collect()));
+            }
+            _ => {}
         }
-        map
+        let message = format!("{}'{name}' expected a map, got {}", self.context, node.kind());
+        diags.push(Diagnostic::error(message).at(&node.span));
+        None
     }
 }

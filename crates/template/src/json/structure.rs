@@ -164,7 +164,7 @@ fn unknown_keys(map: &Map, diags: &mut Diagnostics) {
 
 fn variables(keys: &Keys<'_>, diags: &mut Diagnostics) -> IndexMap<String, Variable> {
     let mut variables = IndexMap::new();
-    for (name, entry) in keys.map("variables", diags).into_iter().flatten() {
+    for (name, entry) in keys.map("variables", diags).unwrap_or_default().iter() {
         let default = match &entry.node.value {
             Value::String(text) => Some(Spanned::new(text.clone(), entry.node.span.clone())),
             Value::Null => None,
@@ -244,8 +244,8 @@ fn provisioner(node: &Node, context: &str, diags: &mut Diagnostics) -> Option<Js
     let keys = Keys::new(map, format!("{context}: Error decoding provisioner: "), true);
     let before = diags.errors().count();
     let kind = keys.text("type", diags).filter(|t| !t.value.is_empty());
-    let overrides = keys.map("override", diags).into_iter().flatten();
-    let overrides = overrides.map(|(k, e)| (Spanned::new(k.clone(), e.key.clone()), e.node.clone())).collect();
+    let overrides = keys.map("override", diags).unwrap_or_default();
+    let overrides = overrides.iter().map(|(k, e)| (Spanned::new(k.clone(), e.key.clone()), e.node.clone())).collect();
     let builds = OnlyExcept { only: keys.texts("only", diags), except: keys.texts("except", diags) };
     let pause_before = keys.duration("pause_before", diags);
     let timeout = keys.duration("timeout", diags);
