@@ -4,7 +4,14 @@
 //! named here, both come in through traits; options are read and checked without the network.
 
 pub mod amazon;
+pub mod gc;
+pub mod null;
 pub mod paths;
+pub mod plan;
 pub mod private_key;
 mod read;
+mod registry;
 pub mod ssh_options;
+
+pub use amazon::options::Flags;
+pub use registry::{Prepared, prepare, tables};

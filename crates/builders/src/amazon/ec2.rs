@@ -7,6 +7,7 @@
 use super::ids::{AmiId, InstanceId, Region, SecurityGroupId, SnapshotId, VolumeId, VpcId};
 use super::types::*;
 use async_trait::async_trait;
+use imgbuild_engine::journal::Place;
 use std::fmt;
 use std::sync::Arc;
 
@@ -169,12 +170,16 @@ pub trait Account: Send + Sync {
     fn default_region(&self) -> Option<Region>;
     /// EC2 in a region. The same client each time.
     fn ec2(&self, region: &Region) -> Arc<dyn Ec2>;
+    /// Where things in a region live, for the journal.
+    fn place(&self, region: &Region) -> Place;
 }
 
 /// Opens accounts.
 #[async_trait]
 pub trait Accounts: Send + Sync {
-    /// An account by how the template says to reach it. Makes no call beyond what finding credentials needs. The error is
-    /// one or more sentences for the user.
+    /// An account by how the template says to reach it: the same one for the same access. Makes no call beyond what finding
+    /// credentials needs. The error is one or more sentences for the user.
     async fn open(&self, access: &super::options::access::Access) -> Result<Arc<dyn Account>, String>;
+    /// An account by what the journal says of a place.
+    async fn reopen(&self, place: &Place) -> Result<Arc<dyn Account>, String>;
 }

@@ -1,0 +1,348 @@
+//! `amazon-ebs`: launch, provision, stop, make an image. One straight line of phases; what is undone, and when, is decided here.
+
+use super::env::{Amazon, Env};
+use super::failure::Failure;
+use super::ids::{AmiId, Region, SnapshotId};
+use super::options::Config;
+use super::phase::connect::Reached;
+use super::phase::image::{Imaged, Labels};
+use super::phase::launch::{HeldLaunch, Launched, Subject};
+use super::phase::{connect, copy, image, launch, network, preflight, provision, publish, source, stop, verify};
+use super::types::Image;
+use async_trait::async_trait;
+use imgbuild_engine::artifact::{Artifact, SharedArtifact};
+use imgbuild_engine::build::{BuildError, BuildSession, Builder, Built, OnError};
+use imgbuild_engine::provision::{BuildData, Plan, Session};
+use imgbuild_engine::run::Leak;
+use std::future::Future;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// Packer's id of this builder.
+pub const BUILDER_ID: &str = "mitchellh.amazonebs";
+
+/// How long unwinding may take: terminating an instance takes minutes at worst.
+const UNWIND: Duration = Duration::from_secs(1200);
+
+/// The builder, prepared.
+pub struct AmazonEbs {
+    /// Options.
+    pub config: Config,
+    /// What the builds of a run share.
+    pub shared: Arc<Amazon>,
+    /// Steps that prove the image on an instance of it, before anyone gets to see it.
+    pub verify: Option<Arc<Plan>>,
+}
+
+#[async_trait]
+impl Builder for AmazonEbs {
+    async fn build(&self, session: &BuildSession) -> Result<Built, BuildError> {
+        let redactor = session.run.reporter().redactor();
+        self.config.secrets().into_iter().for_each(|secret| redactor.add(secret));
+        let env = Env::open(session, &self.config, &self.shared).await.map_err(|f| build_error(f, Vec::new()))?;
+        let progress = Progress::default();
+        match self.phases(&env, &progress).await {
+            Ok(done) => {
+                let leaks = session.run.unwind(&env.releaser, UNWIND).await;
+                Ok(Built { artifact: done.artifact, data: done.data, leaks })
+            }
+            Err(failure) => Err(fail(&env, &progress, failure).await),
+        }
+    }
+}
+
+/// How far a build came, for what has to be done when it fails.
+#[derive(Default)]
+struct Progress(Mutex<Option<Session>>);
+
+impl Progress {
+    fn reached(&self, session: &Session) {
+        *self.0.lock().unwrap_or_else(|e| e.into_inner()) = Some(session.clone());
+    }
+
+    fn session(&self) -> Option<Session> {
+        self.0.lock().unwrap_or_else(|e| e.into_inner()).clone()
+    }
+}
+
+struct Done {
+    artifact: Option<SharedArtifact>,
+    data: BuildData,
+}
+
+impl AmazonEbs {
+    async fn phases(&self, env: &Env<'_>, progress: &Progress) -> Result<Done, Failure> {
+        phase(env, "preflight").await?;
+        let (checked, source) = tokio::try_join!(preflight::run(env), source::run(env))?;
+        let labels = Labels::render(env, &source)?;
+        phase(env, "network").await?;
+        let network = network::run(env).await?;
+        phase(env, "launch").await?;
+        let launched = launch::run(env, Subject::Source(&source), &network).await?;
+        phase(env, "connect").await?;
+        let reached = attempt(env, || connect::run(env, &source, &launched)).await?;
+        progress.reached(&reached.session);
+        phase(env, "provision").await?;
+        attempt(env, || provision::run(env, &launched, &reached)).await?;
+        let data = reached.session.data.clone();
+        if self.config.skip_create_ami {
+            env.ui().say("Skipping AMI creation...");
+            close(&reached).await;
+            end(env, launched.held).await;
+            return Ok(Done { artifact: None, data });
+        }
+        let images = self.image(env, &checked, &source, &labels, launched, reached, progress).await?;
+        let artifact = keep(env, images)?;
+        Ok(Done { artifact: Some(artifact), data })
+    }
+
+    /// From a provisioned instance to images in all regions. The instance goes while copies are made.
+    #[expect(clippy::too_many_arguments, reason = "each is another phase's result")]
+    async fn image(
+        &self,
+        env: &Env<'_>,
+        checked: &preflight::Checked,
+        source: &Image,
+        labels: &Labels,
+        launched: Launched,
+        reached: Reached,
+        progress: &Progress,
+    ) -> Result<Vec<Imaged>, Failure> {
+        phase(env, "stop").await?;
+        close(&reached).await;
+        stop::run(env, &launched).await?;
+        phase(env, "image").await?;
+        let ami = &env.config.ami;
+        let replaces = checked.replaced.iter().any(|(region, _)| *region == env.region);
+        let interim = ami.skip_build_region || replaces;
+        let name = if interim { interim_name(&labels.name) } else { labels.name.clone() };
+        let image = image::run(env, &launched, labels, &name).await?;
+        // The machine is gone for good now: an error-cleanup-provisioner has nothing to run on.
+        progress.0.lock().unwrap_or_else(|e| e.into_inner()).take();
+        let mut regions = ami.regions.clone();
+        regions.extend((replaces && !ami.skip_build_region).then(|| env.region.clone()));
+        let rest = async {
+            if let Some(plan) = &self.verify {
+                phase(env, "verify").await?;
+                verify::run(env, source, &image, plan).await?;
+            }
+            phase(env, "copy").await?;
+            let mut images = copy::run(env, checked, &image, labels, &regions).await?;
+            if interim {
+                release(env, "the interim AMI", image.held).await?;
+            } else {
+                images.insert(0, image);
+            }
+            phase(env, "share").await?;
+            publish::share(env, &images).await?;
+            Ok(images)
+        };
+        // A machine that is no longer needed keeps nobody waiting.
+        let ((), images) = tokio::join!(end(env, launched.held), rest);
+        images
+    }
+}
+
+/// Begins a phase: `-debug` waits for Enter, a cancelled run goes no further.
+async fn phase(env: &Env<'_>, name: &'static str) -> Result<(), Failure> {
+    env.go_on()?;
+    env.ui().phase(name);
+    if env.session.debug {
+        let question = format!("Pausing before phase {name:?}. Press enter to continue. ");
+        let asked = env.session.run.cancel().guard(env.session.ask.ask(&question)).await;
+        asked.ok_or_else(Failure::cancelled)?;
+    }
+    Ok(())
+}
+
+/// Runs a phase that can be repeated; with `-on-error=ask` the person may.
+async fn attempt<T, F, Fut>(env: &Env<'_>, run: F) -> Result<T, Failure>
+where
+    F: Fn() -> Fut,
+    Fut: Future<Output = Result<T, Failure>>,
+{
+    loop {
+        let failure = match run().await {
+            Err(failure) if env.session.on_error == OnError::Ask && !failure.cancelled => failure,
+            other => return other,
+        };
+        env.ui().error(&failure.message);
+        let question = "Retry this step? [y]es, or anything else to go on with the error: ";
+        match env.session.ask.ask(question).await.as_deref().map(str::trim) {
+            Some("y" | "Y" | "yes" | "r") => {}
+            _ => return Err(failure),
+        }
+    }
+}
+
+async fn close(reached: &Reached) {
+    if let Some(communicator) = &reached.session.communicator {
+        communicator.close().await;
+    }
+}
+
+/// Terminates the instance and removes what only it needed. What can't be removed stays owed: unwinding tries again and tells.
+pub(super) async fn end(env: &Env<'_>, held: HeldLaunch) {
+    let run = &env.session.run;
+    env.ui().say("Terminating the source AWS instance...");
+    if let Err(leak) = run.release(held.instance, &env.releaser).await {
+        env.ui().error(format!("Error terminating the instance, may still be around: {leak}"));
+        return;
+    }
+    let group = async {
+        if let Some(group) = held.group {
+            env.ui().say("Deleting temporary security group...");
+            if let Err(leak) = run.release(group, &env.releaser).await {
+                env.ui().error(format!("Error cleaning up security group, trying again: {leak}"));
+            }
+        }
+    };
+    let key = async {
+        if let Some(key) = held.key {
+            env.ui().say("Deleting temporary keypair...");
+            if let Err(leak) = run.release(key, &env.releaser).await {
+                env.ui().error(format!("Error cleaning up keypair, trying again: {leak}"));
+            }
+        }
+    };
+    tokio::join!(group, key);
+}
+
+async fn release(env: &Env<'_>, what: &str, held: imgbuild_engine::run::Held<()>) -> Result<(), Failure> {
+    env.ui().say(format!("Removing {what} {}", held.id));
+    let released = env.session.run.release(held, &env.releaser).await;
+    released.map_err(|leak| Failure::new(format!("{what} could not be removed: {leak}")))
+}
+
+/// A name of its own that still tells what it is for.
+fn interim_name(name: &str) -> String {
+    let suffix: String = uuid::Uuid::new_v4().simple().to_string().chars().take(8).collect();
+    let kept: String = name.chars().take(128 - 9).collect();
+    format!("{kept}-{suffix}")
+}
+
+/// The images are the user's now.
+fn keep(env: &Env<'_>, images: Vec<Imaged>) -> Result<SharedArtifact, Failure> {
+    let mut kept = Vec::new();
+    for image in images {
+        env.session.run.keep(image.held)?;
+        kept.push((image.region, image.id, image.snapshots));
+    }
+    kept.sort_by(|a, b| a.0.cmp(&b.0));
+    Ok(Arc::new(AmiArtifact { account: Arc::clone(&env.account), images: kept }))
+}
+
+/// What `-on-error` says becomes of a failed build.
+async fn fail(env: &Env<'_>, progress: &Progress, failure: Failure) -> BuildError {
+    let policy = match env.session.on_error {
+        OnError::Ask if !failure.cancelled => ask(env, &failure).await,
+        OnError::Ask => OnError::Cleanup,
+        other => other,
+    };
+    if policy != OnError::Abort
+        && let Some(session) = progress.session()
+    {
+        env.session.provision.clean_up(&session).await;
+    }
+    if let Some(session) = progress.session()
+        && let Some(communicator) = &session.communicator
+    {
+        communicator.close().await;
+    }
+    let leaks = match policy {
+        OnError::Cleanup | OnError::Ask => env.session.run.unwind(&env.releaser, UNWIND).await,
+        OnError::Abort | OnError::RunCleanupProvisioner => left(env),
+    };
+    build_error(failure, leaks)
+}
+
+/// What stays where it is, because the user wants it so.
+fn left(env: &Env<'_>) -> Vec<Leak> {
+    let held = env.session.run.held().into_iter();
+    held.map(|entry| {
+        let id = match entry.state {
+            imgbuild_engine::journal::State::Created { id } => Some(id),
+            _ => None,
+        };
+        Leak { intent: entry.intent, id, why: "left as -on-error says; \"imgbuild gc\" removes it".into() }
+    })
+    .collect()
+}
+
+async fn ask(env: &Env<'_>, failure: &Failure) -> OnError {
+    env.ui().error(&failure.message);
+    let question = "[c] Clean up and exit, [a] abort without cleanup, or [x] run the cleanup provisioner and abort? ";
+    loop {
+        let Some(answer) = env.session.ask.ask(question).await else { return OnError::Cleanup };
+        match answer.trim().to_ascii_lowercase().as_str() {
+            "c" => return OnError::Cleanup,
+            "a" => return OnError::Abort,
+            "x" => return OnError::RunCleanupProvisioner,
+            _ => {}
+        }
+    }
+}
+
+fn build_error(failure: Failure, leaks: Vec<Leak>) -> BuildError {
+    BuildError { message: failure.message, help: failure.help, leaks, cancelled: failure.cancelled }
+}
+
+/// AMIs, by region.
+struct AmiArtifact {
+    account: Arc<dyn super::ec2::Account>,
+    images: Vec<(Region, AmiId, Vec<SnapshotId>)>,
+}
+
+#[async_trait]
+impl Artifact for AmiArtifact {
+    fn builder_id(&self) -> &str {
+        BUILDER_ID
+    }
+
+    fn id(&self) -> String {
+        let parts: Vec<String> = self.images.iter().map(|(region, id, _)| format!("{region}:{id}")).collect();
+        parts.join(",")
+    }
+
+    fn description(&self) -> String {
+        let lines: String = self.images.iter().map(|(region, id, _)| format!("{region}: {id}\n")).collect();
+        format!("AMIs were created:\n{lines}")
+    }
+
+    fn files(&self) -> Vec<PathBuf> {
+        Vec::new()
+    }
+
+    async fn destroy(&self) -> Result<(), String> {
+        let mut failed = Vec::new();
+        for (region, id, snapshots) in &self.images {
+            let ec2 = self.account.ec2(region);
+            match ec2.deregister_image(id).await {
+                Err(error) if !error.is_not_found() => {
+                    failed.push(format!("{id}: {error}"));
+                    continue;
+                }
+                _ => {}
+            }
+            for snapshot in snapshots {
+                match ec2.delete_snapshot(snapshot).await {
+                    Err(error) if !error.is_not_found() => failed.push(format!("{snapshot}: {error}")),
+                    _ => {}
+                }
+            }
+        }
+        if failed.is_empty() { Ok(()) } else { Err(failed.join("; ")) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::interim_name;
+
+    #[test]
+    fn interim_names_fit() {
+        assert!(interim_name("abc").starts_with("abc-"));
+        assert_eq!(interim_name(&"x".repeat(128)).len(), 128);
+    }
+}

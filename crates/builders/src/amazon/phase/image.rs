@@ -1,0 +1,187 @@
+//! The image in the build region, with its snapshots.
+
+use super::launch::{Launched, patiently};
+use crate::amazon::ec2::{Ec2Error, ErrorKind};
+use crate::amazon::env::Env;
+use crate::amazon::failure::Failure;
+use crate::amazon::ids::{AmiId, Region, SnapshotId};
+use crate::amazon::releaser::kind;
+use crate::amazon::types::{Image, ImageState, NewImage, Tags};
+use crate::amazon::wait::Verdict;
+use imgbuild_engine::run::{Held, RUN_TAG};
+use imgbuild_template::interpolate;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// An image that is available, in one region.
+pub struct Imaged {
+    /// Region.
+    pub region: Region,
+    /// Id.
+    pub id: AmiId,
+    /// As last described.
+    pub image: Image,
+    /// Its snapshots.
+    pub snapshots: Vec<SnapshotId>,
+    /// To be kept or released.
+    pub held: Held<()>,
+}
+
+/// What images and snapshots are called and tagged, in every region.
+pub struct Labels {
+    /// Name.
+    pub name: String,
+    /// Description.
+    pub description: String,
+    /// Tags of images.
+    pub image: Tags,
+    /// Tags of snapshots.
+    pub snapshots: Tags,
+}
+
+impl Labels {
+    /// Renders them.
+    pub fn render(env: &Env<'_>, source: &Image) -> Result<Labels, Failure> {
+        let config = env.config;
+        let context = env.context(Some(source));
+        let description = match &config.ami.description {
+            Some(text) => interpolate::render(text, &context).map_err(|d| Failure::new(d.to_string()))?,
+            None => String::new(),
+        };
+        let mut image = Tags::new();
+        if !config.skip_ami_run_tags {
+            image.extend(env.tags(&config.run.run_tags, &context)?);
+        }
+        image.extend(env.tags(&config.ami.tags, &context)?);
+        let mut snapshots = image.clone();
+        snapshots.extend(env.tags(&config.ami.snapshot_tags, &context)?);
+        Ok(Labels { name: config.ami.name.clone(), description, image, snapshots })
+    }
+}
+
+/// Makes it and waits until it is available. `name` differs from the final one where the image is only an interim one.
+pub async fn run(env: &Env<'_>, launched: &Launched, labels: &Labels, name: &str) -> Result<Imaged, Failure> {
+    env.ui().say(format!("Creating AMI {name} from instance {}", launched.id));
+    let mappings: Vec<_> = env.config.ami_mappings.iter().map(|d| d.mapping.clone()).collect();
+    let intent = env.intent(kind::IMAGE, &env.region, Some(name.to_owned()), None, labels.image.clone());
+    let untagged = AtomicBool::new(false);
+    let held = env
+        .acquire("creating the AMI", intent, |intent| {
+            let mut image = NewImage {
+                instance: launched.id.clone(),
+                name: name.to_owned(),
+                description: labels.description.clone(),
+                mappings: mappings.clone(),
+                image_tags: intent.tags.clone(),
+                snapshot_tags: with_run(&labels.snapshots, &intent.tags),
+            };
+            let untagged = &untagged;
+            async move {
+                if untagged.load(Ordering::Relaxed) {
+                    image.snapshot_tags = Tags::new();
+                }
+                let made = create(env, &image).await;
+                // Emulators of EC2 fail on snapshot tags; the second try goes without, and they are set afterwards.
+                if made.as_ref().is_err_and(|e| e.kind == ErrorKind::Uncertain) {
+                    untagged.store(true, Ordering::Relaxed);
+                }
+                made
+            }
+        })
+        .await?;
+    let id = AmiId::new(held.id.clone());
+    env.ui().message(format!("AMI: {id}"));
+    env.ui().say("Waiting for AMI to become ready...");
+    let image = available(env, &env.region, &id).await?;
+    let snapshots = snapshots(&image);
+    let run = run_tag(env);
+    let (want_image, want_snapshots) = (with_run(&labels.image, &run), with_run(&labels.snapshots, &run));
+    let lacks = lacks(&image.tags, &want_image);
+    if lacks || untagged.load(Ordering::Relaxed) {
+        tag(env, &env.region, &id, &snapshots, &want_image, &want_snapshots).await?;
+    }
+    Ok(Imaged { region: env.region.clone(), id, image, snapshots, held })
+}
+
+/// The run's tag as a map.
+pub fn run_tag(env: &Env<'_>) -> Tags {
+    Tags::from([(RUN_TAG.to_owned(), env.session.run.run().id().to_owned())])
+}
+
+/// `tags` with the run's tag out of `from`.
+pub fn with_run(tags: &Tags, from: &Tags) -> Tags {
+    let mut tags = tags.clone();
+    tags.extend(from.get_key_value(RUN_TAG).map(|(k, v)| (k.clone(), v.clone())));
+    tags
+}
+
+/// Whether any of the wanted tags is not there.
+pub fn lacks(there: &Tags, wanted: &Tags) -> bool {
+    wanted.iter().any(|(key, value)| there.get(key) != Some(value))
+}
+
+/// An image's snapshots.
+pub fn snapshots(image: &Image) -> Vec<SnapshotId> {
+    image.mappings.iter().filter_map(|m| m.snapshot.clone()).collect()
+}
+
+/// EC2 may still see a stopped instance as stopping; Packer tries for a quarter of an hour, too.
+async fn create(env: &Env<'_>, image: &NewImage) -> Result<String, Ec2Error> {
+    let start = Instant::now();
+    let mut pause = env.shared.pause / 5;
+    loop {
+        match env.ec2.create_image(image).await {
+            Ok(id) => return Ok(id.to_string()),
+            Err(error)
+                if error.message.contains("Instance is not in state")
+                    && start.elapsed() < Duration::from_secs(900)
+                    && !env.session.run.cancel().is_cancelled() =>
+            {
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(Duration::from_secs(10));
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Waits until an image of this account is available.
+pub async fn available(env: &Env<'_>, region: &Region, id: &AmiId) -> Result<Image, Failure> {
+    let poller = env.shared.pollers.of(&env.account.ec2(region));
+    let wait = env.wait(format!("AMI {id} to become available"), Duration::from_secs(3600));
+    let verdict = |image: Option<&Image>| match image.map(|i| (&i.state, i)) {
+        Some((ImageState::Available, _)) => Verdict::Done,
+        None | Some((ImageState::Pending, _)) => Verdict::Later(None),
+        Some((ImageState::Bad(state), image)) => {
+            let why = image.state_reason.clone().unwrap_or_else(|| "no reason given".into());
+            Verdict::Never(format!("AMI {} became {state}: {why}", image.id))
+        }
+    };
+    let image = poller.image(id, wait, verdict).await.map_err(Failure::wait)?;
+    image.ok_or_else(|| Failure::new(format!("AMI {id} is not there")))
+}
+
+/// Sets tags after the fact, where the create call could not.
+pub async fn tag(
+    env: &Env<'_>,
+    region: &Region,
+    id: &AmiId,
+    snapshots: &[SnapshotId],
+    image_tags: &Tags,
+    snapshot_tags: &Tags,
+) -> Result<(), Failure> {
+    let ec2 = env.account.ec2(region);
+    env.ui().say(format!("Adding tags to AMI ({id})..."));
+    let snapshots: Vec<String> = snapshots.iter().map(ToString::to_string).collect();
+    let together = image_tags == snapshot_tags;
+    let mut first = vec![id.to_string()];
+    if together {
+        first.extend(snapshots.iter().cloned());
+    }
+    patiently(env, "tagging the AMI", Ec2Error::is_not_found, || ec2.create_tags(&first, image_tags)).await?;
+    if !together && !snapshots.is_empty() {
+        patiently(env, "tagging the snapshots", Ec2Error::is_not_found, || ec2.create_tags(&snapshots, snapshot_tags)).await?;
+    }
+    Ok(())
+}

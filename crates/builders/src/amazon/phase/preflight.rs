@@ -1,0 +1,92 @@
+//! Before anything is made: do the regions exist, is the VPC usable, are the names free everywhere?
+
+use crate::amazon::env::Env;
+use crate::amazon::failure::Failure;
+use crate::amazon::ids::{AmiId, Region};
+use crate::amazon::options::ami::Replace;
+use crate::amazon::options::run::Choice;
+use crate::amazon::types::{Filter, ImageQuery};
+use futures_util::future::try_join_all;
+
+/// What the account allows.
+#[derive(Debug, Default)]
+pub struct Checked {
+    /// Images that have the name already and will be replaced, by region.
+    pub replaced: Vec<(Region, AmiId)>,
+}
+
+/// Checks. Makes nothing.
+pub async fn run(env: &Env<'_>) -> Result<Checked, Failure> {
+    env.ui().say("Prevalidating any provided VPC information");
+    let ((), (), replaced) = tokio::try_join!(regions(env), vpc(env), names(env))?;
+    Ok(Checked { replaced })
+}
+
+async fn regions(env: &Env<'_>) -> Result<(), Failure> {
+    let ami = &env.config.ami;
+    if !ami.validate_regions || ami.regions.is_empty() {
+        // A wrong build region shows in the first call anyway.
+        return Ok(());
+    }
+    let known = env.read("listing the regions", env.ec2.regions()).await?;
+    let unknown: Vec<&str> = std::iter::once(&env.region)
+        .chain(&ami.regions)
+        .filter(|region| !known.contains(region))
+        .map(Region::as_str)
+        .collect();
+    if unknown.is_empty() {
+        return Ok(());
+    }
+    let failure = Failure::new(format!("the account can't use these regions: {}", unknown.join(", ")));
+    let suggestion = unknown.iter().find_map(|r| imgbuild_diag::did_you_mean(r, known.iter().map(Region::as_str)));
+    Err(match suggestion {
+        Some(right) => failure.help(format!("did you mean {right:?}?")),
+        None => failure.help("correct \"region\" and \"ami_regions\", or set \"skip_region_validation\""),
+    })
+}
+
+/// Without a subnet EC2 launches into the default VPC, whatever `vpc_id` says.
+async fn vpc(env: &Env<'_>) -> Result<(), Failure> {
+    let run = &env.config.run;
+    let (Choice::Id(vpc), Choice::Unset) = (&run.vpc, &run.subnet) else { return Ok(()) };
+    if run.public_ip.is_some() {
+        // A subnet of this VPC will be chosen.
+        return Ok(());
+    }
+    let found = env.read("looking up the VPC", env.ec2.vpcs(vec![vpc.clone()], Vec::new())).await?;
+    match found.first() {
+        Some(found) if found.is_default => Ok(()),
+        Some(_) => Err(Failure::new(format!("\"vpc_id\" {vpc} is not the default VPC, so a subnet is needed"))
+            .help("set \"subnet_id\" or \"subnet_filter\"")),
+        None => Err(Failure::new(format!("VPC {vpc} was not found in {}", env.region))),
+    }
+}
+
+async fn names(env: &Env<'_>) -> Result<Vec<(Region, AmiId)>, Failure> {
+    let config = env.config;
+    if config.skip_create_ami {
+        return Ok(Vec::new());
+    }
+    env.ui().say(format!("Prevalidating AMI Name: {}", config.ami.name));
+    let build_region = (!config.ami.skip_build_region).then_some(&env.region);
+    let looks = build_region.into_iter().chain(&config.ami.regions).map(|region| async move {
+        let query = ImageQuery {
+            owners: vec!["self".into()],
+            filters: vec![Filter::new("name", config.ami.name.clone())],
+            include_deprecated: true,
+            ..ImageQuery::default()
+        };
+        let ec2 = env.account.ec2(region);
+        let found = env.read("looking for AMIs of the same name", ec2.images(query)).await?;
+        Ok::<_, Failure>(found.into_iter().map(|image| (region.clone(), image.id)).collect::<Vec<_>>())
+    });
+    let taken: Vec<(Region, AmiId)> = try_join_all(looks).await?.into_iter().flatten().collect();
+    if taken.is_empty() || config.ami.replace != Replace::Never {
+        return Ok(taken);
+    }
+    let list: Vec<String> = taken.iter().map(|(region, id)| format!("{region}: {id}")).collect();
+    let name = &config.ami.name;
+    Err(Failure::new(format!("name conflict: an AMI named {name:?} is there already ({})", list.join(", ")))
+        .help(format!("the name comes from {}", config.ami.name_place))
+        .help("put {{timestamp}} into the name, or set \"force_deregister\" (or -force) to replace it"))
+}

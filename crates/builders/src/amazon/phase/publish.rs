@@ -1,0 +1,98 @@
+//! Who may use the images, how long they count as current, and the end of those that they replace.
+
+use super::image::Imaged;
+use super::launch::patiently;
+use super::preflight::Checked;
+use crate::amazon::env::Env;
+use crate::amazon::failure::Failure;
+use crate::amazon::ids::{AmiId, Region};
+use crate::amazon::options::ami::{Protection, Replace};
+use crate::amazon::types::{Filter, Grant, ImageChange, ImageQuery};
+use futures_util::future::try_join_all;
+
+/// Attributes of all images.
+pub async fn share(env: &Env<'_>, images: &[Imaged]) -> Result<(), Failure> {
+    try_join_all(images.iter().map(|image| attributes(env, image))).await?;
+    Ok(())
+}
+
+async fn attributes(env: &Env<'_>, image: &Imaged) -> Result<(), Failure> {
+    let ami = &env.config.ami;
+    let ec2 = &env.account.ec2(&image.region);
+    let id = &image.id;
+    for (grant, what) in each(&ami.grant) {
+        env.ui().say(format!("Modifying: {what}"));
+        env.ui().message(format!("Modifying: {id}"));
+        let change = ImageChange::Launch(grant);
+        patiently(env, "sharing the AMI", |e| e.is_not_found(), || ec2.modify_image(id, &change)).await?;
+    }
+    if !ami.product_codes.is_empty() {
+        let change = ImageChange::ProductCodes(ami.product_codes.clone());
+        patiently(env, "setting product codes", |e| e.is_not_found(), || ec2.modify_image(id, &change)).await?;
+    }
+    if ami.imds_v2 {
+        env.ui().say("Modifying: imds_support");
+        let change = ImageChange::ImdsV2;
+        patiently(env, "requiring metadata v2", |e| e.is_not_found(), || ec2.modify_image(id, &change)).await?;
+    }
+    for snapshot in image.snapshots.iter().filter(|_| !ami.snapshot_grant.is_empty()) {
+        for (grant, _) in each(&ami.snapshot_grant) {
+            patiently(env, "sharing the snapshots", |e| e.is_not_found(), || ec2.share_snapshot(snapshot, &grant)).await?;
+        }
+    }
+    if let Some(at) = &ami.deprecate_at {
+        env.ui().say(format!("Enabling deprecation on AMI ({id}) at {at}..."));
+        patiently(env, "setting the deprecation time", |e| e.is_not_found(), || ec2.deprecate_image(id, at)).await?;
+    }
+    if let Protection::On { cooldown } = ami.protection {
+        env.ui().say(format!("Enabling deregistration protection on AMI ({id})..."));
+        let what = "protecting the AMI";
+        patiently(env, what, |e| e.is_not_found(), || ec2.protect_image(id, cooldown)).await?;
+    }
+    Ok(())
+}
+
+/// One grant per attribute, as the API wants it.
+fn each(grant: &Grant) -> Vec<(Grant, &'static str)> {
+    let mut grants = Vec::new();
+    if !grant.users.is_empty() {
+        grants.push((Grant { users: grant.users.clone(), ..Grant::default() }, "users"));
+    }
+    if !grant.groups.is_empty() {
+        grants.push((Grant { groups: grant.groups.clone(), ..Grant::default() }, "groups"));
+    }
+    if !grant.organization_arns.is_empty() {
+        let organization_arns = grant.organization_arns.clone();
+        grants.push((Grant { organization_arns, ..Grant::default() }, "ami org arns"));
+    }
+    if !grant.ou_arns.is_empty() {
+        grants.push((Grant { ou_arns: grant.ou_arns.clone(), ..Grant::default() }, "ami ou arns"));
+    }
+    grants
+}
+
+/// `force_deregister`: what had the name in a region goes, now that the new image is there.
+pub async fn retire(env: &Env<'_>, checked: &Checked, region: &Region) -> Result<(), Failure> {
+    for (_, id) in checked.replaced.iter().filter(|(at, _)| at == region) {
+        retire_one(env, region, id).await?;
+    }
+    Ok(())
+}
+
+async fn retire_one(env: &Env<'_>, region: &Region, id: &AmiId) -> Result<(), Failure> {
+    let ec2 = env.account.ec2(region);
+    let mut snapshots = Vec::new();
+    if env.config.ami.replace == Replace::WithSnapshots {
+        let filters = vec![Filter::new("image-id", id.as_str())];
+        let query = ImageQuery { owners: vec!["self".into()], filters, ..ImageQuery::default() };
+        let found = ec2.images(query).await.map_err(|e| Failure::call("looking at the replaced AMI", &e))?;
+        snapshots.extend(found.iter().flat_map(super::image::snapshots));
+    }
+    ec2.deregister_image(id).await.map_err(|e| Failure::call("deregistering the replaced AMI", &e))?;
+    env.ui().message(format!("Deregistered AMI {}, id: {id}", env.config.ami.name));
+    for snapshot in snapshots {
+        ec2.delete_snapshot(&snapshot).await.map_err(|e| Failure::call("deleting a snapshot of the replaced AMI", &e))?;
+        env.ui().message(format!("Deleted snapshot: {snapshot}"));
+    }
+    Ok(())
+}

@@ -1,0 +1,242 @@
+//! Finds and removes what a build made, for unwinding and for `imgbuild gc`.
+//!
+//! Invariant: what does not carry the run's tag is never touched, except by an id that the journal holds.
+
+use super::ec2::{Account, Ec2, Ec2Error};
+use super::ids::{AmiId, InstanceId, Region, SecurityGroupId};
+use super::options::access::Polling;
+use super::pollers::Pollers;
+use super::types::{Filter, ImageQuery, ImageState, InstanceState, Snapshot, Tags};
+use super::wait::{Verdict, Wait};
+use async_trait::async_trait;
+use imgbuild_engine::journal::Intent;
+use imgbuild_engine::run::{RUN_TAG, Releaser};
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Tag with the token of one launch, on the instance and its volumes.
+pub const TOKEN_TAG: &str = "imgbuild:token";
+/// Tag of a volume that the template wants to keep.
+pub const KEEP_TAG: &str = "imgbuild:keep";
+
+/// Kinds, as the journal names them.
+pub mod kind {
+    /// A key pair; its id is its name.
+    pub const KEY_PAIR: &str = "key-pair";
+    /// A security group.
+    pub const SECURITY_GROUP: &str = "security-group";
+    /// An instance with its volumes.
+    pub const INSTANCE: &str = "instance";
+    /// An image with its snapshots.
+    pub const IMAGE: &str = "image";
+}
+
+/// Removes things in one account, in any region.
+#[derive(Clone)]
+pub struct AmazonReleaser {
+    account: Arc<dyn Account>,
+    pollers: Arc<Pollers>,
+    polling: Polling,
+    pause: Duration,
+}
+
+impl AmazonReleaser {
+    /// A releaser over an account.
+    pub fn new(account: Arc<dyn Account>, pollers: Arc<Pollers>, polling: Polling, pause: Duration) -> Self {
+        AmazonReleaser { account, pollers, polling, pause }
+    }
+
+    fn ec2(&self, intent: &Intent) -> Arc<dyn Ec2> {
+        self.account.ec2(&Region::new(intent.place.region.clone()))
+    }
+
+    async fn look(&self, intent: &Intent) -> Result<Vec<String>, Ec2Error> {
+        let ec2 = self.ec2(intent);
+        let ours = |tags: &Tags| intent.tags.get(RUN_TAG).is_some_and(|run| tags.get(RUN_TAG) == Some(run));
+        let name = intent.name.clone().unwrap_or_default();
+        Ok(match intent.kind.as_str() {
+            kind::KEY_PAIR => {
+                let found = ec2.key_pairs(vec![Filter::new("key-name", name)]).await?;
+                found.into_iter().filter(|k| ours(&k.tags)).map(|k| k.name).collect()
+            }
+            kind::SECURITY_GROUP => {
+                let found = ec2.security_groups(vec![Filter::new("group-name", name)]).await?;
+                found.into_iter().filter(|g| ours(&g.tags)).map(|g| g.id.to_string()).collect()
+            }
+            kind::INSTANCE => {
+                let token = intent.token.clone().unwrap_or_default();
+                let found = ec2.instances(vec![Filter::new(format!("tag:{TOKEN_TAG}"), token)]).await?;
+                let alive = found.into_iter().filter(|i| i.state != InstanceState::Terminated && ours(&i.tags));
+                alive.map(|i| i.id.to_string()).collect()
+            }
+            kind::IMAGE => {
+                let filters = vec![Filter::new("name", name)];
+                let query = ImageQuery { owners: vec!["self".into()], filters, ..ImageQuery::default() };
+                ec2.images(query).await?.into_iter().filter(|i| ours(&i.tags)).map(|i| i.id.to_string()).collect()
+            }
+            _ => Vec::new(),
+        })
+    }
+
+    async fn release_instance(&self, ec2: &Arc<dyn Ec2>, intent: &Intent, id: &InstanceId) -> Result<(), String> {
+        let poller = self.pollers.of(ec2);
+        // Only what was seen to take all volumes along needs no look at them afterwards.
+        let leaves_volumes =
+            poller.last_seen(id).is_none_or(|seen| seen.volumes.iter().any(|volume| !volume.delete_on_termination));
+        match ec2.terminate_instance(id).await {
+            Err(error) if !error.is_not_found() => return Err(error.to_string()),
+            _ => {}
+        }
+        let what = format!("instance {id} to be terminated");
+        let wait = Wait::new(what, Duration::from_secs(900), &self.polling);
+        let gone = poller.instance(id, wait, |instance| match instance.map(|i| i.state) {
+            None | Some(InstanceState::Terminated) => Verdict::Done,
+            Some(_) => Verdict::Later(None),
+        });
+        gone.await.map_err(|e| e.to_string())?;
+        match &intent.token {
+            Some(token) if leaves_volumes => self.delete_volumes(ec2, token).await,
+            _ => Ok(()),
+        }
+    }
+
+    /// Deletes the volumes of a launch that outlived their instance, but those that are marked to be kept.
+    async fn delete_volumes(&self, ec2: &Arc<dyn Ec2>, token: &str) -> Result<(), String> {
+        let filters = vec![Filter::new(format!("tag:{TOKEN_TAG}"), token)];
+        let left = ec2.volumes(filters).await.map_err(|e| e.to_string())?;
+        let mut failed = Vec::new();
+        for volume in left.iter().filter(|v| !v.tags.contains_key(KEEP_TAG) && v.state != "deleting") {
+            let deleted = self.until_free("VolumeInUse", || ec2.delete_volume(&volume.id)).await;
+            if let Err(error) = deleted {
+                failed.push(format!("volume {}: {error}", volume.id));
+            }
+        }
+        if failed.is_empty() { Ok(()) } else { Err(failed.join("; ")) }
+    }
+
+    async fn release_image(&self, ec2: &Arc<dyn Ec2>, intent: &Intent, id: &AmiId) -> Result<(), String> {
+        let filters = vec![Filter::new("image-id", id.as_str())];
+        let query = ImageQuery { owners: vec!["self".into()], filters, ..ImageQuery::default() };
+        let image = ec2.images(query).await.map_err(|e| e.to_string())?.into_iter().next();
+        let pending = image.as_ref().is_some_and(|i| i.state == ImageState::Pending);
+        let mut snapshots: Vec<_> =
+            image.iter().flat_map(|i| &i.mappings).filter_map(|m| m.snapshot.clone()).collect();
+        match ec2.deregister_image(id).await {
+            // A name for "not there" that differs from other kinds' names.
+            Err(error) if !error.is_not_found() && error.code != "InvalidAMIID.Unavailable" => {
+                return Err(error.to_string());
+            }
+            _ => {}
+        }
+        // Snapshots of an image that was being made may turn up only now.
+        for round in 0..if pending || image.is_none() { 3 } else { 1 } {
+            if round > 0 {
+                tokio::time::sleep(self.pause).await;
+            }
+            if let Some(run) = intent.tags.get(RUN_TAG) {
+                let filters = vec![Filter::new(format!("tag:{RUN_TAG}"), run.clone())];
+                let tagged = ec2.snapshots(filters).await.map_err(|e| e.to_string())?;
+                snapshots.extend(tagged.into_iter().filter(|s| belongs(s, id)).map(|s| s.id));
+            }
+            snapshots.sort();
+            snapshots.dedup();
+            for snapshot in std::mem::take(&mut snapshots) {
+                match self.until_free("InvalidSnapshot.InUse", || ec2.delete_snapshot(&snapshot)).await {
+                    Err(error) if !error.is_not_found() => return Err(format!("snapshot {snapshot}: {error}")),
+                    _ => {}
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Tries again while EC2 still sees a thing in use, for about two minutes.
+    async fn until_free<F, Fut>(&self, in_use: &str, call: F) -> Result<(), Ec2Error>
+    where
+        F: Fn() -> Fut,
+        Fut: Future<Output = Result<(), Ec2Error>>,
+    {
+        let mut pause = self.pause;
+        let mut tries = 0;
+        loop {
+            match call().await {
+                Err(error) if error.is_not_found() => return Ok(()),
+                Err(error) if error.code == in_use && tries < 30 => {
+                    tries += 1;
+                    tokio::time::sleep(pause).await;
+                    pause = pause.mul_f64(1.5).min(Duration::from_secs(5));
+                }
+                other => return other,
+            }
+        }
+    }
+}
+
+/// Whether EC2 made a snapshot for this image: it writes the image's id into the description. A copy's description names its
+/// source, too.
+fn belongs(snapshot: &Snapshot, image: &AmiId) -> bool {
+    let text = &snapshot.description;
+    if text.contains("DestinationAmi") {
+        text.contains(&format!("DestinationAmi {image}"))
+    } else {
+        text.contains(image.as_str())
+    }
+}
+
+#[async_trait]
+impl Releaser for AmazonReleaser {
+    async fn find(&self, intent: &Intent) -> Result<Vec<String>, String> {
+        // What was made a moment ago may not be visible yet.
+        for round in 0..3u32 {
+            let found = self.look(intent).await.map_err(|e| e.to_string())?;
+            if !found.is_empty() {
+                return Ok(found);
+            }
+            if round < 2 {
+                tokio::time::sleep(self.pause * (round + 1)).await;
+            }
+        }
+        Ok(Vec::new())
+    }
+
+    async fn release(&self, intent: &Intent, id: &str) -> Result<(), String> {
+        let ec2 = self.ec2(intent);
+        match intent.kind.as_str() {
+            kind::KEY_PAIR => ec2.delete_key_pair(id).await.map_err(|e| e.to_string()),
+            kind::SECURITY_GROUP => {
+                let group = SecurityGroupId::from(id);
+                let deleted = self.until_free("DependencyViolation", || ec2.delete_security_group(&group)).await;
+                deleted.map_err(|e| e.to_string())
+            }
+            kind::INSTANCE => self.release_instance(&ec2, intent, &InstanceId::from(id)).await,
+            kind::IMAGE => self.release_image(&ec2, intent, &AmiId::from(id)).await,
+            other => Err(format!("this version does not know how to remove a {other}")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn snapshots_belong_to_the_image_that_they_were_made_for() {
+        let snapshot = |description: &str| Snapshot {
+            id: "snap-1".into(),
+            description: description.into(),
+            state: "completed".into(),
+            progress: None,
+            tags: Tags::new(),
+        };
+        let copied = "Copied for DestinationAmi ami-2 from SourceAmi ami-1 for SourceSnapshot snap-0.";
+        for (text, image, expected) in [
+            ("Created by CreateImage(i-1) for ami-1", "ami-1", true),
+            ("Created by CreateImage(i-1) for ami-1", "ami-2", false),
+            (copied, "ami-2", true),
+            (copied, "ami-1", false),
+        ] {
+            assert_eq!(belongs(&snapshot(text), &image.into()), expected, "{text} {image}");
+        }
+    }
+}

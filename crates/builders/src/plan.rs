@@ -1,0 +1,210 @@
+//! What a build would make, copy and tag, and which permissions it needs. Known from the options alone: no call is made.
+
+use crate::amazon::options::Config;
+use crate::amazon::options::ami::{Encryption, Protection, Replace};
+use crate::amazon::options::run::{Choice, SecurityGroups};
+use crate::ssh_options::KeySource;
+use serde::Serialize;
+
+/// A plan.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Plan {
+    /// Things that are made and removed again.
+    pub temporary: Vec<Item>,
+    /// Things that stay.
+    pub lasting: Vec<Item>,
+    /// Things that go.
+    pub removed: Vec<Item>,
+    /// IAM actions, sorted: `ec2:RunInstances`.
+    pub actions: Vec<String>,
+}
+
+/// One thing.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Item {
+    /// What it is: `security group`.
+    pub what: String,
+    /// Region; empty: the region that the environment or profile names.
+    pub region: String,
+    /// Name, if it is known beforehand.
+    pub name: Option<String>,
+    /// More, one line each.
+    pub notes: Vec<String>,
+}
+
+fn item(what: &str, region: &str, name: Option<String>, notes: Vec<String>) -> Item {
+    Item { what: what.to_owned(), region: region.to_owned(), name, notes }
+}
+
+/// The plan of an `amazon-ebs` build.
+pub fn amazon_ebs(config: &Config) -> Plan {
+    let mut plan = Plan::default();
+    let region = config.access.region.as_ref().map_or("", |r| r.as_str());
+    temporary(config, region, &mut plan);
+    if !config.skip_create_ami {
+        lasting(config, region, &mut plan);
+    }
+    plan.actions = actions(config);
+    plan
+}
+
+fn temporary(config: &Config, region: &str, plan: &mut Plan) {
+    if let Some(ssh) = config.communicator.ssh()
+        && let KeySource::Temporary { name, kind } = &ssh.key
+    {
+        let note = format!("{kind:?}, its private half stays in memory");
+        plan.temporary.push(item("key pair", region, name.clone(), vec![note]));
+    }
+    let port = config.communicator.ssh().map(|ssh| ssh.spec.port);
+    match &config.run.security_groups {
+        SecurityGroups::Ids(_) | SecurityGroups::Filter(_) => {}
+        SecurityGroups::Temporary(cidrs) => {
+            let notes = port.map(|port| format!("TCP {port} from {}", cidrs.join(", "))).into_iter().collect();
+            plan.temporary.push(item("security group", region, None, notes));
+        }
+        SecurityGroups::TemporaryForCaller => {
+            let notes = port.map(|port| format!("TCP {port} from this machine's address only")).into_iter().collect();
+            plan.temporary.push(item("security group", region, None, notes));
+        }
+    }
+    let mut notes = vec![format!("type {}", config.run.instance_types.join(", else "))];
+    notes.push(match &config.run.source.id {
+        Some(id) => format!("from {id}"),
+        None => {
+            let filters = config.run.source.filters.iter().map(|f| format!("{} = {}", f.name, f.values.join(" or ")));
+            let newest = if config.run.source.most_recent { "the newest AMI" } else { "the one AMI" };
+            format!("from {newest} with {}", filters.collect::<Vec<_>>().join(", "))
+        }
+    });
+    notes.extend(config.spot.iter().map(|spot| match &spot.max_price {
+        Some(price) => format!("spot, at most {price} $/h"),
+        None => "spot".to_owned(),
+    }));
+    for device in &config.launch_mappings {
+        let ebs = device.mapping.ebs.as_ref();
+        let size = ebs.and_then(|e| e.volume_size).map(|s| format!(" {s} GiB")).unwrap_or_default();
+        let kind = ebs.and_then(|e| e.volume_type.clone()).map(|t| format!(" {t}")).unwrap_or_default();
+        let keeps = if device.delete == Some(false) { ", stays after the build" } else { "" };
+        notes.push(format!("volume {}{size}{kind}{keeps}", device.mapping.device_name));
+    }
+    plan.temporary.push(item("instance", region, None, notes));
+}
+
+fn lasting(config: &Config, region: &str, plan: &mut Plan) {
+    let ami = &config.ami;
+    let tags: Vec<&str> = ami.tags.keys().collect();
+    let notes = |at: &str| {
+        let mut notes = Vec::new();
+        if let Encryption::On { .. } = ami.encryption {
+            let build = config.access.region.clone().unwrap_or_else(|| "".into());
+            let key = ami.encryption.key(&at.into(), &build).unwrap_or("the account's EBS key");
+            notes.push(format!("encrypted with {key}"));
+        }
+        if !tags.is_empty() {
+            notes.push(format!("tags {}", tags.join(", ")));
+        }
+        let grant = &ami.grant;
+        let shared = [&grant.users, &grant.groups, &grant.organization_arns, &grant.ou_arns];
+        let shared: Vec<&str> = shared.into_iter().flatten().map(String::as_str).collect();
+        if !shared.is_empty() {
+            notes.push(format!("shared with {}", shared.join(", ")));
+        }
+        notes.extend(ami.deprecate_at.iter().map(|at| format!("deprecated at {at}")));
+        if ami.protection != Protection::Off {
+            notes.push("protected from being deregistered".to_owned());
+        }
+        notes
+    };
+    let here = (!ami.skip_build_region).then_some(region);
+    for at in here.into_iter().chain(ami.regions.iter().map(|r| r.as_str())) {
+        plan.lasting.push(item("AMI with its snapshots", at, Some(ami.name.clone()), notes(at)));
+        if ami.replace != Replace::Never {
+            let what = match ami.replace {
+                Replace::WithSnapshots => "AMI of the same name with its snapshots, if there is one",
+                _ => "AMI of the same name, if there is one",
+            };
+            plan.removed.push(item(what, at, Some(ami.name.clone()), Vec::new()));
+        }
+    }
+}
+
+/// The IAM actions that the phases of this configuration call, unwinding included.
+fn actions(config: &Config) -> Vec<String> {
+    let mut actions = vec![
+        "DescribeImages",
+        "DescribeInstances",
+        "RunInstances",
+        "TerminateInstances",
+        "CreateTags",
+        "DescribeVolumes",
+        "DeleteVolume",
+    ];
+    let ami = &config.ami;
+    let run = &config.run;
+    if config.communicator.ssh().is_some() {
+        actions.push("GetConsoleOutput");
+    }
+    if matches!(config.communicator.ssh().map(|s| &s.key), Some(KeySource::Temporary { .. })) {
+        actions.extend(["ImportKeyPair", "DescribeKeyPairs", "DeleteKeyPair"]);
+    }
+    match &run.security_groups {
+        SecurityGroups::Ids(_) => {}
+        SecurityGroups::Filter(_) => actions.push("DescribeSecurityGroups"),
+        SecurityGroups::Temporary(_) | SecurityGroups::TemporaryForCaller => actions.extend([
+            "CreateSecurityGroup",
+            "AuthorizeSecurityGroupIngress",
+            "DescribeSecurityGroups",
+            "DeleteSecurityGroup",
+        ]),
+    }
+    if ami.validate_regions && !ami.regions.is_empty() {
+        actions.push("DescribeRegions");
+    }
+    if run.vpc != Choice::Unset || run.public_ip.is_some() {
+        actions.push("DescribeVpcs");
+    }
+    if run.subnet != Choice::Unset || run.public_ip.is_some() {
+        actions.push("DescribeSubnets");
+    }
+    if run.public_ip.is_some() {
+        actions.push("DescribeInstanceTypeOfferings");
+    }
+    if !config.skip_create_ami {
+        actions.extend(["CreateImage", "DeregisterImage", "DescribeSnapshots", "DeleteSnapshot"]);
+        if config.spot.is_none() {
+            actions.push("StopInstances");
+        }
+        if ami.ena.is_some() || ami.sriov {
+            actions.push("ModifyInstanceAttribute");
+        }
+        if !ami.regions.is_empty() || ami.skip_build_region || ami.replace != Replace::Never {
+            actions.push("CopyImage");
+        }
+        if !ami.grant.is_empty() || !ami.product_codes.is_empty() || ami.imds_v2 {
+            actions.push("ModifyImageAttribute");
+        }
+        if !ami.snapshot_grant.is_empty() {
+            actions.push("ModifySnapshotAttribute");
+        }
+        if ami.deprecate_at.is_some() {
+            actions.push("EnableImageDeprecation");
+        }
+        if ami.protection != Protection::Off {
+            actions.push("EnableImageDeregistrationProtection");
+        }
+    }
+    let mut actions: Vec<String> = actions.into_iter().map(|action| format!("ec2:{action}")).collect();
+    if run.iam_instance_profile.is_some() {
+        actions.push("iam:PassRole".to_owned());
+    }
+    if ami.encryption.is_on() {
+        let kms = ["CreateGrant", "Decrypt", "DescribeKey", "GenerateDataKeyWithoutPlaintext", "ReEncryptFrom", "ReEncryptTo"];
+        actions.extend(kms.iter().map(|action| format!("kms:{action}")));
+    }
+    if config.access.assume_role.is_some() {
+        actions.push("sts:AssumeRole".to_owned());
+    }
+    actions.sort();
+    actions.dedup();
+    actions
+}

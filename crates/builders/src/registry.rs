@@ -1,0 +1,161 @@
+//! From a builder's type to the builder.
+
+use crate::amazon::ebs::AmazonEbs;
+use crate::amazon::env::Amazon;
+use crate::amazon::options::{AMAZON_EBS, Config, DATA_NAMES, Flags};
+use crate::null::{NULL, Null};
+use crate::plan::Plan;
+use imgbuild_diag::{Diagnostic, Diagnostics};
+use imgbuild_engine::build::Builder;
+use imgbuild_engine::provision;
+use imgbuild_template::{Context, Table, model};
+use std::sync::Arc;
+
+/// Builders that Packer and its plugins have and we have not, so that their names are not taken for typing errors.
+const OTHERS: &[&str] = &[
+    "alicloud-ecs",
+    "amazon-chroot",
+    "amazon-ebssurrogate",
+    "amazon-ebsvolume",
+    "amazon-instance",
+    "anka-vm",
+    "azure-arm",
+    "azure-chroot",
+    "azure-dtl",
+    "cloudstack",
+    "digitalocean",
+    "docker",
+    "file",
+    "googlecompute",
+    "hcloud",
+    "hyperone",
+    "hyperv-iso",
+    "hyperv-vmcx",
+    "hyperv-vmx",
+    "ionoscloud",
+    "jdcloud",
+    "libvirt",
+    "linode",
+    "lxc",
+    "lxd",
+    "ncloud",
+    "nutanix",
+    "oneandone",
+    "openstack",
+    "oracle-classic",
+    "oracle-oci",
+    "oracle-ocisurrogate",
+    "osc-bsu",
+    "parallels-iso",
+    "parallels-pvm",
+    "profitbricks",
+    "proxmox",
+    "proxmox-clone",
+    "proxmox-iso",
+    "qemu",
+    "scaleway",
+    "tart-cli",
+    "tencentcloud-cvm",
+    "triton",
+    "ucloud-uhost",
+    "upcloud",
+    "vagrant",
+    "virtualbox-iso",
+    "virtualbox-ovf",
+    "virtualbox-vm",
+    "vmware-iso",
+    "vmware-vmx",
+    "vsphere-clone",
+    "vsphere-iso",
+    "vsphere-supervisor",
+    "vultr",
+    "yandex",
+];
+
+/// A builder whose options are read and checked. No call was made.
+pub enum Prepared {
+    /// `amazon-ebs`.
+    AmazonEbs(Box<Config>),
+    /// `null`.
+    Null(Box<Null>),
+}
+
+/// Reads and checks a builder block. What is good may come with warnings; otherwise all errors come at once. `context` is
+/// [`imgbuild_template::Template::context`]'s.
+pub fn prepare(
+    builder: &model::Builder,
+    context: &Context,
+    flags: Flags,
+) -> Result<(Prepared, Diagnostics), Diagnostics> {
+    let kind = builder.kind.value.as_str();
+    match kind {
+        "amazon-ebs" => Config::read(&builder.body, context, flags)
+            .map(|(config, warnings)| (Prepared::AmazonEbs(Box::new(config)), warnings)),
+        "null" => Null::read(&builder.body, context).map(|(null, warnings)| (Prepared::Null(Box::new(null)), warnings)),
+        known if OTHERS.contains(&known) => {
+            let message = format!("the builder type {known:?} is not supported; \"amazon-ebs\" and \"null\" are");
+            Err(Diagnostic::error(message).at(&builder.kind.span).into())
+        }
+        unknown => {
+            let message = format!("unknown builder type {unknown:?}; \"amazon-ebs\" and \"null\" are supported");
+            Err(Diagnostic::error(message).at(&builder.kind.span).suggest(unknown, ["amazon-ebs", "null"]).into())
+        }
+    }
+}
+
+/// The option tables of all builders, for the generated documentation.
+pub fn tables() -> [&'static Table; 2] {
+    [&AMAZON_EBS, &NULL]
+}
+
+impl Prepared {
+    /// The names that the builder adds to a build's data (`{{ build "SourceAMI" }}`), for preparing provisioners.
+    pub fn data_names(&self) -> &'static [&'static str] {
+        match self {
+            Prepared::AmazonEbs(_) => &DATA_NAMES,
+            Prepared::Null(_) => &[],
+        }
+    }
+
+    /// Whether its machine is reached over SSH at all (`communicator`).
+    pub fn connects(&self) -> bool {
+        match self {
+            Prepared::AmazonEbs(config) => config.communicator.ssh().is_some(),
+            Prepared::Null(null) => null.connects(),
+        }
+    }
+
+    /// What it would make.
+    pub fn plan(&self) -> Plan {
+        match self {
+            Prepared::AmazonEbs(config) => crate::plan::amazon_ebs(config),
+            Prepared::Null(_) => Plan::default(),
+        }
+    }
+
+    /// Every secret of its options, for the redactor.
+    pub fn secrets(&self) -> Vec<&str> {
+        match self {
+            Prepared::AmazonEbs(config) => config.secrets(),
+            Prepared::Null(null) => null.secrets(),
+        }
+    }
+
+    /// The builder. `verify`: steps that prove an image on an instance of it; builders without images ignore none: they
+    /// refuse them.
+    pub fn builder(
+        self,
+        amazon: &Arc<Amazon>,
+        verify: Option<Arc<provision::Plan>>,
+    ) -> Result<Box<dyn Builder>, Diagnostic> {
+        match self {
+            Prepared::AmazonEbs(config) => {
+                Ok(Box::new(AmazonEbs { config: *config, shared: Arc::clone(amazon), verify }))
+            }
+            Prepared::Null(_) if verify.is_some() => {
+                Err(Diagnostic::error("the null builder makes no image, so there is nothing to verify"))
+            }
+            Prepared::Null(null) => Ok(null),
+        }
+    }
+}
