@@ -3,8 +3,10 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Instant;
 
+use imgbuild_sandbox::image::{Catalogue, HostCatalogue, Mirrors};
 use imgbuild_sandbox::machine::{
     Launch, MachineKind, Metadata, Namespace, RootDisk, Supervisor, VolumeAttachment, supervisor_main,
 };
@@ -12,6 +14,7 @@ use imgbuild_sandbox::machine::{
 const HELP: &str = "\
 machine start ID --tree DIR... --dir DIR [--key FILE.pub] [--user-data FILE] [--volume FILE:DEVICE]... [--type TYPE]
 machine stop ID --dir DIR | status ID --dir DIR | console ID --dir DIR | destroy ID --dir DIR | sweep --dir DIR
+machine images --dir DIR | prepare NAME --dir DIR
 machine attach ID FILE:DEVICE --dir DIR | detach ID VOLUME --dir DIR
 DIR holds run/ (the machines) and disks/ID/{upper,work}; trees are topmost first.";
 
@@ -51,8 +54,8 @@ async fn run(arguments: &[String]) -> Result<(), Failure> {
     };
     let one = |name: &str| all(name).into_iter().next();
     let dir = PathBuf::from(one("--dir").unwrap_or_else(|| "/tmp/imgbuild-machines".into()));
-    let fixtures = one("--fixtures").map(PathBuf::from);
-    let kind = Namespace::new(dir.join("run"), Supervisor::this_program()?)?.with_fixtures(fixtures);
+    let kind =
+        Namespace::new(dir.join("run"), Supervisor::this_program()?)?.with_fixtures(Some(dir.join("cache/fixture")));
     let id = arguments.get(1).cloned().unwrap_or_default();
     match arguments.first().map(String::as_str) {
         Some("start") => {
@@ -99,6 +102,21 @@ async fn run(arguments: &[String]) -> Result<(), Failure> {
         Some("destroy") => kind.destroy(&id).await?,
         Some("status") => println!("{:?}", kind.status(&id).await),
         Some("console") => println!("{}", String::from_utf8_lossy(&kind.console(&id).await)),
+        Some("images") => {
+            for image in catalogue(&dir).images() {
+                println!(
+                    "{} {}\n  {}",
+                    image.owner_id,
+                    image.name,
+                    image.unavailable.as_ref().unwrap_or(&image.description)
+                );
+            }
+        }
+        Some("prepare") => {
+            let before = Instant::now();
+            let tree = catalogue(&dir).prepare(&id).await?;
+            println!("{} {:?}", tree.display(), before.elapsed());
+        }
         Some("sweep") => kind.sweep(|_| false).await?,
         Some("attach") => {
             let volume = volume(arguments.get(2).map_or("", String::as_str))?;
@@ -108,6 +126,10 @@ async fn run(arguments: &[String]) -> Result<(), Failure> {
         _ => println!("{HELP}"),
     }
     Ok(())
+}
+
+fn catalogue(dir: &Path) -> HostCatalogue {
+    HostCatalogue::new(dir.join("cache"), Mirrors::of_host(), Arc::new(|step: &str| eprintln!("{step}")))
 }
 
 /// FILE:DEVICE; the volume's id is made of the file's name.

@@ -3,11 +3,26 @@
 //! Invariant: what is listed can be prepared on this host, or says why not in [`BaseImage::unavailable`]; a stand-in says so
 //! in its description.
 
+mod bootstrap;
+mod cache;
+mod catalogue;
+mod error;
+pub mod fixture;
+mod mirrors;
+mod trusty;
+mod ubuntu;
+
 use std::path::PathBuf;
 
 use async_trait::async_trait;
 
 use crate::machine::MachineError;
+
+pub use self::catalogue::HostCatalogue;
+pub use self::mirrors::Mirrors;
+
+/// Told what is being done while an image is made.
+pub type Progress = dyn Fn(&str) + Send + Sync;
 
 /// The base images of a sandbox.
 #[async_trait]

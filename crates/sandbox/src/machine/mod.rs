@@ -11,6 +11,7 @@ use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
 pub use self::namespace::supervisor::supervisor_main;
+pub(crate) use self::namespace::sys::end_with_us;
 pub use self::namespace::{Namespace, Supervisor};
 
 use async_trait::async_trait;

@@ -4,6 +4,7 @@
 mod console;
 mod control;
 mod dns;
+mod fixtures;
 mod imds;
 
 use std::fs::File;
@@ -64,6 +65,9 @@ fn serve(spec: &Spec, links: Links, terminal: &File, volumes: control::Volumes, 
         let names = Arc::new(dns::Names::new(spec, links));
         tokio::spawn(dns::serve_datagrams(resolver, Arc::clone(&names)));
         tokio::spawn(dns::serve_streams(resolver_stream, names));
+        if let Some(dir) = spec.fixtures.as_deref().filter(|dir| dir.join("names").exists()) {
+            fixtures::start(dir).await?;
+        }
         let socket = control::listen(&RunFiles { dir: spec.dir.clone() })?;
         let control = control::Control { spec: spec.clone(), links, metadata: Arc::clone(&metadata), volumes };
         tokio::spawn(control::serve(socket, control));
