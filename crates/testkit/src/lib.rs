@@ -1,3 +1,4 @@
 //! What tests share, for development only: real servers on this machine, in temporary directories.
 
+pub mod agent;
 pub mod sshd;
