@@ -1,1 +1,13 @@
-//! EC2 over the AWS SDK (being written).
+//! AWS itself: implements `Accounts`, `Account` and `Ec2` of `imgbuild-builders` with the AWS SDK.
+//!
+//! Invariant: no SDK type leaves this crate.
+
+mod account;
+mod convert;
+mod describe;
+mod ec2;
+mod error;
+mod modify;
+mod retry;
+
+pub use account::AwsAccounts;

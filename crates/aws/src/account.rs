@@ -1,0 +1,198 @@
+//! Credentials, regions, endpoints, retries: from what a template says to clients.
+
+use crate::ec2::Client;
+use async_trait::async_trait;
+use aws_config::meta::credentials::CredentialsProviderChain;
+use aws_config::profile::profile_file::{ProfileFileKind, ProfileFiles};
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, ConfigLoader, Region as SdkRegion, SdkConfig};
+use aws_credential_types::Credentials;
+use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+use imgbuild_builders::amazon::ec2::{Account, Accounts, Ec2};
+use imgbuild_builders::amazon::ids::Region;
+use imgbuild_builders::amazon::options::access::{Access, AssumeRole, StaticKeys};
+use imgbuild_builders::amazon::is_loopback;
+use imgbuild_engine::journal::Place;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// EC2's calls answer within seconds; a connection that does not is dead, and the SDK tries again.
+const CONNECT: Duration = Duration::from_secs(10);
+const ATTEMPT: Duration = Duration::from_secs(60);
+
+/// Opens accounts over the AWS SDK. Accounts of equal access are opened once.
+#[derive(Default)]
+pub struct AwsAccounts {
+    open: tokio::sync::Mutex<Vec<(Access, Arc<AwsAccount>)>>,
+}
+
+impl AwsAccounts {
+    /// None open yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+#[async_trait]
+impl Accounts for AwsAccounts {
+    async fn open(&self, access: &Access) -> Result<Arc<dyn Account>, String> {
+        let mut open = self.open.lock().await;
+        if let Some((_, account)) = open.iter().find(|(known, _)| known == access) {
+            return Ok(Arc::clone(account) as Arc<dyn Account>);
+        }
+        let account = Arc::new(AwsAccount::load(access).await?);
+        open.push((access.clone(), Arc::clone(&account)));
+        Ok(account)
+    }
+
+    async fn reopen(&self, place: &Place) -> Result<Arc<dyn Account>, String> {
+        let mut access = Access::of_place(place);
+        // Secrets are not in the journal. An emulator on this machine asks for none; AWS needs the usual chain.
+        if let (Some(endpoint), Some(id)) = (&place.endpoint, &place.access_key_id)
+            && is_loopback(endpoint)
+        {
+            let secret = imgbuild_diag::Secret::new("unknown".to_owned());
+            access.keys = Some(StaticKeys { id: id.clone(), secret, token: None });
+        }
+        self.open(&access).await
+    }
+}
+
+/// One set of credentials.
+struct AwsAccount {
+    access: Access,
+    config: SdkConfig,
+    clients: Mutex<HashMap<Region, Arc<dyn Ec2>>>,
+}
+
+impl AwsAccount {
+    async fn load(access: &Access) -> Result<Self, String> {
+        if access.insecure_tls && access.endpoint.is_some() && !is_plain(access) {
+            return Err("insecure_skip_tls_verify is not supported for an https endpoint: add the endpoint's CA to this \
+                        machine's trusted certificates instead (SSL_CERT_FILE names a file of them)"
+                .into());
+        }
+        let mut loader = defaults(access);
+        if let Some(keys) = &access.keys {
+            let token = keys.token.as_ref().map(|t| t.expose().clone());
+            let fixed = Credentials::new(&keys.id, keys.secret.expose(), token, None, "template");
+            loader = loader.credentials_provider(fixed);
+        } else if access.skip_metadata {
+            loader = loader.credentials_provider(without_metadata(access));
+        }
+        if let Some(region) = &access.region {
+            loader = loader.region(SdkRegion::new(region.as_str().to_owned()));
+        } else if access.skip_metadata || access.endpoint.is_some() {
+            // The default chain ends at the metadata service, which costs seconds where there is none.
+            loader = loader.region(region_without_metadata());
+        }
+        let mut config = loader.load().await;
+        if let Some(role) = &access.assume_role {
+            let provider = assume(role, &config).await;
+            config = config
+                .into_builder()
+                .credentials_provider(aws_credential_types::provider::SharedCredentialsProvider::new(provider))
+                .build();
+        }
+        Ok(AwsAccount { access: access.clone(), config, clients: Mutex::default() })
+    }
+}
+
+/// Whether the endpoint speaks plain HTTP, so that no certificate matters.
+fn is_plain(access: &Access) -> bool {
+    access.endpoint.as_deref().is_some_and(|e| e.starts_with("http://"))
+}
+
+fn defaults(access: &Access) -> ConfigLoader {
+    let builder = aws_smithy_http_client::Builder::new();
+    let http = if is_plain(access) && access.keys.is_some() && access.assume_role.is_none() {
+        // Nothing here speaks TLS, and reading the system's certificates takes time.
+        builder.build_http()
+    } else {
+        builder.tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https()
+    };
+    let timeouts = TimeoutConfig::builder().connect_timeout(CONNECT).operation_attempt_timeout(ATTEMPT).build();
+    // Packer counts 10 tries by default; exponential with jitter, as the SDK's standard mode.
+    let retries = RetryConfig::standard()
+        .with_max_attempts(access.max_attempts.max(1))
+        .with_initial_backoff(Duration::from_millis(200))
+        .with_max_backoff(Duration::from_secs(20));
+    let mut loader =
+        aws_config::defaults(BehaviorVersion::v2026_01_12()).http_client(http).retry_config(retries).timeout_config(timeouts);
+    if let Some(profile) = &access.profile {
+        loader = loader.profile_name(profile);
+    }
+    if let Some(files) = profile_files(access) {
+        loader = loader.profile_files(files);
+    }
+    loader
+}
+
+/// `shared_credentials_file` stands in the place of `~/.aws/credentials`.
+fn profile_files(access: &Access) -> Option<ProfileFiles> {
+    let file = access.shared_credentials_file.as_ref()?;
+    Some(ProfileFiles::builder().with_file(ProfileFileKind::Credentials, file).include_default_config_file(true).build())
+}
+
+/// The usual chain, less this machine's metadata service (`skip_metadata_api_check`).
+fn without_metadata(access: &Access) -> CredentialsProviderChain {
+    let mut profile = aws_config::profile::ProfileFileCredentialsProvider::builder();
+    if let Some(name) = &access.profile {
+        profile = profile.profile_name(name);
+    }
+    if let Some(files) = profile_files(access) {
+        profile = profile.profile_files(files);
+    }
+    CredentialsProviderChain::first_try("Environment", aws_config::environment::EnvironmentVariableCredentialsProvider::new())
+        .or_else("Profile", profile.build())
+        .or_else("WebIdentityToken", aws_config::web_identity_token::WebIdentityTokenCredentialsProvider::builder().build())
+        .or_else("EcsContainer", aws_config::ecs::EcsCredentialsProvider::builder().build())
+}
+
+fn region_without_metadata() -> aws_config::meta::region::RegionProviderChain {
+    aws_config::meta::region::RegionProviderChain::first_try(aws_config::environment::EnvironmentVariableRegionProvider::new())
+        .or_else(aws_config::profile::ProfileFileRegionProvider::new())
+}
+
+async fn assume(role: &AssumeRole, config: &SdkConfig) -> aws_config::sts::AssumeRoleProvider {
+    let mut provider = aws_config::sts::AssumeRoleProvider::builder(&role.role_arn).configure(config);
+    provider = provider.session_name(role.session_name.as_deref().unwrap_or("imgbuild"));
+    if let Some(id) = &role.external_id {
+        provider = provider.external_id(id);
+    }
+    if let Some(policy) = &role.policy {
+        provider = provider.policy(policy);
+    }
+    if !role.policy_arns.is_empty() {
+        provider = provider.policy_arns(role.policy_arns.clone());
+    }
+    if let Some(length) = role.duration {
+        provider = provider.session_length(length);
+    }
+    provider.build().await
+}
+
+#[async_trait]
+impl Account for AwsAccount {
+    fn default_region(&self) -> Option<Region> {
+        self.config.region().map(|r| Region::new(r.as_ref()))
+    }
+
+    fn ec2(&self, region: &Region) -> Arc<dyn Ec2> {
+        let mut clients = self.clients.lock().unwrap_or_else(|e| e.into_inner());
+        let make = || {
+            let mut builder = aws_sdk_ec2::config::Builder::from(&self.config);
+            builder.set_region(Some(SdkRegion::new(region.as_str().to_owned())));
+            // All regions and all calls: Packer's own client forgets the endpoint in every region but the first.
+            builder.set_endpoint_url(self.access.endpoint.clone().or_else(|| self.config.endpoint_url().map(str::to_owned)));
+            let sdk = aws_sdk_ec2::Client::from_conf(builder.build());
+            Arc::new(Client::new(region.clone(), sdk, self.access.max_attempts)) as Arc<dyn Ec2>
+        };
+        Arc::clone(clients.entry(region.clone()).or_insert_with(make))
+    }
+    fn place(&self, region: &Region) -> Place {
+        self.access.place(region)
+    }
+}

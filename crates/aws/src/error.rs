@@ -1,0 +1,93 @@
+//! What a failed call means: was anything done, and what should the user hear?
+
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_runtime_api::http::Response;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use imgbuild_builders::amazon::ec2::{Ec2Error, ErrorKind};
+
+/// Codes of refusals for want of permission or of valid credentials (EC2 API reference, "Common client errors").
+const AUTH: [&str; 14] = [
+    "UnauthorizedOperation",
+    "AuthFailure",
+    "InvalidClientTokenId",
+    "SignatureDoesNotMatch",
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "RequestExpired",
+    "MissingAuthenticationToken",
+    "OptInRequired",
+    "Blocked",
+    "PendingVerification",
+    "AccessDenied",
+    "AccessDeniedException",
+    "UnrecognizedClientException",
+];
+
+/// Codes of throttling.
+const THROTTLED: [&str; 5] =
+    ["RequestLimitExceeded", "Throttling", "ThrottlingException", "RequestThrottled", "TooManyRequestsException"];
+
+/// The error of `operation` from the SDK's.
+pub fn ec2<E>(operation: &'static str, error: SdkError<E, Response>) -> Ec2Error
+where
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+{
+    let make = |code: &str, message: String, kind| Ec2Error {
+        operation,
+        code: code.to_owned(),
+        message,
+        request_id: None,
+        kind,
+    };
+    match error {
+        SdkError::ServiceError(context) => {
+            let status = context.raw().status().as_u16();
+            let meta = context.err().meta();
+            let code = meta.code().unwrap_or("Unknown").to_owned();
+            let message = meta.message().unwrap_or_default().to_owned();
+            let kind = if THROTTLED.contains(&code.as_str()) {
+                ErrorKind::Throttled
+            } else if code.ends_with(".NotFound") || code.ends_with(".Unknown") {
+                ErrorKind::NotFound
+            } else if AUTH.contains(&code.as_str()) {
+                ErrorKind::Auth
+            } else if status >= 500 && !code.starts_with("Insufficient") {
+                ErrorKind::Uncertain
+            } else {
+                ErrorKind::Certain
+            };
+            let request_id = meta.extra("aws_request_id").map(str::to_owned);
+            Ec2Error { request_id, ..make(&code, message, kind) }
+        }
+        SdkError::ConstructionFailure(_) => make("Request", chain(&error), ErrorKind::Certain),
+        SdkError::TimeoutError(_) => make("Timeout", chain(&error), ErrorKind::Uncertain),
+        SdkError::DispatchFailure(_) => {
+            let text = chain(&error);
+            // No credentials means that nothing was sent; anything else may have arrived.
+            let auth = text.contains("credentials");
+            // Nor was anything sent where no connection was made.
+            let unsent = ["Connection refused", "dns error", "failed to lookup address", "invalid peer certificate"];
+            let kind = match (auth, unsent.iter().any(|mark| text.contains(mark))) {
+                (true, _) => ErrorKind::Auth,
+                (false, true) => ErrorKind::Certain,
+                (false, false) => ErrorKind::Uncertain,
+            };
+            make("Connection", text, kind)
+        }
+        other => make("Response", chain(&other), ErrorKind::Uncertain),
+    }
+}
+
+/// The error and its causes in one line; the SDK's own Display says only "dispatch failure".
+fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut parts = Vec::new();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let text = cause.to_string();
+        if parts.last() != Some(&text) {
+            parts.push(text);
+        }
+        next = cause.source();
+    }
+    if parts.is_empty() { error.to_string() } else { parts.join(": ") }
+}

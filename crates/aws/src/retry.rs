@@ -1,0 +1,39 @@
+//! Retries of calls that create things.
+//!
+//! The SDK repeats a call whose reply was lost. Where a call has no idempotency token that makes a second thing, and the first
+//! is nobody's. So creating calls are sent once; only a refusal for their number is waited out, for then nothing was done. What
+//! becomes of a lost reply is decided by `Env::acquire` of the builders, which looks for the thing first.
+
+use crate::error;
+use aws_sdk_ec2::config::Builder;
+use aws_sdk_ec2::config::retry::RetryConfig;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_runtime_api::http::Response;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use imgbuild_builders::amazon::ec2::{Ec2Result, ErrorKind};
+use std::time::Duration;
+
+/// The override for a creating call.
+pub fn no_retry() -> Builder {
+    Builder::new().retry_config(RetryConfig::disabled())
+}
+
+/// Sends a creating call; waits and sends again only while it is throttled.
+pub async fn once<T, E, F, Fut>(attempts: u32, send: F, operation: &'static str) -> Ec2Result<T>
+where
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+    F: Fn() -> Fut,
+    Fut: Future<Output = Result<T, SdkError<E, Response>>>,
+{
+    let mut pause = Duration::from_millis(500);
+    for _ in 1..attempts {
+        match send().await.map_err(|e| error::ec2(operation, e)) {
+            Err(e) if e.kind == ErrorKind::Throttled => {
+                tokio::time::sleep(pause).await;
+                pause = pause.mul_f64(1.7).min(Duration::from_secs(20));
+            }
+            other => return other,
+        }
+    }
+    send().await.map_err(|e| error::ec2(operation, e))
+}
