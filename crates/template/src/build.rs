@@ -9,6 +9,7 @@ use crate::value::{Map, Spanned, Value};
 use crate::variables::{self, Given};
 use crate::version::Version;
 use imgbuild_diag::{Diagnostic, Diagnostics};
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,6 +32,7 @@ pub(crate) fn template(
     let cleanup_retries = json.cleanup.as_ref().map_or(0, |p| max_retries(p, &context, diags));
 
     let mut builds: Vec<Build> = Vec::new();
+    let mut rendered: HashMap<String, usize> = HashMap::new();
     for builder in &json.builders {
         let name = match interpolate::render(&builder.name, &context) {
             Ok(name) => name,
@@ -40,7 +42,7 @@ pub(crate) fn template(
                 continue;
             }
         };
-        if let Some(first) = builds.iter().find(|b| b.name == name) {
+        if let Some(first) = rendered.get(&name).and_then(|i: &usize| builds.get(*i)) {
             let message = format!("two builders have the name '{name}' once it is rendered");
             diags.push(
                 Diagnostic::error(message)
@@ -49,6 +51,7 @@ pub(crate) fn template(
             );
             continue;
         }
+        rendered.insert(name.clone(), builds.len());
         let raw = builder.name.value.as_str();
         let provisioners = json.provisioners.iter().zip(&retries).filter(|(p, _)| !p.builds.skips(raw));
         builds.push(Build {

@@ -3,6 +3,13 @@
 //!
 //! Invariants: it knows no cloud and no plugin, opens no connection, and reads only the files it is asked to load. Time,
 //! environment and randomness come in through [`interpolate::Ambient`].
+//!
+//! Behaviour is Packer's, but for these:
+//! - all errors of a pass are told at once, with their places; what Packer passes over silently (a name in `-only` that no build
+//!   has, a field without a value, a bare number as a duration) is a warning;
+//! - a text that renders itself anew for ever is an error, where Packer never returns;
+//! - two builders that come to one name once rendered are an error, where Packer drops one of them at random;
+//! - negative durations and complex numbers in expressions are refused.
 
 mod build;
 mod console;

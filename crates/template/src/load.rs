@@ -6,7 +6,7 @@ use crate::model::Template;
 use crate::value::Spanned;
 use crate::variables::{self, Given};
 use crate::{build, interpolate};
-use imgbuild_diag::{Diagnostic, Diagnostics, Source, Span};
+use imgbuild_diag::{Diagnostic, Diagnostics, Redactor, Source, Span};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -23,12 +23,21 @@ pub struct LoadOptions {
     pub except: Vec<String>,
     /// Clock, environment, working directory.
     pub ambient: Arc<Ambient>,
+    /// Learns the values of sensitive variables before any diagnostic is made: show diagnostics through it.
+    pub redactor: Redactor,
 }
 
 impl LoadOptions {
     /// No variables, all builds.
     pub fn new(ambient: Arc<Ambient>) -> Self {
-        LoadOptions { vars: Vec::new(), var_files: Vec::new(), only: Vec::new(), except: Vec::new(), ambient }
+        LoadOptions {
+            vars: Vec::new(),
+            var_files: Vec::new(),
+            only: Vec::new(),
+            except: Vec::new(),
+            ambient,
+            redactor: Redactor::new(),
+        }
     }
 }
 
@@ -132,8 +141,15 @@ impl Parsed {
     pub fn resolve_anyway(self, options: &LoadOptions) -> (Template, Diagnostics) {
         let mut diags = self.warnings;
         let given = given(options, &mut diags);
+        for variable in self.json.variables.values().filter(|v| v.sensitive) {
+            let written = variable.default.iter().chain(given.get(&variable.name.value));
+            // An expression alone is no secret; what it gives is one, and is known further below.
+            let text = written.filter(|v| !(v.value.starts_with("{{") && v.value.ends_with("}}")));
+            text.for_each(|value| options.redactor.add(value));
+        }
         let context = interpolate::Context::new(Arc::clone(&options.ambient)).with_template(self.path.as_deref());
         let template = build::template(self.json, self.path, &given, context, options, &mut diags);
+        template.variables.register(&options.redactor);
         (template, diags)
     }
 }

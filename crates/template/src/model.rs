@@ -104,7 +104,8 @@ pub struct PostProcessor {
 /// The options of one block, not rendered yet. Later layers (overrides) win key by key.
 #[derive(Debug, Clone)]
 pub struct Body {
-    pub(crate) layers: Vec<Map>,
+    // Shared: every build has its own provisioners, but their options are the same.
+    pub(crate) layers: Vec<Arc<Map>>,
     pub(crate) span: Span,
 }
 
@@ -129,7 +130,7 @@ impl Template {
 impl Body {
     /// A body of one object that was written at `span`.
     pub fn new(options: Map, span: Span) -> Self {
-        Body { layers: vec![options], span }
+        Body { layers: vec![Arc::new(options)], span }
     }
 
     /// A body of an object node; anything else has no options.
@@ -143,7 +144,7 @@ impl Body {
 
     /// The same with another layer on top: its keys win.
     pub fn with_override(mut self, options: Map) -> Self {
-        self.layers.push(options);
+        self.layers.push(Arc::new(options));
         self
     }
 
@@ -154,7 +155,7 @@ impl Body {
 
     /// The options as written, later layers last. For tools that look at a template without rendering it.
     pub fn options(&self) -> impl Iterator<Item = (&String, &Entry)> {
-        self.layers.iter().flatten()
+        self.layers.iter().flat_map(|layer| layer.iter())
     }
 
     /// The first pass: renders every string but those of options marked `later`, decodes all options with `table`, and puts

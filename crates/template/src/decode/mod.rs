@@ -30,7 +30,7 @@ pub use table::{Kind, Opt, Renamed, Table};
 use crate::interpolate::{self, Context};
 use crate::model::Body;
 use crate::value::{Entry, Map, Node, Value};
-use imgbuild_diag::{Diagnostic, Diagnostics};
+use imgbuild_diag::{Diagnostic, Diagnostics, Span};
 use std::cell::RefCell;
 use structure::Decoder;
 
@@ -66,7 +66,7 @@ fn render_options(options: &Map, table: &Table, context: &Context, diags: &mut D
 }
 
 fn render_node(node: &Node, option: &str, later: bool, context: &Context, diags: &mut Diagnostics) -> Node {
-    let render = |text: &String, span, diags: &mut Diagnostics| {
+    let render = |text: &String, span: &Span, diags: &mut Diagnostics| {
         if !text.contains("{{") {
             return text.clone();
         }
@@ -75,10 +75,16 @@ fn render_node(node: &Node, option: &str, later: bool, context: &Context, diags:
             Ok(()) if later => Ok(text.clone()),
             Ok(()) => interpolate::render_once(text, span, context).map_err(|e| named(e, "render", option)),
         };
-        outcome.unwrap_or_else(|error| {
-            diags.push(error);
-            String::new()
-        })
+        match outcome {
+            Ok(rendered) => {
+                hollow(text, &rendered, option, span, diags);
+                rendered
+            }
+            Err(error) => {
+                diags.push(error);
+                String::new()
+            }
+        }
     };
     let value = match &node.value {
         Value::String(text) => Value::String(render(text, &node.span, diags)),
@@ -97,6 +103,18 @@ fn render_node(node: &Node, option: &str, later: bool, context: &Context, diags:
         other => other.clone(),
     };
     Node::new(value, node.span.clone())
+}
+
+/// Warns of a data field that the first pass does not have. Packer puts a useless text in its place without a word.
+fn hollow(text: &str, rendered: &str, option: &str, span: &Span, diags: &mut Diagnostics) {
+    let new = |mark: &str| rendered.contains(mark) && !text.contains(mark);
+    if new("<no value>") {
+        let message = format!("'{option}' renders as {rendered:?}: it names a field that has no value here");
+        diags.push(Diagnostic::warning(message).at(span));
+    } else if new(interpolate::NOT_YET) {
+        let message = format!("'{option}' names a field that has its value only once the build runs");
+        diags.push(Diagnostic::warning(message).at(span).help("write {{ build `ID` }} rather than {{ .ID }}"));
+    }
 }
 
 /// Packer's way to say which option an expression's error belongs to.

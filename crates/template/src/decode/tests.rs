@@ -214,6 +214,21 @@ fn expressions_are_rendered_once_unless_later() {
 }
 
 #[test]
+fn fields_without_a_value_are_told() {
+    assert_eq!(
+        messages("{\"text\": \"{{.Nope}}!\", \"command\": \"{{.Nope}}\"}"),
+        ["'text' renders as \"<no value>!\": it names a field that has no value here @t:1:10"]
+    );
+    let mut diags = Diagnostics::new();
+    let promised = context().with_promised(["SourceAMI"]);
+    let reader =
+        body("{\"text\": \"{{.ID}}\", \"list\": \"{{build `SourceAMI`}}\"}").reader(&TABLE, &promised, &mut diags);
+    assert_eq!(reader.strings("list").unwrap()[0].value, "{{.SourceAMI}}");
+    assert_eq!(diags.warnings().count(), 1);
+    assert!(!diags.has_errors());
+}
+
+#[test]
 fn later_layers_win() {
     let over = body(
         "{\"text\": \"b\", \"list\": [\"z\"], \"map\": {\"k\": \"2\", \"m\": \"3\"}, \"device\": {\"volume_size\": 9}}",

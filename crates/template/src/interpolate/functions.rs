@@ -4,14 +4,12 @@ use super::builtin::{Arg, Call};
 use super::context::{Context, Data};
 use super::{Datum, clock};
 
-/// Text that a promised data field gives in the first pass, as in Packer.
-fn placeholder(name: &str) -> String {
-    format!("Build_{name}. Build variables not usable until build is running")
-}
+/// How the text ends that a promised data field gives in the first pass.
+pub(crate) const NOT_YET: &str = "Build variables not usable until build is running";
 
-/// A promised field (`{{.ID}}`) as the first pass shows it.
+/// A promised field (`{{.ID}}`) as the first pass shows it, as in Packer a text that is of no use.
 pub(super) fn promised(name: &str) -> Datum {
-    Datum::String(placeholder(name))
+    Datum::String(format!("Build_{name}. {NOT_YET}"))
 }
 
 /// Packer's functions and the parameters that they take.

@@ -19,7 +19,7 @@ mod tests;
 
 pub use context::{Ambient, BUILD_NAMES, Context, Data, Lookup, PACKER_VERSION};
 pub use datum::Datum;
-pub(crate) use functions::NOT_SET;
+pub(crate) use functions::{NOT_SET, NOT_YET};
 pub(crate) use lex::Fault;
 
 use crate::value::Spanned;

@@ -206,7 +206,7 @@ fn body(map: &Map, span: &Span, taken: &[&str]) -> Body {
 }
 
 fn builders(list: &[Node], diags: &mut Diagnostics) -> Vec<JsonBuilder> {
-    let mut builders: Vec<JsonBuilder> = Vec::new();
+    let mut builders: IndexMap<String, JsonBuilder> = IndexMap::new();
     for (i, node) in (1..).zip(list) {
         let Value::Map(map) = &node.value else {
             diags.push(Diagnostic::error(format!("builder {i}: expected a map, got {}", node.kind())).at(&node.span));
@@ -223,15 +223,16 @@ fn builders(list: &[Node], diags: &mut Diagnostics) -> Vec<JsonBuilder> {
             continue;
         };
         let name = name.unwrap_or_else(|| kind.clone());
-        if let Some(first) = builders.iter().find(|b| b.name.value == name.value) {
+        if let Some(first) = builders.get(&name.value) {
             let message = format!("builder {i}: builder with name '{name}' already exists");
             let help = format!("the first stands at {}; give one of them another \"name\"", first.name.span);
             diags.push(Diagnostic::error(message).at(&name.span).help(help));
             continue;
         }
-        builders.push(JsonBuilder { name, kind, body: body(map, &node.span, &["name", "type"]) });
+        let body = body(map, &node.span, &["name", "type"]);
+        builders.insert(name.value.clone(), JsonBuilder { name, kind, body });
     }
-    builders
+    builders.into_values().collect()
 }
 
 fn provisioner(node: &Node, context: &str, diags: &mut Diagnostics) -> Option<JsonProvisioner> {
