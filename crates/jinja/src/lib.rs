@@ -5,16 +5,25 @@
 //! random numbers, environment and files through [`Host`]. Lexing and parsing are minijinja's; evaluation is our own,
 //! because Ansible's values follow Python's rules (docs/decisions/0002).
 
+mod check;
 mod error;
+mod eval;
+mod filters;
+mod functions;
 mod host;
+mod lookups;
+mod methods;
 mod options;
 mod sources;
+mod syntax;
 mod templar;
+mod tests;
+mod val;
 mod value;
 
 pub use error::{Detail, ErrorKind, Frame, LookupError, TemplateError, Warning};
-pub use host::{FileKind, FileStat, Host, Stamp};
+pub use host::{FileKind, FileStat, Host, LocalHost, Stamp};
 pub use options::{FileOptions, Limits};
-pub use sources::{Loader, LookupContext, Lookups, NoLoader, NoLookups, Overlay, VarSource};
+pub use sources::{HostScopes, Loader, LookupContext, Lookups, NoLoader, NoLookups, Overlay, VarSource};
 pub use templar::{CheckKind, Templar};
 pub use value::{Key, Map, Str, Value};

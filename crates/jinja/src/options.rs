@@ -1,7 +1,7 @@
 //! Settings of a rendering.
 
 /// How a template file is read and written: the options of the `template` module and the `#jinja2:` header line.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct FileOptions {
     /// `{%`
     pub block_start_string: String,
@@ -21,7 +21,7 @@ pub struct FileOptions {
     pub lstrip_blocks: bool,
     /// The output's line ends: `\n`, `\r` or `\r\n`.
     pub newline_sequence: String,
-    /// A newline at the end of the file stays. Default: yes (the `template` module); the `template` lookup: too.
+    /// A newline at the end of included files stays. That of the template itself always stays, as in Ansible.
     pub keep_trailing_newline: bool,
     /// Lines that start with this are statements.
     pub line_statement_prefix: Option<String>,
@@ -41,17 +41,10 @@ impl Default for FileOptions {
             trim_blocks: true,
             lstrip_blocks: false,
             newline_sequence: "\n".into(),
-            keep_trailing_newline: true,
+            keep_trailing_newline: false,
             line_statement_prefix: None,
             line_comment_prefix: None,
         }
-    }
-}
-
-impl FileOptions {
-    /// For strings in playbooks: blocks keep their newline and the last newline stays.
-    pub fn inline() -> Self {
-        FileOptions { trim_blocks: false, ..FileOptions::default() }
     }
 }
 
@@ -69,5 +62,37 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Limits { steps: 50_000_000, depth: 100, output: 256 << 20 }
+    }
+}
+
+impl FileOptions {
+    /// Sets one option from its name and a Python literal, as `#jinja2:` lines have them.
+    pub fn set(&mut self, name: &str, literal: &str) -> Result<(), String> {
+        let flag = || match literal {
+            "True" => Ok(true),
+            "False" => Ok(false),
+            other => Err(format!("{name} must be True or False, not {other}")),
+        };
+        let text =
+            || crate::syntax::literal(literal).ok_or_else(|| format!("{name} must be a quoted string, not {literal}"));
+        match name {
+            "block_start_string" => self.block_start_string = text()?,
+            "block_end_string" => self.block_end_string = text()?,
+            "variable_start_string" => self.variable_start_string = text()?,
+            "variable_end_string" => self.variable_end_string = text()?,
+            "comment_start_string" => self.comment_start_string = text()?,
+            "comment_end_string" => self.comment_end_string = text()?,
+            "line_statement_prefix" => self.line_statement_prefix = Some(text()?),
+            "line_comment_prefix" => self.line_comment_prefix = Some(text()?),
+            "trim_blocks" => self.trim_blocks = flag()?,
+            "lstrip_blocks" => self.lstrip_blocks = flag()?,
+            "keep_trailing_newline" => self.keep_trailing_newline = flag()?,
+            "newline_sequence" => match text()? {
+                s if ["\n", "\r", "\r\n"].contains(&s.as_str()) => self.newline_sequence = s,
+                _ => return Err("newline_sequence must be '\\n', '\\r' or '\\r\\n'".into()),
+            },
+            _ => return Err(format!("unknown key {name:?}")),
+        }
+        Ok(())
     }
 }

@@ -11,6 +11,19 @@ pub trait VarSource: Send + Sync {
     fn get(&self, name: &str) -> Option<Value>;
     /// All names in scope, for messages ("did you mean") and the `varnames` lookup.
     fn names(&self) -> Vec<String>;
+    /// The scopes behind `hostvars`, unless `get("hostvars")` gives a value. Another host's variables are rendered in that
+    /// host's scope.
+    fn hosts(&self) -> Option<Arc<dyn HostScopes>> {
+        None
+    }
+}
+
+/// The hosts of the inventory, for `hostvars`.
+pub trait HostScopes: Send + Sync {
+    /// A host's scope.
+    fn host(&self, name: &str) -> Option<Arc<dyn VarSource>>;
+    /// All hosts, in inventory order.
+    fn hosts(&self) -> Vec<String>;
 }
 
 impl VarSource for Map {
@@ -42,6 +55,9 @@ impl VarSource for Overlay {
     fn names(&self) -> Vec<String> {
         let all: BTreeSet<String> = self.top.names().into_iter().chain(self.below.names()).collect();
         all.into_iter().collect()
+    }
+    fn hosts(&self) -> Option<Arc<dyn HostScopes>> {
+        self.below.hosts()
     }
 }
 

@@ -2,8 +2,13 @@
 //!
 //! Time, randomness, environment and files enter through this trait and nowhere else.
 
+mod glob;
+mod local;
+
 use crate::{Value, Warning};
 use std::collections::BTreeMap;
+
+pub use local::LocalHost;
 
 /// A moment and the local time zone's offset at that moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

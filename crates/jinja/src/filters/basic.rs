@@ -1,0 +1,181 @@
+//! Filters about values as such: `default`, `mandatory`, `bool`, `ternary`, types.
+
+use super::{Call, Table, refuse};
+use crate::eval::fail;
+use crate::val::repr::to_repr;
+use crate::val::{R, Val};
+
+pub(super) const TABLE: Table = &[
+    ("attr", attr),
+    ("bool", boolean),
+    ("d", default),
+    ("default", default),
+    ("mandatory", mandatory),
+    ("pprint", pprint),
+    ("reveal_ansible_type", type_debug),
+    ("string", string),
+    ("ternary", ternary),
+    ("type_debug", type_debug),
+];
+
+fn default(c: Call<'_, '_>) -> R {
+    let bound = c.args.bind(["default_value", "boolean"])?;
+    let fallback = || bound.get(0).cloned().unwrap_or_else(|| Val::str(""));
+    match c.input.marker() {
+        Some(e) if e.is_undefined() => Ok(fallback()),
+        Some(_) => Ok(c.input),
+        None if bound.flag(1, false) && !c.input.truth() => Ok(fallback()),
+        None => Ok(c.input),
+    }
+}
+
+fn mandatory(c: Call<'_, '_>) -> R {
+    let bound = c.args.bind(["msg"])?;
+    let Some(e) = c.input.marker() else { return Ok(c.input) };
+    match bound.text(0) {
+        Some(message) => refuse(message),
+        None => {
+            let name = e.undefined.as_deref().map_or_else(String::new, |n| format!("'{n}' "));
+            refuse(format!("Mandatory variable {name}not defined."))
+        }
+    }
+}
+
+fn ternary(c: Call<'_, '_>) -> R {
+    let bound = c.args.bind(["true_val", "false_val", "none_val"])?;
+    if let Some(e) = c.input.marker() {
+        return Err((**e).clone());
+    }
+    let chosen = match (&c.input, bound.some(2)) {
+        (Val::None, Some(none)) => none,
+        (v, _) if v.truth() => bound.need(0)?,
+        _ => bound.need(1)?,
+    };
+    Ok(chosen.clone())
+}
+
+/// What Ansible takes for true and false. Anything else is false, with a warning.
+fn boolean(c: Call<'_, '_>) -> R {
+    c.args.bind::<0>([])?;
+    let value = c.cx.open(&c.input)?;
+    let known = match &value {
+        Val::None | Val::Bool(_) => return Ok(value),
+        Val::Str(s) => match s.text.to_lowercase().as_str() {
+            "yes" | "on" | "1" | "true" | "t" | "y" | "1.0" => Some(true),
+            "no" | "off" | "0" | "false" | "f" | "n" | "0.0" => Some(false),
+            _ => None,
+        },
+        other => match other.as_float() {
+            Some(1.0) => Some(true),
+            Some(0.0) => Some(false),
+            _ => None,
+        },
+    };
+    if known.is_none() {
+        c.cx.warn(format!(
+            "The `bool` filter coerced invalid value {} ('{}') to False.",
+            to_repr(&value),
+            value.type_name()
+        ));
+    }
+    Ok(Val::Bool(known.unwrap_or(false)))
+}
+
+fn type_debug(c: Call<'_, '_>) -> R {
+    Ok(Val::str(c.input.type_name()))
+}
+
+fn string(c: Call<'_, '_>) -> R {
+    match &c.input {
+        Val::Str(_) => c.cx.resolve(c.input),
+        other => c.cx.text(other).map(Val::str),
+    }
+}
+
+fn attr(c: Call<'_, '_>) -> R {
+    let bound = c.args.bind(["name"])?;
+    let name = c.cx.text(bound.need(0)?)?;
+    // Attributes only: entries of mappings are not looked at.
+    match &c.input {
+        Val::Dict(_) if !crate::methods::exists(&c.input, &name) => {
+            Ok(crate::eval::undefined(format!("object of type 'dict' has no attribute '{name}'"), None))
+        }
+        other => c.cx.attr(other, &name),
+    }
+}
+
+/// Python's `pformat`: on one line where it fits in 80 columns, else one entry per line; mappings sorted by key.
+fn pprint(c: Call<'_, '_>) -> R {
+    let value = c.cx.open(&c.input)?;
+    let mut out = String::new();
+    pretty(&value, 0, 0, &mut out, 0)?;
+    Ok(Val::str(out))
+}
+
+fn sorted(value: &Val) -> Vec<(crate::Key, Val)> {
+    let Val::Dict(d) = value else { return Vec::new() };
+    let mut entries: Vec<_> = d.entries().iter().map(|(k, v)| (k.clone(), v.clone())).collect();
+    entries.sort_by(|(a, _), (b, _)| crate::val::repr::key_str(a).cmp(&crate::val::repr::key_str(b)));
+    entries
+}
+
+fn flat(value: &Val) -> String {
+    match value {
+        Val::Dict(_) => {
+            let parts: Vec<String> =
+                sorted(value).iter().map(|(k, v)| format!("{}: {}", to_repr(&Val::from(k)), flat(v))).collect();
+            format!("{{{}}}", parts.join(", "))
+        }
+        Val::List(l) => format!("[{}]", l.items().iter().map(flat).collect::<Vec<_>>().join(", ")),
+        Val::Tuple(t) if t.len() == 1 => format!("({},)", flat(&t[0])),
+        Val::Tuple(t) => format!("({})", t.iter().map(flat).collect::<Vec<_>>().join(", ")),
+        other => to_repr(other),
+    }
+}
+
+fn pretty(value: &Val, indent: usize, allowance: usize, out: &mut String, depth: u32) -> R<()> {
+    if depth > 200 {
+        return Err(fail("the value is nested too deeply"));
+    }
+    let line = flat(value);
+    if indent + line.chars().count() + allowance <= 80 {
+        out.push_str(&line);
+        return Ok(());
+    }
+    let gap = " ".repeat(indent + 1);
+    let mut items = |open: char, close: &str, items: &[Val], out: &mut String| -> R<()> {
+        out.push(open);
+        for (i, item) in items.iter().enumerate() {
+            if i > 0 {
+                out.push_str(",\n");
+                out.push_str(&gap);
+            }
+            let last = i + 1 == items.len();
+            pretty(item, indent + 1, if last { allowance + 1 } else { 1 }, out, depth + 1)?;
+        }
+        out.push_str(close);
+        Ok(())
+    };
+    match value {
+        Val::Dict(_) => {
+            out.push('{');
+            let entries = sorted(value);
+            for (i, (k, v)) in entries.iter().enumerate() {
+                if i > 0 {
+                    out.push_str(",\n");
+                    out.push_str(&gap);
+                }
+                let key = to_repr(&Val::from(k));
+                out.push_str(&key);
+                out.push_str(": ");
+                let last = i + 1 == entries.len();
+                pretty(v, indent + key.chars().count() + 3, if last { allowance + 1 } else { 1 }, out, depth + 1)?;
+            }
+            out.push('}');
+        }
+        Val::List(l) => items('[', "]", &l.items(), out)?,
+        Val::Tuple(t) => items('(', if t.len() == 1 { ",)" } else { ")" }, t, out)?,
+        _ => out.push_str(&line),
+    }
+    Ok(())
+}

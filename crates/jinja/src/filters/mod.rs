@@ -1,0 +1,155 @@
+//! Filters: one file per family, each with a `TABLE` of names.
+
+mod basic;
+pub(crate) mod encoding;
+mod list;
+mod mapping;
+mod number;
+pub(crate) mod random;
+pub(crate) mod regex;
+mod select;
+mod sets;
+pub(crate) mod text;
+pub(crate) mod time;
+
+use crate::eval::{Args, Cx, Env, caught, fail};
+use crate::val::{R, Val};
+use crate::{ErrorKind, TemplateError};
+use std::collections::HashMap;
+use std::sync::OnceLock;
+
+/// One use of a filter.
+pub(crate) struct Call<'c, 'a> {
+    pub cx: &'c Cx<'a>,
+    /// The name without its collection: several names may share a function.
+    pub name: &'c str,
+    pub input: Val,
+    pub args: Args,
+}
+
+/// A filter.
+pub(crate) type Filter = fn(Call<'_, '_>) -> R;
+
+/// Names and functions.
+pub(crate) type Table = &'static [(&'static str, Filter)];
+
+/// What full names start with, and the tables that belong there.
+const COLLECTIONS: &[(&str, &[Table])] = &[(
+    "ansible.builtin",
+    &[
+        basic::TABLE,
+        encoding::TABLE,
+        list::TABLE,
+        mapping::TABLE,
+        number::TABLE,
+        random::TABLE,
+        regex::TABLE,
+        select::TABLE,
+        sets::TABLE,
+        text::TABLE,
+        time::TABLE,
+    ],
+)];
+
+/// Filters that are handed undefined values; for all others the result is the undefined value itself.
+const TAKES_MARKERS: &[&str] = &["d", "default", "mandatory", "ternary", "type_debug", "unvault", "vault"];
+
+/// Names under which a collection's plugins were found before.
+const MOVED: &[(&str, &str)] = &[("ansible.legacy.", "ansible.builtin."), ("ansible.netcommon.", "ansible.utils.")];
+
+fn index() -> &'static HashMap<String, (&'static str, Filter)> {
+    static INDEX: OnceLock<HashMap<String, (&'static str, Filter)>> = OnceLock::new();
+    INDEX.get_or_init(|| {
+        let mut all = HashMap::new();
+        for (collection, tables) in COLLECTIONS {
+            for (name, filter) in tables.iter().copied().flatten() {
+                all.insert((*name).to_owned(), (*name, *filter));
+                all.insert(format!("{collection}.{name}"), (*name, *filter));
+            }
+        }
+        all
+    })
+}
+
+/// A filter by its short or full name.
+pub(crate) fn find(name: &str) -> Option<(&'static str, Filter)> {
+    if let Some(found) = index().get(name) {
+        return Some(*found);
+    }
+    MOVED.iter().find_map(|(old, new)| index().get(&format!("{new}{}", name.strip_prefix(old)?))).copied()
+}
+
+/// All short names.
+pub(crate) fn names() -> Vec<&'static str> {
+    COLLECTIONS.iter().flat_map(|(_, tables)| tables.iter().copied().flatten().map(|(name, _)| *name)).collect()
+}
+
+/// Applies a filter.
+pub(crate) fn apply(cx: &Cx<'_>, _: &Env, name: &str, input: Val, args: Args) -> R {
+    by_name(cx, name, input, args)
+}
+
+/// Applies a filter by its name, as `map('name')` does.
+pub(crate) fn by_name(cx: &Cx<'_>, name: &str, input: Val, args: Args) -> R {
+    let Some((short, filter)) = find(name) else {
+        return Err(TemplateError::new(ErrorKind::UnknownName, format!("No filter named '{name}'.")));
+    };
+    if !TAKES_MARKERS.contains(&short) {
+        if input.marker().is_some() {
+            return Ok(input);
+        }
+        if let Some(m) = args.marker() {
+            return Ok(m.clone());
+        }
+    }
+    caught(filter(Call { cx, name: short, input, args })).map_err(|e| plugin_error("filter", short, e))
+}
+
+/// Says which plugin refused its arguments.
+pub(crate) fn plugin_error(kind: &str, name: &str, mut error: TemplateError) -> TemplateError {
+    if error.kind == ErrorKind::Value && !error.message.starts_with("The ") {
+        let message = format!("The {kind} plugin 'ansible.builtin.{name}' failed: {}", error.message);
+        error.detail_mut().message = message;
+    }
+    error
+}
+
+impl Call<'_, '_> {
+    /// The input as text.
+    pub fn text(&self) -> R<String> {
+        self.cx.text(&self.input)
+    }
+
+    /// The input's items, none of them undefined.
+    pub fn items(&self) -> R<Vec<Val>> {
+        self.cx.each(&self.input)
+    }
+
+    /// Splits the first positional arguments off, for filters that take any number.
+    pub fn rest(&self) -> &[Val] {
+        &self.args.pos
+    }
+}
+
+/// The name of a type for messages of Ansible's own filters.
+pub(crate) fn class(value: &Val) -> String {
+    format!("<class '{}'>", value.type_name())
+}
+
+/// Python's `is_sequence` of Ansible: lists and tuples, no text.
+pub(crate) fn is_sequence(value: &Val) -> bool {
+    matches!(value, Val::List(_) | Val::Tuple(_))
+        || matches!(value, Val::Obj(o) if !o.is_mapping() && o.type_name() == "range")
+}
+
+/// A mapping.
+pub(crate) fn is_mapping(value: &Val) -> bool {
+    matches!(value, Val::Dict(_)) || matches!(value, Val::Obj(o) if o.is_mapping())
+}
+
+/// An error in a filter's own words.
+pub(crate) fn refuse<T>(message: impl Into<String>) -> R<T> {
+    Err(fail(message))
+}
+
+pub(crate) use sets::collect as set_of;
