@@ -3,11 +3,11 @@
 use crate::ec2::Client;
 use async_trait::async_trait;
 use aws_config::meta::credentials::CredentialsProviderChain;
-use aws_config::profile::profile_file::{ProfileFileKind, ProfileFiles};
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, ConfigLoader, Region as SdkRegion, SdkConfig};
 use aws_credential_types::Credentials;
+use aws_runtime::env_config::file::{EnvConfigFileKind, EnvConfigFiles};
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use imgbuild_builders::amazon::ec2::{Account, Accounts, Ec2};
 use imgbuild_builders::amazon::ids::Region;
@@ -131,9 +131,9 @@ fn defaults(access: &Access) -> ConfigLoader {
 }
 
 /// `shared_credentials_file` stands in the place of `~/.aws/credentials`.
-fn profile_files(access: &Access) -> Option<ProfileFiles> {
+fn profile_files(access: &Access) -> Option<EnvConfigFiles> {
     let file = access.shared_credentials_file.as_ref()?;
-    Some(ProfileFiles::builder().with_file(ProfileFileKind::Credentials, file).include_default_config_file(true).build())
+    Some(EnvConfigFiles::builder().with_file(EnvConfigFileKind::Credentials, file).include_default_config_file(true).build())
 }
 
 /// The usual chain, less this machine's metadata service (`skip_metadata_api_check`).

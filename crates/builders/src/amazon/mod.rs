@@ -13,3 +13,32 @@ pub mod releaser;
 pub mod types;
 pub mod user_data;
 pub mod wait;
+
+/// Whether an endpoint is on this machine.
+pub fn is_loopback(endpoint: &str) -> bool {
+    let rest = endpoint.split_once("://").map_or(endpoint, |(_, rest)| rest);
+    let authority = rest.split(['/', '?']).next().unwrap_or(rest);
+    let host = match authority.strip_prefix('[') {
+        Some(v6) => v6.split(']').next().unwrap_or(v6),
+        None => authority.rsplit_once(':').map_or(authority, |(host, _)| host),
+    };
+    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_loopback;
+
+    #[test]
+    fn loopback_endpoints() {
+        for (endpoint, expected) in [
+            ("http://127.0.0.1:5055", true),
+            ("http://localhost:4566/", true),
+            ("https://[::1]:8443", true),
+            ("https://ec2.us-east-1.amazonaws.com", false),
+            ("http://10.0.0.7:5000", false),
+        ] {
+            assert_eq!(is_loopback(endpoint), expected, "{endpoint}");
+        }
+    }
+}

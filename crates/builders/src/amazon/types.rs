@@ -333,6 +333,8 @@ pub enum CapacityReservation {
 pub struct SpotMarket {
     /// Highest price per hour in dollars; none: the on-demand price.
     pub max_price: Option<String>,
+    /// Tags of the spot request.
+    pub tags: Tags,
 }
 
 /// RunInstances.
@@ -376,7 +378,7 @@ pub struct Launch {
     pub licenses: Vec<String>,
     /// Spot instead of on demand.
     pub spot: Option<SpotMarket>,
-    /// Tags of the instance.
+    /// Tags of the instance and its network interfaces.
     pub instance_tags: Tags,
     /// Tags of its volumes.
     pub volume_tags: Tags,

@@ -4,6 +4,7 @@ use super::network::Network;
 use crate::amazon::caller::only;
 use crate::amazon::ec2::Ec2Error;
 use crate::amazon::env::Env;
+use crate::amazon::is_loopback;
 use crate::amazon::failure::Failure;
 use crate::amazon::ids::{InstanceId, SecurityGroupId};
 use crate::amazon::options::Interface;
@@ -266,17 +267,6 @@ async fn through(host: &str) -> Vec<String> {
     cidrs
 }
 
-/// Whether an endpoint is on this machine.
-fn is_loopback(endpoint: &str) -> bool {
-    let rest = endpoint.split_once("://").map_or(endpoint, |(_, rest)| rest);
-    let authority = rest.split(['/', '?']).next().unwrap_or(rest);
-    let host = match authority.strip_prefix('[') {
-        Some(v6) => v6.split(']').next().unwrap_or(v6),
-        None => authority.rsplit_once(':').map_or(authority, |(host, _)| host),
-    };
-    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
-}
-
 fn own_user_data(env: &Env<'_>) -> Result<Vec<u8>, Failure> {
     Ok(match &env.config.run.user_data {
         UserData::None => Vec::new(),
@@ -375,6 +365,14 @@ fn launch(
         (false, true) => Some("standard".to_owned()),
         (false, false) => None,
     };
+    let spot = match &env.config.spot {
+        None => None,
+        Some(spot) => {
+            let mut tags = run_tags.clone();
+            tags.extend(env.tags(&spot.tags, &env.context(Some(subject.source())))?);
+            Some(SpotMarket { max_price: spot.max_price.clone(), tags })
+        }
+    };
     Ok(Launch {
         client_token: token,
         image: subject.image().id.clone(),
@@ -399,7 +397,7 @@ fn launch(
         enclave: run.enclave,
         capacity_reservation: Some(run.capacity.clone()),
         licenses: run.licenses.clone(),
-        spot: env.config.spot.as_ref().map(|spot| SpotMarket { max_price: spot.max_price.clone() }),
+        spot,
         instance_tags,
         volume_tags,
     })
@@ -492,24 +490,6 @@ where
                 env.sleep(env.shared.pause * tries.min(5)).await?;
             }
             Err(error) => return Err(Failure::call(what, &error)),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::is_loopback;
-
-    #[test]
-    fn loopback_endpoints() {
-        for (endpoint, expected) in [
-            ("http://127.0.0.1:5055", true),
-            ("http://localhost:4566/", true),
-            ("https://[::1]:8443", true),
-            ("https://ec2.us-east-1.amazonaws.com", false),
-            ("http://10.0.0.7:5000", false),
-        ] {
-            assert_eq!(is_loopback(endpoint), expected, "{endpoint}");
         }
     }
 }
