@@ -1,0 +1,283 @@
+//! The HTTP side: the Query protocol on `/`, and the sandbox's own paths below `/_sandbox/`.
+//!
+//! The signature of a request is read for its access key, region and service and is not verified: whoever reaches the
+//! endpoint may use it. It listens on loopback only, and refuses what a browser would send on behalf of a web page.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::body::Incoming;
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderMap, HeaderValue, ORIGIN};
+use hyper::{Method, Request, Response, StatusCode};
+
+use crate::calls::CallRecord;
+use crate::core::{Call, Core};
+use crate::faults::{Fault, FaultKind};
+use crate::state::Time;
+use crate::wire::{ApiError, Result, Xml};
+
+/// No request needs more.
+const MAX_BODY: usize = 4 << 20;
+
+const EC2_NAMESPACE: &str = "http://ec2.amazonaws.com/doc/2016-11-15/";
+const STS_NAMESPACE: &str = "https://sts.amazonaws.com/doc/2011-06-15/";
+
+/// The connection is to be closed without an answer.
+#[derive(Debug, thiserror::Error)]
+#[error("the connection is dropped on purpose")]
+pub struct Dropped;
+
+type Answer = std::result::Result<Response<Full<Bytes>>, Dropped>;
+
+/// Answers one request.
+pub async fn answer(core: Arc<Core>, request: Request<Incoming>) -> Answer {
+    if let Some(refusal) = from_a_browser(request.headers()) {
+        return Ok(plain(StatusCode::FORBIDDEN, refusal));
+    }
+    let (head, body) = request.into_parts();
+    let body = match Limited::new(body, MAX_BODY).collect().await {
+        Ok(body) => body.to_bytes(),
+        Err(_) => return Ok(plain(StatusCode::PAYLOAD_TOO_LARGE, "the request is too long or broke off\n")),
+    };
+    let path = head.uri.path();
+    if let Some(own) = path.strip_prefix("/_sandbox/") {
+        return Ok(own_path(&core, &head.method, own, &body));
+    }
+    if path != "/" {
+        return Ok(plain(StatusCode::NOT_FOUND, "this is an EC2 endpoint: requests go to /\n"));
+    }
+    let mut params = form(head.uri.query().unwrap_or("").as_bytes());
+    if head.method == Method::POST {
+        params.extend(form(&body));
+    } else if head.method != Method::GET {
+        return Ok(plain(StatusCode::METHOD_NOT_ALLOWED, "only GET and POST\n"));
+    }
+    query(core, &head.headers, params).await
+}
+
+/// A page that a browser shows could otherwise send forms here.
+fn from_a_browser(headers: &HeaderMap) -> Option<&'static str> {
+    if headers.contains_key(ORIGIN) || headers.contains_key("sec-fetch-site") {
+        return Some("requests of web pages are refused\n");
+    }
+    let host = headers.get(HOST).and_then(|h| h.to_str().ok()).unwrap_or("");
+    let name = host.rsplit_once(':').map_or(
+        host,
+        |(name, port)| {
+            if port.bytes().all(|b| b.is_ascii_digit()) { name } else { host }
+        },
+    );
+    let local =
+        matches!(name, "localhost" | "[::1]" | "::1") || name.starts_with("127.") || name.ends_with(".localhost");
+    (!local).then_some("this endpoint answers to the name of this machine's loopback only\n")
+}
+
+fn own_path(core: &Core, method: &Method, path: &str, body: &[u8]) -> Response<Full<Bytes>> {
+    match (path, method) {
+        ("faults", &Method::GET) => json(&core.faults.get()),
+        ("faults", &Method::PUT) => match serde_json::from_slice::<Vec<Fault>>(body) {
+            Ok(rules) => {
+                core.faults.set(rules);
+                json(&core.faults.get())
+            }
+            Err(e) => plain(StatusCode::BAD_REQUEST, format!("the body is not a list of faults: {e}\n")),
+        },
+        ("faults", &Method::DELETE) => {
+            core.faults.set(Vec::new());
+            json(&core.faults.get())
+        }
+        ("calls", &Method::GET) => json(&core.calls.all()),
+        ("calls", &Method::DELETE) => {
+            core.calls.clear();
+            json(&core.calls.all())
+        }
+        ("faults" | "calls", _) => plain(StatusCode::METHOD_NOT_ALLOWED, "GET, DELETE, and PUT for faults\n"),
+        _ => plain(StatusCode::NOT_FOUND, "there is /_sandbox/faults and /_sandbox/calls\n"),
+    }
+}
+
+async fn query(core: Arc<Core>, headers: &HeaderMap, params: BTreeMap<String, String>) -> Answer {
+    let request_id = uuid::Uuid::new_v4().to_string();
+    let begun = std::time::Instant::now();
+    let scope = scope(headers, &params);
+    let action = params.get("Action").cloned().unwrap_or_default();
+    let (service, region) = scope.clone().unwrap_or_default();
+    let dry_run = params.get("DryRun").is_some_and(|v| v.eq_ignore_ascii_case("true"));
+    let mut call = Call {
+        service: service.clone(),
+        region: region.clone(),
+        action: action.clone(),
+        time: Time::now(),
+        params,
+        fault: None,
+    };
+    let fault = core.faults.strike(&call);
+    call.fault = fault.clone();
+    let time = call.time;
+    let outcome = match scope {
+        None => Err(ApiError::new(
+            "AuthFailure",
+            "AWS was not able to validate the provided access credentials (the request is not signed)",
+        )
+        .status(401)),
+        Some(_) if action.is_empty() => {
+            Err(ApiError::new("MissingAction", "The request must contain the parameter Action"))
+        }
+        Some(_) => struck(&core, call, fault.as_ref()).await,
+    };
+    let dropped = matches!(fault, Some(FaultKind::DropBefore | FaultKind::DropAfter));
+    let status = match &outcome {
+        _ if dropped => 0,
+        Ok(_) => 200,
+        Err(e) => e.status,
+    };
+    core.calls.add(CallRecord {
+        action: action.clone(),
+        region,
+        time: time.to_string(),
+        milliseconds: u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),
+        status,
+        error: outcome.as_ref().err().map(|e| e.code.to_string()),
+        fault: fault.map(|f| f.name().to_owned()),
+        dry_run,
+        request_id: request_id.clone(),
+    });
+    if dropped {
+        return Err(Dropped);
+    }
+    let text = match outcome {
+        Ok(inside) => document(&service, &action, &request_id, &inside.finish()),
+        Err(e) if service == "sts" => e.to_query_xml(STS_NAMESPACE, &request_id),
+        Err(e) => e.to_ec2_xml(&request_id),
+    };
+    let mut response = Response::new(Full::new(Bytes::from(text)));
+    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/xml;charset=UTF-8"));
+    if let Ok(id) = HeaderValue::from_str(&request_id) {
+        headers.insert("x-amzn-requestid", id);
+    }
+    Ok(response)
+}
+
+/// Runs the call, with whatever fault strikes it.
+async fn struck(core: &Arc<Core>, call: Call, fault: Option<&FaultKind>) -> Result<Xml> {
+    match fault {
+        Some(FaultKind::DropBefore) => return Err(ApiError::internal("dropped before its effect")),
+        Some(FaultKind::Slow { milliseconds }) => {
+            tokio::time::sleep(std::time::Duration::from_millis(*milliseconds)).await;
+        }
+        Some(kind) => {
+            if let Some(e) = kind.error() {
+                return Err(e);
+            }
+        }
+        None => {}
+    }
+    core.clone().run(call).await
+}
+
+fn document(service: &str, action: &str, request_id: &str, inside: &str) -> String {
+    let mut x = Xml::document();
+    let response = format!("{action}Response");
+    if service == "sts" {
+        x.open_with(&response, &[("xmlns", STS_NAMESPACE)]);
+        x.node(&format!("{action}Result"), |x| x.raw(inside));
+        x.node("ResponseMetadata", |x| x.text("RequestId", request_id));
+    } else {
+        x.open_with(&response, &[("xmlns", EC2_NAMESPACE)]);
+        x.text("requestId", request_id);
+        x.raw(inside);
+    }
+    x.close(&response);
+    x.finish()
+}
+
+/// Service and region out of `Credential=KEY/DATE/REGION/SERVICE/aws4_request`; requests signed the old way (version 2)
+/// carry no region and mean us-east-1.
+fn scope(headers: &HeaderMap, params: &BTreeMap<String, String>) -> Option<(String, String)> {
+    let header = headers.get(AUTHORIZATION).and_then(|h| h.to_str().ok()).and_then(|text| {
+        let at = text.find("Credential=")? + "Credential=".len();
+        text[at..].split([',', ' ']).next()
+    });
+    let credential = header.or_else(|| params.get("X-Amz-Credential").map(String::as_str));
+    if let Some(credential) = credential {
+        let mut parts = credential.rsplitn(5, '/');
+        let (_end, service, region) = (parts.next()?, parts.next()?, parts.next()?);
+        let (_date, key) = (parts.next()?, parts.next()?);
+        return (!key.is_empty()).then(|| (service.to_owned(), region.to_owned()));
+    }
+    params.contains_key("AWSAccessKeyId").then(|| ("ec2".to_owned(), "us-east-1".to_owned()))
+}
+
+fn form(text: &[u8]) -> BTreeMap<String, String> {
+    let decode = |part: &[u8]| {
+        let spaced: Vec<u8> = part.iter().map(|b| if *b == b'+' { b' ' } else { *b }).collect();
+        percent_encoding::percent_decode(&spaced).decode_utf8_lossy().into_owned()
+    };
+    text.split(|b| *b == b'&')
+        .filter(|pair| !pair.is_empty())
+        .map(|pair| {
+            let at = pair.iter().position(|b| *b == b'=');
+            let (name, value) = at.map_or((pair, &[][..]), |i| (&pair[..i], &pair[i + 1..]));
+            (decode(name), decode(value))
+        })
+        .collect()
+}
+
+fn plain(status: StatusCode, text: impl Into<Bytes>) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(text.into()));
+    *response.status_mut() = status;
+    response
+}
+
+fn json(value: &impl serde::Serialize) -> Response<Full<Bytes>> {
+    match serde_json::to_vec(value) {
+        Ok(text) => {
+            let mut response = plain(StatusCode::OK, text);
+            response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            response
+        }
+        Err(e) => plain(StatusCode::INTERNAL_SERVER_ERROR, format!("{e}\n")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn forms_are_decoded() {
+        let form = form(b"Action=CreateTags&Tag.1.Value=a%2Bb+c&Empty=&Alone&Tag.1.Key=%C3%BC");
+        assert_eq!(form["Tag.1.Value"], "a+b c");
+        assert_eq!((form["Empty"].as_str(), form["Alone"].as_str(), form["Tag.1.Key"].as_str()), ("", "", "ü"));
+    }
+
+    #[test]
+    fn scopes_come_from_the_signature() {
+        let mut headers = HeaderMap::new();
+        headers.insert(
+            AUTHORIZATION,
+            HeaderValue::from_static(
+                "AWS4-HMAC-SHA256 Credential=AK/with/slash/20260101/eu-west-1/sts/aws4_request, SignedHeaders=host, Signature=x",
+            ),
+        );
+        assert_eq!(scope(&headers, &BTreeMap::new()), Some(("sts".into(), "eu-west-1".into())));
+        assert_eq!(scope(&HeaderMap::new(), &BTreeMap::new()), None);
+        let old = BTreeMap::from([("AWSAccessKeyId".to_owned(), "AK".to_owned())]);
+        assert_eq!(scope(&HeaderMap::new(), &old), Some(("ec2".into(), "us-east-1".into())));
+    }
+
+    #[test]
+    fn web_pages_are_refused() {
+        let headers = |all: &[(&'static str, &'static str)]| {
+            all.iter().map(|(k, v)| (k.parse().unwrap(), HeaderValue::from_static(v))).collect::<HeaderMap>()
+        };
+        assert!(from_a_browser(&headers(&[("host", "127.0.0.1:4000")])).is_none());
+        assert!(from_a_browser(&headers(&[("host", "localhost")])).is_none());
+        assert!(from_a_browser(&headers(&[("host", "127.0.0.1:4000"), ("origin", "https://example.org")])).is_some());
+        assert!(from_a_browser(&headers(&[("host", "rebound.example.org:4000")])).is_some());
+    }
+}
