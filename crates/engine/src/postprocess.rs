@@ -5,6 +5,12 @@
 //! ([`Outcome::must_keep`]), else as `keep_input_artifact` says, else as it does by default. A failure ends its chain; other
 //! chains go on.
 
+mod chain;
+mod manifest;
+
+pub use chain::Processed;
+pub use manifest::Manifest;
+
 use crate::artifact::SharedArtifact;
 use crate::event::Reporter;
 use crate::provision::BuildData;
