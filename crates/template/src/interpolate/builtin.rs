@@ -63,9 +63,10 @@ pub(super) fn signature(name: &str) -> Option<&'static [Arg]> {
 
 /// Calls a built-in function (`and` and `or` are the evaluator's, for they don't evaluate all arguments).
 pub(super) fn call(name: &str, args: &[Datum]) -> Result<Datum, String> {
-    let joined = || match args {
-        [Datum::String(s)] => s.clone(),
-        _ => sprint(args),
+    // The escapers show what has no value as the output does, not as `print` does.
+    let joined = || {
+        let shown = |a: &Datum| if *a == Datum::Nil { "<no value>".into() } else { a.clone() };
+        sprint(&args.iter().map(shown).collect::<Vec<_>>())
     };
     Ok(match name {
         "not" => Datum::Bool(!truth(&args[0])),
@@ -76,11 +77,13 @@ pub(super) fn call(name: &str, args: &[Datum]) -> Result<Datum, String> {
             if args.len() < 2 {
                 return Err("missing argument for comparison".into());
             }
-            let mut equal_any = false;
+            // It stops at the first that is equal.
             for other in &args[1..] {
-                equal_any |= equal(&args[0], other)?;
+                if equal(&args[0], other)? {
+                    return Ok(Datum::Bool(true));
+                }
             }
-            Datum::Bool(equal_any)
+            Datum::Bool(false)
         }
         "ne" => Datum::Bool(!equal(&args[0], &args[1])?),
         "lt" => Datum::Bool(order(&args[0], &args[1])?.is_lt()),

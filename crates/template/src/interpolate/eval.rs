@@ -223,7 +223,7 @@ impl Evaluator<'_> {
             Kind::Function(name) => return self.call(first.at, name, args, dot, piped),
             Kind::Field(names) => return self.fields(first.at, dot, names, has_args),
             Kind::Variable(name, names) if !names.is_empty() => {
-                let value = self.variable(name);
+                let value = self.variable(first.at, name)?;
                 return self.fields(first.at, &value, names, has_args);
             }
             Kind::Chain(inner, names) => {
@@ -251,7 +251,7 @@ impl Evaluator<'_> {
             Kind::Text { value, .. } => Datum::String(value.clone()),
             Kind::Field(names) => self.fields(operand.at, dot, names, false)?,
             Kind::Variable(name, names) => {
-                let value = self.variable(name);
+                let value = self.variable(operand.at, name)?;
                 self.fields(operand.at, &value, names, false)?
             }
             Kind::Chain(inner, names) => {
@@ -268,8 +268,9 @@ impl Evaluator<'_> {
         })
     }
 
-    fn variable(&self, name: &str) -> Datum {
-        self.variables.iter().rev().find(|(n, _)| n == name).map_or(Datum::Nil, |(_, v)| v.clone())
+    fn variable(&self, at: usize, name: &str) -> Result<Datum, Fault> {
+        let found = self.variables.iter().rev().find(|(n, _)| n == name);
+        found.map(|(_, value)| value.clone()).ok_or_else(|| Fault::new(at, format!("undefined variable: {name}")))
     }
 
     /// `.a.b` of a value. What a map lacks has no value; there are no methods.

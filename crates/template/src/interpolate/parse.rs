@@ -280,6 +280,10 @@ impl Parser<'_> {
         self.skip_space();
         let at = self.here();
         let (variables, assign) = self.declarations(context)?;
+        // In scope from here on; its own pipeline may name it, though it has no value there.
+        if !assign {
+            self.variables.extend(variables.iter().cloned());
+        }
         let mut commands = Vec::new();
         loop {
             let token = self.advance_past_space();
@@ -300,9 +304,6 @@ impl Parser<'_> {
             if let Some(Bool(_) | Dot | Nil | Number { .. } | Text { .. }) = command.args.first().map(|a| &a.kind) {
                 return Err(Fault::new(command.at, format!("non executable command in pipeline stage {}", i + 1)));
             }
-        }
-        if !assign {
-            self.variables.extend(variables.iter().cloned());
         }
         self.depth -= 1;
         Ok(Pipe { at, variables, assign, commands })

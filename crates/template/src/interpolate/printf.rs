@@ -161,7 +161,7 @@ fn size(rest: &mut &str, args: &[Datum], next: &mut usize) -> Result<Option<i64>
 fn verbed(value: &Datum, verb: char, flags: &Flags) -> String {
     let wrong = || match value {
         Datum::Nil => format!("%!{verb}(<nil>)"),
-        _ => format!("%!{verb}({}={})", type_name(value), plain(value)),
+        _ => format!("%!{verb}({}={})", type_name(value), verbed(value, 'v', flags)),
     };
     if verb == 'T' {
         return pad(type_name(value).to_owned(), flags, false);
@@ -225,7 +225,7 @@ fn int(i: i64, verb: char, flags: &Flags) -> Option<String> {
             let c = u32::try_from(i).ok().and_then(char::from_u32).unwrap_or('\u{FFFD}');
             let text = match verb {
                 'c' => c.to_string(),
-                'q' => format!("'{}'", c.escape_debug()),
+                'q' => quote(c.encode_utf8(&mut [0; 4]), '\''),
                 _ => format!("U+{magnitude:04X}"),
             };
             return Some(pad(text, flags, false));
@@ -305,7 +305,7 @@ fn text(s: &str, verb: char, flags: &Flags) -> Option<String> {
         'q' | 'v' if flags.sharp && !cut.contains('`') && !cut.contains(char::is_control) && verb == 'q' => {
             format!("`{cut}`")
         }
-        'q' | 'v' => quote(&cut),
+        'q' | 'v' => quote(&cut, '"'),
         'x' | 'X' => {
             let bytes = &s.as_bytes()[..flags.precision.unwrap_or(s.len()).min(s.len())];
             let separator = if flags.space { " " } else { "" };
@@ -318,12 +318,12 @@ fn text(s: &str, verb: char, flags: &Flags) -> Option<String> {
     Some(pad(shown, flags, false))
 }
 
-/// `strconv.Quote`.
-fn quote(text: &str) -> String {
-    let mut out = String::from("\"");
+/// `strconv.Quote` and `strconv.QuoteRune`.
+fn quote(text: &str, mark: char) -> String {
+    let mut out = String::from(mark);
     for c in text.chars() {
         match c {
-            '"' => out.push_str("\\\""),
+            c if c == mark => out.extend(['\\', c]),
             '\\' => out.push_str("\\\\"),
             '\n' => out.push_str("\\n"),
             '\r' => out.push_str("\\r"),
@@ -336,7 +336,7 @@ fn quote(text: &str) -> String {
             c => out.push(c),
         }
     }
-    out.push('"');
+    out.push(mark);
     out
 }
 
