@@ -1,6 +1,7 @@
 //! Credentials, regions, endpoints, retries: from what a template says to clients.
 
 use crate::ec2::Client;
+use crate::retry::Creating;
 use async_trait::async_trait;
 use aws_config::meta::credentials::CredentialsProviderChain;
 use aws_config::retry::RetryConfig;
@@ -188,7 +189,8 @@ impl Account for AwsAccount {
             // All regions and all calls: Packer's own client forgets the endpoint in every region but the first.
             builder.set_endpoint_url(self.access.endpoint.clone().or_else(|| self.config.endpoint_url().map(str::to_owned)));
             let sdk = aws_sdk_ec2::Client::from_conf(builder.build());
-            Arc::new(Client::new(region.clone(), sdk, self.access.max_attempts)) as Arc<dyn Ec2>
+            let creating = Creating { attempts: self.access.max_attempts, emulated: self.access.endpoint.is_some() };
+            Arc::new(Client::new(region.clone(), sdk, creating)) as Arc<dyn Ec2>
         };
         Arc::clone(clients.entry(region.clone()).or_insert_with(make))
     }

@@ -1,7 +1,7 @@
 //! `trait Ec2` over the SDK's client: creating and deleting here, describing and modifying in their own files.
 
 use crate::convert::{mapping, sdk_tags, tagging};
-use crate::retry::{no_retry, once};
+use crate::retry::{Creating, no_retry, once};
 use crate::{convert, describe, error, modify};
 use async_trait::async_trait;
 use aws_sdk_ec2::Client as Sdk;
@@ -14,13 +14,13 @@ use imgbuild_builders::amazon::types::*;
 pub struct Client {
     region: Region,
     sdk: Sdk,
-    attempts: u32,
+    creating: Creating,
 }
 
 impl Client {
-    /// Over an SDK client of that region. `attempts`: tries of a call that is throttled.
-    pub fn new(region: Region, sdk: Sdk, attempts: u32) -> Self {
-        Client { region, sdk, attempts }
+    /// Over an SDK client of that region.
+    pub fn new(region: Region, sdk: Sdk, creating: Creating) -> Self {
+        Client { region, sdk, creating }
     }
 }
 
@@ -76,7 +76,7 @@ impl Ec2 for Client {
             .key_name(name)
             .public_key_material(aws_smithy_types::Blob::new(public_key))
             .set_tag_specifications(tagging(sdk::ResourceType::KeyPair, tags).map(|t| vec![t]));
-        once(self.attempts, || call.clone().customize().config_override(no_retry()).send(), "ImportKeyPair").await.map(drop)
+        once(self.creating, || call.clone().customize().config_override(no_retry()).send(), "ImportKeyPair").await.map(drop)
     }
 
     async fn delete_key_pair(&self, name: &str) -> Ec2Result<()> {
@@ -98,7 +98,7 @@ impl Ec2 for Client {
             .set_vpc_id(vpc.map(ToString::to_string))
             .set_tag_specifications(tagging(sdk::ResourceType::SecurityGroup, tags).map(|t| vec![t]));
         let send = || call.clone().customize().config_override(no_retry()).send();
-        let out = once(self.attempts, send, "CreateSecurityGroup").await?;
+        let out = once(self.creating, send, "CreateSecurityGroup").await?;
         out.group_id().map(SecurityGroupId::new).ok_or_else(|| lacking("CreateSecurityGroup", "group id"))
     }
 
@@ -125,7 +125,7 @@ impl Ec2 for Client {
 
     async fn run_instance(&self, launch: &Launch) -> Ec2Result<Instance> {
         let send = || self.launch(launch).customize().config_override(no_retry()).send();
-        let out = once(self.attempts, send, "RunInstances").await?;
+        let out = once(self.creating, send, "RunInstances").await?;
         out.instances().first().map(convert::instance).ok_or_else(|| lacking("RunInstances", "instance"))
     }
 
@@ -164,7 +164,7 @@ impl Ec2 for Client {
             .set_block_device_mappings((!mappings.is_empty()).then_some(mappings))
             .set_tag_specifications((!tags.is_empty()).then_some(tags));
         let send = || call.clone().customize().config_override(no_retry()).send();
-        let out = once(self.attempts, send, "CreateImage").await?;
+        let out = once(self.creating, send, "CreateImage").await?;
         out.image_id().map(AmiId::new).ok_or_else(|| lacking("CreateImage", "image id"))
     }
 
@@ -187,7 +187,7 @@ impl Ec2 for Client {
             .set_snapshot_copy_completion_duration_minutes(copy.completion_minutes)
             .set_tag_specifications((!tags.is_empty()).then_some(tags));
         let send = || call.clone().customize().config_override(no_retry()).send();
-        let out = once(self.attempts, send, "CopyImage").await?;
+        let out = once(self.creating, send, "CopyImage").await?;
         out.image_id().map(AmiId::new).ok_or_else(|| lacking("CopyImage", "image id"))
     }
 

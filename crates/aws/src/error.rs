@@ -43,7 +43,8 @@ where
         SdkError::ServiceError(context) => {
             let status = context.raw().status().as_u16();
             let meta = context.err().meta();
-            let code = meta.code().unwrap_or("Unknown").to_owned();
+            // AWS always names a code. Without one the answer is not EC2's: a proxy's page, an emulator's crash.
+            let code = meta.code().map_or_else(|| format!("Http{status}"), str::to_owned);
             let message = meta.message().unwrap_or_default().to_owned();
             let kind = if THROTTLED.contains(&code.as_str()) {
                 ErrorKind::Throttled

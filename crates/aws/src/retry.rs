@@ -18,16 +18,36 @@ pub fn no_retry() -> Builder {
     Builder::new().retry_config(RetryConfig::disabled())
 }
 
+/// The code of an emulator that crashed over a parameter which it does not know.
+pub const CRASHED: &str = "Http500";
+
+/// How a client sends creating calls.
+#[derive(Debug, Clone, Copy)]
+pub struct Creating {
+    /// Tries of a call that is throttled.
+    pub attempts: u32,
+    /// The endpoint is not AWS's own.
+    pub emulated: bool,
+}
+
 /// Sends a creating call; waits and sends again only while it is throttled.
-pub async fn once<T, E, F, Fut>(attempts: u32, send: F, operation: &'static str) -> Ec2Result<T>
+pub async fn once<T, E, F, Fut>(how: Creating, send: F, operation: &'static str) -> Ec2Result<T>
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
     F: Fn() -> Fut,
     Fut: Future<Output = Result<T, SdkError<E, Response>>>,
 {
     let mut pause = Duration::from_millis(500);
-    for _ in 1..attempts {
-        match send().await.map_err(|e| error::ec2(operation, e)) {
+    let sent = async || {
+        send().await.map_err(|e| error::ec2(operation, e)).map_err(|mut e| {
+            if how.emulated && e.code == CRASHED {
+                e.kind = ErrorKind::Certain;
+            }
+            e
+        })
+    };
+    for _ in 1..how.attempts {
+        match sent().await {
             Err(e) if e.kind == ErrorKind::Throttled => {
                 tokio::time::sleep(pause).await;
                 pause = pause.mul_f64(1.7).min(Duration::from_secs(20));
@@ -35,5 +55,5 @@ where
             other => return other,
         }
     }
-    send().await.map_err(|e| error::ec2(operation, e))
+    sent().await
 }

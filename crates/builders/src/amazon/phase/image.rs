@@ -1,7 +1,7 @@
 //! The image in the build region, with its snapshots.
 
 use super::launch::{Launched, patiently};
-use crate::amazon::ec2::{Ec2Error, ErrorKind};
+use crate::amazon::ec2::Ec2Error;
 use crate::amazon::env::Env;
 use crate::amazon::failure::Failure;
 use crate::amazon::ids::{AmiId, Region, SnapshotId};
@@ -78,15 +78,15 @@ pub async fn run(env: &Env<'_>, launched: &Launched, labels: &Labels, name: &str
             };
             let untagged = &untagged;
             async move {
-                if untagged.load(Ordering::Relaxed) {
-                    image.snapshot_tags = Tags::new();
+                match create(env, &image).await {
+                    // Emulators of EC2 crash over snapshot tags; those are set afterwards then.
+                    Err(error) if error.certain() && error.code == "Http500" => {
+                        untagged.store(true, Ordering::Relaxed);
+                        image.snapshot_tags = Tags::new();
+                        create(env, &image).await
+                    }
+                    made => made,
                 }
-                let made = create(env, &image).await;
-                // Emulators of EC2 fail on snapshot tags; the second try goes without, and they are set afterwards.
-                if made.as_ref().is_err_and(|e| e.kind == ErrorKind::Uncertain) {
-                    untagged.store(true, Ordering::Relaxed);
-                }
-                made
             }
         })
         .await?;

@@ -416,6 +416,7 @@ fn mappings(env: &Env<'_>, subject: Subject<'_>) -> Vec<DeviceMapping> {
                     device_name: device.device_name.clone(),
                     ebs: Some(EbsVolume {
                         delete_on_termination: device.delete_on_termination,
+                        volume_size: device.volume_size,
                         ..EbsVolume::default()
                     }),
                     ..DeviceMapping::default()
