@@ -182,7 +182,9 @@ fn parse_change(p: &Params) -> Result<Change> {
     match (operation.as_deref(), flat.is_empty()) {
         (Some("remove"), false) => remove.extend(flat),
         (Some(_), false) => add.extend(flat),
-        (None, false) => return Err(ApiError::missing("operationType")),
+        // Without an operation the flat lists count for nothing beside LaunchPermission, which Packer sends with them.
+        (None, false) if add.is_empty() && remove.is_empty() => return Err(ApiError::missing("operationType")),
+        (None, false) => {}
         (_, true) => {}
     }
     let mut changes = Vec::new();

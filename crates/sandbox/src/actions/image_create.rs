@@ -138,6 +138,7 @@ fn create(c: &Context<'_>, state: &mut State) -> Result<Xml> {
         state_message: None,
         source: ImageSource::Instance {
             instance_id: instance_id.clone(),
+            image_id: instance.image_id.clone(),
             reboot: instance.state == InstanceState::Running && !no_reboot,
         },
         root_device_name: instance.root_device_name.clone(),

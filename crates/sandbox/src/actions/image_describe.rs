@@ -53,8 +53,10 @@ impl Image {
             || self.permissions.contains(&LaunchPermission::User(ACCOUNT.to_owned()))
     }
 
-    fn origin(&self) -> (Option<&str>, Option<&str>) {
+    /// The image that this one was made from, and its region.
+    fn origin<'a>(&'a self, here: &'a str) -> (Option<&'a str>, Option<&'a str>) {
         match &self.source {
+            ImageSource::Instance { image_id, .. } => (Some(image_id), Some(here)),
             ImageSource::Copy { region, image_id } => (Some(image_id), Some(region)),
             _ => (None, None),
         }
@@ -67,7 +69,7 @@ impl Image {
         }
     }
 
-    fn field(&self, name: &str) -> Vec<String> {
+    fn field(&self, here: &str, name: &str) -> Vec<String> {
         let some = |v: Option<&str>| v.map(str::to_owned).into_iter().collect();
         match name {
             "architecture" => vec![self.architecture.clone()],
@@ -86,8 +88,8 @@ impl Image {
             "product-code" => self.product_codes.clone(),
             "root-device-name" => vec![self.root_device_name.clone()],
             "root-device-type" => vec!["ebs".into()],
-            "source-image-id" => some(self.origin().0),
-            "source-image-region" => some(self.origin().1),
+            "source-image-id" => some(self.origin(here).0),
+            "source-image-region" => some(self.origin(here).1),
             "source-instance-id" => some(self.source_instance()),
             "sriov-net-support" => some(self.sriov_net_support.as_deref()),
             "state" => vec![self.state.name().to_owned()],
@@ -161,7 +163,7 @@ fn describe(c: &Context<'_>, state: &State) -> Result<Xml> {
         .values()
         .filter(|i| i.visible() && (ids.is_empty() || ids.contains(&i.id)))
         .filter(|i| owned(i) && executable(i) && current(i))
-        .filter(|i| filters.matches(region.tags.get(&i.id), |name| i.field(name)))
+        .filter(|i| filters.matches(region.tags.get(&i.id), |name| i.field(&region.name, name)))
         .collect();
     let (images, next) = page.cut(found, |i: &&Image| i.id.clone());
     let mut x = Xml::new();
@@ -199,8 +201,8 @@ fn write(x: &mut Xml, region: &Region, i: &Image) {
     x.text("deregistrationProtection", protection(i.protection));
     x.opt("lastLaunchedTime", i.last_launched);
     x.opt("sourceInstanceId", i.source_instance());
-    x.opt("sourceImageId", i.origin().0);
-    x.opt("sourceImageRegion", i.origin().1);
+    x.opt("sourceImageId", i.origin(&region.name).0);
+    x.opt("sourceImageRegion", i.origin(&region.name).1);
     if let Some(message) = &i.state_message {
         x.node("stateReason", |x| {
             x.text("code", "Client.InternalError");

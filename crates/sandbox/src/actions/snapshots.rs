@@ -331,7 +331,10 @@ fn modify_attribute(c: &Context<'_>, state: &mut State) -> Result<Xml> {
     match operation.as_deref() {
         Some("remove") => remove.extend(flat),
         Some(_) => add.extend(flat),
-        None if flat.count() > 0 => return Err(ApiError::missing("operationType")),
+        // Without an operation the flat lists count for nothing beside CreateVolumePermission, which Packer sends with them.
+        None if add.is_empty() && remove.is_empty() && flat.count() > 0 => {
+            return Err(ApiError::missing("operationType"));
+        }
         None => {}
     }
     if add.is_empty() && remove.is_empty() {

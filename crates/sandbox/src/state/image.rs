@@ -37,6 +37,8 @@ pub enum ImageSource {
     Instance {
         /// Of this instance.
         instance_id: String,
+        /// Which was started from this image.
+        image_id: String,
         /// Which is stopped for it and started again.
         reboot: bool,
     },

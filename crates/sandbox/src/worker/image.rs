@@ -16,7 +16,7 @@ pub async fn create(core: Arc<Core>, at: At) -> Result<(), Failure> {
     let state = core.store.read()?;
     let Some(region) = state.regions.get(&at.region) else { return Ok(()) };
     let Some(image) = region.images.get(&at.id) else { return Ok(()) };
-    let ImageSource::Instance { instance_id, reboot } = image.source.clone() else { return Ok(()) };
+    let ImageSource::Instance { instance_id, reboot, .. } = image.source.clone() else { return Ok(()) };
     let snapshots: Vec<String> = region
         .snapshots
         .values()

@@ -267,6 +267,13 @@ async fn sharing_deprecation_and_protection() {
         modify(&[("Attribute", "launchPermission"), ("OperationType", "add"), ("UserGroup.1", "all")]).await,
         "ok"
     );
+    const AS_PACKER: [(&str, &str); 3] = [
+        ("Attribute", "launchPermission"),
+        ("UserId.1", "123456789012"),
+        ("LaunchPermission.Add.1.UserId", "123456789012"),
+    ];
+    assert_eq!(modify(&AS_PACKER).await, "ok");
+    assert_eq!(modify(&[("Attribute", "launchPermission"), ("UserId.1", "123456789012")]).await, "MissingParameter");
     assert_eq!(modify(&[("LaunchPermission.Add.1.UserId", "12")]).await, "InvalidAMIAttributeItemValue");
     assert_eq!(modify(&[("Description.Value", "new")]).await, "ok");
     assert_eq!(modify(&[("Attribute", "nonsense")]).await, "InvalidParameterValue");
