@@ -2,12 +2,18 @@
 
 pub mod attrs;
 pub mod clock;
+pub mod dpkg;
 pub mod files;
 pub mod fnmatch;
 pub mod hash;
+pub mod http;
+pub mod http_unix;
+pub mod ini;
+pub mod init;
 pub mod lock;
 pub mod mode;
 pub mod mounts;
+pub mod openpgp;
 pub mod pyregex;
 pub mod random;
 pub mod run;
