@@ -334,9 +334,18 @@ impl Shared {
             }
             Kind::Image => {
                 let ids = asked.iter().filter_map(|s| if let Subject::Image(id) = s { Some(id) } else { None });
-                let filters = vec![Filter::any("image-id", ids)];
-                let query = ImageQuery { owners: vec!["self".into()], filters, ..ImageQuery::default() };
+                let ids: Vec<AmiId> = ids.cloned().collect();
+                // By id EC2 need not look through all images; but one that is not visible yet would fail the call for all.
+                let query = match ids.as_slice() {
+                    [_] => ImageQuery { ids, ..ImageQuery::default() },
+                    _ => ImageQuery {
+                        owners: vec!["self".into()],
+                        filters: vec![Filter::any("image-id", ids)],
+                        ..ImageQuery::default()
+                    },
+                };
                 match self.ec2.images(query).await {
+                    Err(error) if error.is_not_found() => self.tell(&asked, |_| Look::Image(None)),
                     Ok(found) => self.tell(&asked, |subject| {
                         Look::Image(found.iter().find(|i| *subject == Subject::Image(i.id.clone())).cloned())
                     }),
