@@ -20,6 +20,7 @@ mod templar;
 mod tests;
 mod val;
 mod value;
+mod yaml;
 
 pub use error::{Detail, ErrorKind, Frame, LookupError, TemplateError, Warning};
 pub use host::{FileKind, FileStat, Host, LocalHost, Stamp};

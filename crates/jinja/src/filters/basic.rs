@@ -1,7 +1,6 @@
 //! Filters about values as such: `default`, `mandatory`, `bool`, `ternary`, types.
 
 use super::{Call, Table, refuse};
-use crate::eval::fail;
 use crate::val::repr::to_repr;
 use crate::val::{R, Val};
 
@@ -61,8 +60,8 @@ fn boolean(c: Call<'_, '_>) -> R {
     let known = match &value {
         Val::None | Val::Bool(_) => return Ok(value),
         Val::Str(s) => match s.text.to_lowercase().as_str() {
-            "yes" | "on" | "1" | "true" | "t" | "y" | "1.0" => Some(true),
-            "no" | "off" | "0" | "false" | "f" | "n" | "0.0" => Some(false),
+            "yes" | "on" | "1" | "true" => Some(true),
+            "no" | "off" | "0" | "false" => Some(false),
             _ => None,
         },
         other => match other.as_float() {
@@ -104,78 +103,7 @@ fn attr(c: Call<'_, '_>) -> R {
     }
 }
 
-/// Python's `pformat`: on one line where it fits in 80 columns, else one entry per line; mappings sorted by key.
+/// Python's `repr`: what `pformat` makes of Ansible's own container types, on one line and in their order.
 fn pprint(c: Call<'_, '_>) -> R {
-    let value = c.cx.open(&c.input)?;
-    let mut out = String::new();
-    pretty(&value, 0, 0, &mut out, 0)?;
-    Ok(Val::str(out))
-}
-
-fn sorted(value: &Val) -> Vec<(crate::Key, Val)> {
-    let Val::Dict(d) = value else { return Vec::new() };
-    let mut entries: Vec<_> = d.entries().iter().map(|(k, v)| (k.clone(), v.clone())).collect();
-    entries.sort_by(|(a, _), (b, _)| crate::val::repr::key_str(a).cmp(&crate::val::repr::key_str(b)));
-    entries
-}
-
-fn flat(value: &Val) -> String {
-    match value {
-        Val::Dict(_) => {
-            let parts: Vec<String> =
-                sorted(value).iter().map(|(k, v)| format!("{}: {}", to_repr(&Val::from(k)), flat(v))).collect();
-            format!("{{{}}}", parts.join(", "))
-        }
-        Val::List(l) => format!("[{}]", l.items().iter().map(flat).collect::<Vec<_>>().join(", ")),
-        Val::Tuple(t) if t.len() == 1 => format!("({},)", flat(&t[0])),
-        Val::Tuple(t) => format!("({})", t.iter().map(flat).collect::<Vec<_>>().join(", ")),
-        other => to_repr(other),
-    }
-}
-
-fn pretty(value: &Val, indent: usize, allowance: usize, out: &mut String, depth: u32) -> R<()> {
-    if depth > 200 {
-        return Err(fail("the value is nested too deeply"));
-    }
-    let line = flat(value);
-    if indent + line.chars().count() + allowance <= 80 {
-        out.push_str(&line);
-        return Ok(());
-    }
-    let gap = " ".repeat(indent + 1);
-    let mut items = |open: char, close: &str, items: &[Val], out: &mut String| -> R<()> {
-        out.push(open);
-        for (i, item) in items.iter().enumerate() {
-            if i > 0 {
-                out.push_str(",\n");
-                out.push_str(&gap);
-            }
-            let last = i + 1 == items.len();
-            pretty(item, indent + 1, if last { allowance + 1 } else { 1 }, out, depth + 1)?;
-        }
-        out.push_str(close);
-        Ok(())
-    };
-    match value {
-        Val::Dict(_) => {
-            out.push('{');
-            let entries = sorted(value);
-            for (i, (k, v)) in entries.iter().enumerate() {
-                if i > 0 {
-                    out.push_str(",\n");
-                    out.push_str(&gap);
-                }
-                let key = to_repr(&Val::from(k));
-                out.push_str(&key);
-                out.push_str(": ");
-                let last = i + 1 == entries.len();
-                pretty(v, indent + key.chars().count() + 3, if last { allowance + 1 } else { 1 }, out, depth + 1)?;
-            }
-            out.push('}');
-        }
-        Val::List(l) => items('[', "]", &l.items(), out)?,
-        Val::Tuple(t) => items('(', if t.len() == 1 { ",)" } else { ")" }, t, out)?,
-        _ => out.push_str(&line),
-    }
-    Ok(())
+    Ok(Val::str(to_repr(&c.cx.open(&c.input)?)))
 }

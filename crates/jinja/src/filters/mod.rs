@@ -2,15 +2,20 @@
 
 mod basic;
 pub(crate) mod encoding;
+pub(crate) mod hash;
+mod html;
+pub(crate) mod json;
 mod list;
 mod mapping;
 mod number;
+pub(crate) mod path;
 pub(crate) mod random;
 pub(crate) mod regex;
 mod select;
 mod sets;
 pub(crate) mod text;
 pub(crate) mod time;
+mod yaml;
 
 use crate::eval::{Args, Cx, Env, caught, fail};
 use crate::val::{R, Val};
@@ -39,15 +44,20 @@ const COLLECTIONS: &[(&str, &[Table])] = &[(
     &[
         basic::TABLE,
         encoding::TABLE,
+        hash::TABLE,
+        html::TABLE,
+        json::TABLE,
         list::TABLE,
         mapping::TABLE,
         number::TABLE,
+        path::TABLE,
         random::TABLE,
         regex::TABLE,
         select::TABLE,
         sets::TABLE,
         text::TABLE,
         time::TABLE,
+        yaml::TABLE,
     ],
 )];
 

@@ -121,7 +121,7 @@ fn truncate(c: Call<'_, '_>) -> R {
     let bound = c.args.bind(["length", "killwords", "end", "leeway"])?;
     let length = bound.int_or(0, 255)?;
     let end = bound.text_or(2, "...");
-    let leeway = bound.int_or(3, 0)?;
+    let leeway = bound.int_or(3, 5)?;
     let tail = end.chars().count() as i64;
     if length < tail {
         return refuse(format!("expected length >= {tail}, got {length}"));
@@ -208,8 +208,14 @@ fn wrap_line(line: &str, width: usize, break_long: bool, hyphens: bool) -> Vec<S
         if let Some(chunk) = rest.front().filter(|chunk| chunk.chars().count() > width).cloned() {
             let room = width - len;
             if break_long && room > 0 {
-                let head: String = chunk.chars().take(room).collect();
-                let tail: String = chunk.chars().skip(room).collect();
+                // A hyphen in the part that fits is the better place to break.
+                let fitting: Vec<char> = chunk.chars().take(room).collect();
+                let hyphen = fitting.iter().rposition(|c| *c == '-').filter(|at| {
+                    hyphens && *at > 0 && fitting[..*at].iter().any(|c| *c != '-')
+                });
+                let end = hyphen.map_or(room, |at| at + 1);
+                let head: String = chunk.chars().take(end).collect();
+                let tail: String = chunk.chars().skip(end).collect();
                 current.push(head);
                 if let Some(front) = rest.front_mut() {
                     *front = tail;
