@@ -38,7 +38,7 @@ impl Bootstrap {
             hash.update(part.as_bytes());
             hash.update([0]);
         }
-        for file in [SHUTDOWN, INIT, RUNLEVEL, DATASOURCE] {
+        for file in [SHUTDOWN, INIT, RUNLEVEL, DATASOURCE, ROOT_VOLUME] {
             hash.update(file.as_bytes());
         }
         hash.update(RECIPE.to_le_bytes());
@@ -117,6 +117,7 @@ impl Bootstrap {
         edit.write("etc/hosts", HOSTS, 0o644)?;
         edit.write("etc/cloud/cloud.cfg.d/10_default_user.cfg", self.cloud_config, 0o644)?;
         edit.write("etc/cloud/cloud.cfg.d/90_dpkg.cfg", DATASOURCE, 0o644)?;
+        edit.write("etc/cloud/cloud.cfg.d/20_root_volume.cfg", ROOT_VOLUME, 0o644)?;
         edit.write("etc/ssh/sshd_config.d/50-keys-only.conf", "PasswordAuthentication no\n", 0o600)?;
         for (name, text) in [("init", INIT), ("runlevel", RUNLEVEL), ("shutdown", SHUTDOWN)] {
             edit.write(&format!("usr/sbin/{name}"), text, 0o755)?;
@@ -134,6 +135,7 @@ const SHUTDOWN: &str = include_str!("files/shutdown.sh");
 const INIT: &str = include_str!("files/init.sh");
 const RUNLEVEL: &str = include_str!("files/runlevel.sh");
 const DATASOURCE: &str = include_str!("files/datasource.cfg");
+const ROOT_VOLUME: &str = include_str!("files/root-volume.cfg");
 const HOSTS: &str = "\
 127.0.0.1 localhost
 ::1 localhost ip6-localhost ip6-loopback

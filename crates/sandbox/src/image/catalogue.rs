@@ -84,8 +84,7 @@ impl HostCatalogue {
             }
             TRUSTY => {
                 let debian = self.make(DEBIAN)?;
-                progress("making the fixture packages for Ubuntu 14.04");
-                let fixture = fixture::prepare(&self.cache)?;
+                let fixture = fixture::prepare(&self.cache, progress)?;
                 let name = format!("trusty-stand-in-{}", trusty::key(&self.debian().key(), &fixture));
                 once(&self.cache.join("images"), &name, |tree| trusty::make(&debian, &fixture, tree))
             }

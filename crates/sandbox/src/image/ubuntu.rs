@@ -18,6 +18,7 @@ const KEYRING_SHA256: &str = "36de43b15853ccae0028e9a767613770c704833f82586f28eb
 
 /// As Ubuntu's server images, as far as a builder's work needs it.
 const PACKAGES: &[&str] = &[
+    "apt",
     "openssh-server",
     "sudo",
     "cloud-init",

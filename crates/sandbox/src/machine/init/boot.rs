@@ -12,15 +12,12 @@ use super::super::namespace::network::RESOLVER;
 use super::super::namespace::sys;
 use super::{fstab, links, rc};
 
+/// Where the machine's programs are.
+pub const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
 /// The environment of everything that the machine starts at boot; nothing of the host's.
-const ENVIRONMENT: [(&str, &str); 6] = [
-    ("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
-    ("TERM", "linux"),
-    ("RUNLEVEL", "2"),
-    ("PREVLEVEL", "N"),
-    ("runlevel", "2"),
-    ("previous", "N"),
-];
+const ENVIRONMENT: [(&str, &str); 6] =
+    [("PATH", PATH), ("TERM", "linux"), ("RUNLEVEL", "2"), ("PREVLEVEL", "N"), ("runlevel", "2"), ("previous", "N")];
 
 /// A program of the image, with the boot environment and the console as its output.
 pub fn program(name: &str) -> Command {

@@ -5,11 +5,14 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Child;
 
-use super::boot::{program, say};
+use super::boot::{PATH, program, say};
 
 /// cloud-init's first stage sets up the network before there is one; ours is up, and its EC2 data source answers over
-/// the network in the second stage. Running it would only wait for a DHCP server that is not there.
+/// the network in the second stage. Running it would only wait for a DHCP server that is not there. What else it does,
+/// [`forget_instance`] does.
 const NOT_STARTED: [&str; 1] = ["cloud-init-local"];
+
+const CLOUD_INIT: &str = "/usr/bin/cloud-init";
 
 /// Settings of the kernel from /etc/sysctl.conf are the one script of the early boot that an image's builder changes.
 const EARLY: [&str; 1] = ["procps"];
@@ -22,8 +25,12 @@ pub fn start_all() {
             finish(name, start(name, "start"));
         }
     }
+    forget_instance();
     let mut services = links("/etc/rc2.d", 'S');
     ensure_ssh(&mut services);
+    // Where cloud-init comes with units for systemd only, its stages run where those would be: the second before all
+    // services (sshd needs its keys), the third beside them, the last when they are up.
+    let stages = cloud_init_lacks_scripts().then(CloudInit::before_services);
     for names in services.into_values() {
         let running: Vec<(String, Option<Child>)> = names
             .into_iter()
@@ -37,6 +44,84 @@ pub fn start_all() {
             finish(&name, child);
         }
     }
+    if let Some(stages) = stages {
+        stages.after_services();
+    }
+}
+
+/// Makes cloud-init look anew which instance this is, as its first stage does on every boot of an EC2 instance: an
+/// image still says which instance it was made on. What was done once per instance is kept under the instance's id.
+fn forget_instance() {
+    let link = Path::new("/var/lib/cloud/instance");
+    if link.is_symlink() && !link.join("manual-clean").exists() {
+        let _ = fs_err::remove_file(link);
+    }
+    let _ = fs_err::remove_file("/var/lib/cloud/data/no-net");
+}
+
+/// cloud-init without start scripts.
+struct CloudInit {
+    config: Option<Child>,
+}
+
+impl CloudInit {
+    fn before_services() -> Self {
+        finish("cloud-init", cloud_init(&["init"]));
+        Self { config: cloud_init(&["modules", "--mode=config"]) }
+    }
+
+    fn after_services(self) {
+        finish("cloud-config", self.config);
+        finish("cloud-final", cloud_init(&["modules", "--mode=final"]));
+    }
+}
+
+fn cloud_init(arguments: &[&str]) -> Option<Child> {
+    let mut command = program(CLOUD_INIT);
+    command.args(arguments);
+    if let Err(error) = shadow_programs() {
+        say(&format!("cloud-init: {error}"));
+    }
+    command.env("PATH", format!("{SHADOWS}:{PATH}"));
+    command.spawn().map_err(|error| say(&format!("cloud-init: {error}"))).ok()
+}
+
+/// Programs that cloud-init finds before the image's own.
+const SHADOWS: &str = "/run/machine/bin";
+
+/// An instance is no container, but systemd-detect-virt sees that this one is: and cloud-init, which asks it, would then
+/// not look at the firmware's strings and not believe that this is EC2. And there is no udevd to reload rules.
+fn shadow_programs() -> std::io::Result<()> {
+    fs_err::create_dir_all(SHADOWS)?;
+    for (name, text) in [("systemd-detect-virt", DETECT_VIRT), ("udevadm", UDEVADM)] {
+        let program = Path::new(SHADOWS).join(name);
+        fs_err::write(&program, text)?;
+        fs_err::set_permissions(program, std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
+    }
+    Ok(())
+}
+
+const DETECT_VIRT: &str = "\
+#!/bin/sh
+kind=amazon
+for option; do
+  case $option in
+    -c | --container | --chroot | -r) kind=none ;;
+    -q | --quiet) exec >/dev/null ;;
+  esac
+done
+echo $kind
+[ $kind != none ]
+";
+
+const UDEVADM: &str = "\
+#!/bin/sh
+[ \"$1\" = control ] || exec /usr/bin/udevadm \"$@\"
+";
+
+fn cloud_init_lacks_scripts() -> bool {
+    let is = |path: &str| Path::new(path).exists();
+    is(CLOUD_INIT) && !is("/etc/init.d/cloud-init") && !is("/etc/cloud/cloud-init.disabled")
 }
 
 /// Stops everything that has a stop link, in the order of the power-off run level.
