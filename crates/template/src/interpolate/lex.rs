@@ -129,8 +129,10 @@ impl<'a> Lexer<'a> {
 
     /// Skips a comment; true if its end trims.
     fn comment(&mut self, start: usize) -> Result<bool, Fault> {
-        let Some(end) = self.text[start..].find("*/") else { return Err(Fault::new(start, "unclosed comment")) };
-        let after = &self.text[start + end + 2..];
+        // `/*/` opens and does not close.
+        let body = start + 2;
+        let Some(end) = self.text[body..].find("*/") else { return Err(Fault::new(start, "unclosed comment")) };
+        let after = &self.text[body + end + 2..];
         let (trim, rest) = match after.strip_prefix(BLANKS).and_then(|a| a.strip_prefix('-')) {
             Some(rest) => (true, rest),
             None => (false, after),

@@ -40,7 +40,7 @@ fn renders() {
             ("{{ user \"a\" }}-{{user `nope`}}-", "x--"),
             ("{{\"a\" | user | printf \"%s%s\" \"v\"}}", "vx"),
             ("{{.X}} {{.X.Y}} {{.X 1}}", "<no value> <no value> <no value>"),
-            ("{{/* c */}}x{{- /* c */ -}} y", "xy"),
+            ("{{/* c */}}x{{- /* c */ -}} y{{/*/ {{ */}}", "xy"),
             ("a  {{- 1 -}}  b {{2}} c", "a1b 2 c"),
             ("{{- 1}} {{ -1 }}", "1 -1"),
             ("{{if user `a`}}yes{{else}}no{{end}}", "yes"),
