@@ -1,14 +1,22 @@
 //! The crate's front door.
 
-use crate::callback::Callback;
+use crate::callback::{Callback, Event};
+use crate::controller::{Controller, WarnSink};
+use crate::exec::engine::{Engine, lock};
 use crate::exec::stats::Stats;
 use crate::inventory::Inventory;
+use crate::listing::{Lister, Wanted};
+use crate::lookup::{Plugins, UrlClient};
+use crate::play::load_playbook;
+use crate::play::loader::Ids;
+use crate::play::model::PlaybookFile;
 use crate::settings::Settings;
 use crate::target::Connector;
 use async_trait::async_trait;
 use imgbuild_diag::{Diagnostic, Diagnostics};
+use imgbuild_jinja::{Lookups, Templar};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use tokio_util::sync::CancellationToken;
 
 /// A question to the person.
@@ -75,42 +83,102 @@ pub struct Playbook;
 
 /// Playbooks that were read and checked.
 pub struct Loaded {
-    /// Settings of the run.
-    pub settings: Settings,
-    /// Hosts, groups and their variables.
-    pub inventory: Inventory,
     /// Warnings of the checks.
     pub warnings: Diagnostics,
-    paths: Vec<PathBuf>,
+    settings: Arc<Settings>,
+    inventory: Arc<RwLock<Inventory>>,
+    templar: Templar,
+    plugins: Arc<Plugins>,
+    ids: Arc<Ids>,
+    playbooks: Vec<PlaybookFile>,
+    limit: Option<Vec<String>>,
+    warn: Arc<Mutex<Option<WarnSink>>>,
 }
 
 impl Playbook {
     /// Reads playbooks with all that they import statically, and checks them: unknown keywords, modules, filters, tests,
     /// roles and files are all reported at once.
     pub fn load(paths: &[PathBuf], settings: Settings, inventory: Inventory) -> Result<Loaded, Diagnostics> {
-        let _ = (settings, inventory);
-        Err(Diagnostics::from(Diagnostic::error(format!("the playbook loader is not built yet ({paths:?})"))))
+        let settings = Arc::new(settings);
+        let inventory = Arc::new(RwLock::new(inventory));
+        let warn: Arc<Mutex<Option<WarnSink>>> = Arc::default();
+        let plugins = Arc::new(Plugins {
+            settings: Arc::clone(&settings),
+            inventory: Arc::clone(&inventory),
+            url: std::sync::OnceLock::new(),
+        });
+        let lookups: Arc<dyn Lookups> = Arc::clone(&plugins) as Arc<dyn Lookups>;
+        let templar = Templar::new(lookups, Arc::new(Controller::new(Arc::clone(&settings), Arc::clone(&warn))));
+        let limit = settings.limit.as_deref().map(|l| crate::inventory::limit_patterns(l, &settings.cwd)).transpose()?;
+        let ids = Arc::new(Ids::default());
+        let mut out = Diagnostics::new();
+        let mut missing = Vec::new();
+        let mut playbooks = Vec::new();
+        for path in paths {
+            let (playbook, found, unknown) = load_playbook(path, &settings, &templar, &ids);
+            out.extend(found);
+            missing.extend(unknown);
+            playbooks.push(playbook);
+        }
+        for module in missing {
+            out.push(
+                Diagnostic::warning(format!("the module '{}' is not available in imgbuild", module.name))
+                    .at(&module.span)
+                    .help("the play fails where a host reaches this task"),
+            );
+        }
+        let ((), warnings) = out.into_result(())?;
+        Ok(Loaded { warnings, settings, inventory, templar, plugins, ids, playbooks, limit, warn })
     }
 }
 
 impl Loaded {
     /// `--list-hosts`.
     pub fn list_hosts(&self) -> String {
-        String::new()
+        self.lister().list(&self.playbooks, Wanted { hosts: true, ..Wanted::default() })
     }
+
     /// `--list-tasks`, and with `tags` `--list-tags`, in one output as Ansible does it.
     pub fn list(&self, tasks: bool, tags: bool) -> String {
-        let _ = (tasks, tags);
-        String::new()
+        self.lister().list(&self.playbooks, Wanted { hosts: false, tasks, tags })
     }
+
     /// `--syntax-check`'s output.
     pub fn syntax_check(&self) -> String {
-        self.paths.iter().map(|p| format!("\nplaybook: {}\n", p.display())).collect()
+        self.playbooks.iter().map(|p| format!("\nplaybook: {}\n", p.path.display())).collect()
+    }
+
+    /// Gives the `url` lookup its network.
+    pub fn with_url_client(self, client: Arc<dyn UrlClient>) -> Self {
+        // A second client is not taken: the first one stays.
+        let _ = self.plugins.url.set(client);
+        self
+    }
+
+    fn lister(&self) -> Lister<'_> {
+        Lister {
+            settings: &self.settings,
+            templar: &self.templar,
+            inventory: self.inventory.read().unwrap_or_else(PoisonError::into_inner).clone(),
+            limit: self.limit.clone(),
+        }
     }
 }
 
 /// Runs the playbooks.
 pub async fn run(loaded: Loaded, session: Session) -> Outcome {
-    let _ = (loaded, session);
-    Outcome { stats: Stats::default(), exit_code: 250, error: Some("the executor is not built yet".into()) }
+    let callback = Arc::clone(&session.callback);
+    let sink: WarnSink = Box::new(move |text| callback.event(&Event::Warning(text.to_owned())));
+    *loaded.warn.lock().unwrap_or_else(PoisonError::into_inner) = Some(sink);
+    let engine = Arc::new(Engine::new(loaded.settings, loaded.inventory, loaded.templar, loaded.ids, loaded.limit, session));
+    let exit_code = crate::exec::run::run(&engine, &loaded.playbooks).await;
+    engine.connections.close().await;
+    // The sink holds the callback; nothing may be warned of after the end.
+    *loaded.warn.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    let error = lock(&engine.fatal).clone();
+    if let Some(message) = &error {
+        engine.emit(Event::Error(message.clone()));
+    }
+    let stats = lock(&engine.stats).clone();
+    Outcome { stats, exit_code, error }
 }

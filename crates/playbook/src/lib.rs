@@ -7,18 +7,24 @@
 //! ```
 
 pub mod callback;
-pub mod exec;
+mod exec;
 pub mod inventory;
 pub mod settings;
 pub mod target;
 
+mod actions;
 mod api;
+mod controller;
+mod listing;
+mod lookup;
 mod play;
+mod text;
 mod vars;
 mod vault;
 mod yaml;
 
 pub use api::{Loaded, NoPrompts, Outcome, Playbook, Prompt, Prompter, Session, run};
+pub use lookup::UrlClient;
 pub use exec::stats::{HostStats, Stats};
 pub use inventory::Inventory;
 pub use settings::Settings;

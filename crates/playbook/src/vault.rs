@@ -1,17 +1,202 @@
-//! Files that may be encrypted with ansible-vault.
+//! ansible-vault's format 1.1 and 1.2: AES-256 in counter mode, HMAC-SHA256, keys by PBKDF2-SHA256.
 
-use crate::settings::Settings;
+use crate::actions::hex;
+use crate::settings::{Settings, VaultSecret};
+use aes::Aes256;
+use ctr::cipher::{KeyIvInit as _, StreamCipher as _};
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::Sha256;
 use std::path::Path;
 
-/// What an encrypted file starts with.
+/// What an encrypted text starts with.
 pub const HEADER: &str = "$ANSIBLE_VAULT;";
+/// PBKDF2 rounds.
+const ROUNDS: u32 = 10_000;
 
 /// The text of a file, decrypted where it is a vault.
 pub fn read_text(path: &Path, settings: &Settings) -> Result<String, String> {
-    let text = fs_err::read_to_string(path).map_err(|e| e.to_string())?;
+    let bytes = fs_err::read(path).map_err(|e| e.to_string())?;
+    let text = String::from_utf8(bytes).map_err(|_| format!("{}: the file is no UTF-8 text", path.display()))?;
     if text.starts_with(HEADER) {
-        let _ = &settings.vault_secrets;
-        return Err(format!("{}: vaults can't be decrypted yet", path.display()));
+        return decrypt_text(&text, None, &settings.vault_secrets).map_err(|e| format!("{}: {e}", path.display()));
     }
     Ok(text)
+}
+
+/// Decrypts an envelope with the first secret that fits; those of its label are tried first.
+pub fn decrypt_text(envelope: &str, vault_id: Option<&str>, secrets: &[VaultSecret]) -> Result<String, String> {
+    let parsed = Envelope::parse(envelope)?;
+    if secrets.is_empty() {
+        return Err("Attempting to decrypt but no vault secrets found".into());
+    }
+    let label = vault_id.or(parsed.label.as_deref());
+    let (mut order, rest): (Vec<&VaultSecret>, Vec<&VaultSecret>) =
+        secrets.iter().partition(|s| label.is_some_and(|l| l == s.id));
+    order.extend(rest);
+    for secret in order {
+        if let Some(plain) = parsed.open(secret.password.expose()) {
+            return String::from_utf8(plain).map_err(|_| "the decrypted vault is no UTF-8 text".into());
+        }
+    }
+    Err("Decryption failed (no vault secrets were found that could decrypt).".into())
+}
+
+/// Decrypts with one secret.
+pub fn decrypt_with(envelope: &str, secret: &str) -> Result<String, String> {
+    let plain = Envelope::parse(envelope)?.open(secret).ok_or("Decryption failed: the secret does not fit")?;
+    String::from_utf8(plain).map_err(|_| "the decrypted vault is no UTF-8 text".into())
+}
+
+/// Encrypts. `random` fills the salt where none is given.
+pub fn encrypt(
+    plain: &[u8],
+    secret: &str,
+    label: Option<&str>,
+    salt: Option<&[u8]>,
+    random: impl Fn(&mut [u8]),
+) -> Result<String, String> {
+    let salt = salt.map_or_else(
+        || {
+            let mut salt = vec![0; 32];
+            random(&mut salt);
+            salt
+        },
+        <[u8]>::to_vec,
+    );
+    let keys = Keys::derive(secret, &salt);
+    let padding = 16 - plain.len() % 16;
+    let mut body = plain.to_vec();
+    body.extend(std::iter::repeat_n(padding as u8, padding));
+    keys.apply(&mut body);
+    let mac = keys.mac(&body).finalize().into_bytes();
+    let inner = format!("{}\n{}\n{}", hex(&salt), hex(&mac), hex(&body));
+    let outer = hex(inner.as_bytes());
+    let header = match label.filter(|l| !l.is_empty() && *l != "default") {
+        Some(label) => format!("{HEADER}1.2;AES256;{label}"),
+        None => format!("{HEADER}1.1;AES256"),
+    };
+    let mut text = header;
+    for chunk in outer.as_bytes().chunks(80) {
+        text.push('\n');
+        text.push_str(std::str::from_utf8(chunk).unwrap_or_default());
+    }
+    text.push('\n');
+    Ok(text)
+}
+
+struct Envelope {
+    label: Option<String>,
+    salt: Vec<u8>,
+    mac: Vec<u8>,
+    body: Vec<u8>,
+}
+
+impl Envelope {
+    fn parse(text: &str) -> Result<Self, String> {
+        let mut lines = text.trim().lines().map(str::trim);
+        let header = lines.next().unwrap_or_default();
+        let fields: Vec<&str> = header.split(';').collect();
+        let label = match &fields[..] {
+            ["$ANSIBLE_VAULT", "1.1", "AES256"] => None,
+            ["$ANSIBLE_VAULT", "1.2", "AES256", label] => Some((*label).to_owned()),
+            ["$ANSIBLE_VAULT", version, cipher, ..] => {
+                return Err(format!("vault version {version} with cipher {cipher} is not supported"));
+            }
+            _ => return Err("the text is no vault: its first line must be $ANSIBLE_VAULT;1.1;AES256".into()),
+        };
+        let broken = || "the vault is damaged: it is no hexadecimal text".to_owned();
+        let outer: String = lines.collect();
+        let inner = String::from_utf8(unhex(&outer).ok_or_else(broken)?).map_err(|_| broken())?;
+        let mut parts = inner.split('\n').map(unhex);
+        let mut part = || parts.next().flatten().ok_or_else(broken);
+        Ok(Envelope { label, salt: part()?, mac: part()?, body: part()? })
+    }
+
+    fn open(&self, secret: &str) -> Option<Vec<u8>> {
+        let keys = Keys::derive(secret, &self.salt);
+        keys.mac(&self.body).verify_slice(&self.mac).ok()?;
+        let mut body = self.body.clone();
+        keys.apply(&mut body);
+        let padding = usize::from(*body.last()?);
+        if padding == 0 || padding > 16 || padding > body.len() {
+            return None;
+        }
+        body.truncate(body.len() - padding);
+        Some(body)
+    }
+}
+
+struct Keys {
+    cipher: [u8; 32],
+    mac: [u8; 32],
+    counter: [u8; 16],
+}
+
+impl Keys {
+    fn derive(secret: &str, salt: &[u8]) -> Self {
+        let mut all = [0; 80];
+        pbkdf2(secret.as_bytes(), salt, &mut all);
+        let mut keys = Keys { cipher: [0; 32], mac: [0; 32], counter: [0; 16] };
+        keys.cipher.copy_from_slice(&all[..32]);
+        keys.mac.copy_from_slice(&all[32..64]);
+        keys.counter.copy_from_slice(&all[64..]);
+        keys
+    }
+
+    fn apply(&self, body: &mut [u8]) {
+        ctr::Ctr128BE::<Aes256>::new(&self.cipher.into(), &self.counter.into()).apply_keystream(body);
+    }
+
+    fn mac(&self, body: &[u8]) -> Hmac<Sha256> {
+        // HMAC takes keys of any length.
+        let mut mac = match Hmac::<Sha256>::new_from_slice(&self.mac) {
+            Ok(mac) => mac,
+            Err(_) => unreachable!("HMAC takes keys of any length"),
+        };
+        mac.update(body);
+        mac
+    }
+}
+
+/// RFC 8018, PBKDF2 with HMAC-SHA256.
+fn pbkdf2(secret: &[u8], salt: &[u8], out: &mut [u8]) {
+    let Ok(base) = Hmac::<Sha256>::new_from_slice(secret) else { return };
+    for (index, block) in out.chunks_mut(32).enumerate() {
+        let mut mac = base.clone();
+        mac.update(salt);
+        mac.update(&(index as u32 + 1).to_be_bytes());
+        let mut round = mac.finalize().into_bytes();
+        let mut sum = round;
+        for _ in 1..ROUNDS {
+            let mut mac = base.clone();
+            mac.update(&round);
+            round = mac.finalize().into_bytes();
+            sum.iter_mut().zip(round.iter()).for_each(|(s, r)| *s ^= r);
+        }
+        block.copy_from_slice(&sum[..block.len()]);
+    }
+}
+
+fn unhex(text: &str) -> Option<Vec<u8>> {
+    let text = text.trim();
+    if text.len() % 2 != 0 || !text.is_ascii() {
+        return None;
+    }
+    (0..text.len()).step_by(2).map(|i| u8::from_str_radix(&text[i..i + 2], 16).ok()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use imgbuild_diag::Secret;
+
+    #[test]
+    fn there_and_back() {
+        let text = encrypt(b"hello\n", "pw", Some("dev"), None, |b| b.fill(7)).unwrap();
+        assert!(text.starts_with("$ANSIBLE_VAULT;1.2;AES256;dev\n"));
+        let secret = |id: &str, pw: &str| VaultSecret { id: id.into(), password: Secret::new(pw.to_owned()) };
+        assert_eq!(decrypt_text(&text, None, &[secret("default", "x"), secret("dev", "pw")]).unwrap(), "hello\n");
+        assert!(decrypt_text(&text, None, &[secret("dev", "x")]).is_err());
+        assert!(decrypt_text("$ANSIBLE_VAULT;1.1;AES256\nzz\n", None, &[secret("dev", "x")]).is_err());
+    }
 }

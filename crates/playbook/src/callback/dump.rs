@@ -3,14 +3,21 @@
 use imgbuild_jinja::{Map, Value};
 use std::fmt::Write as _;
 
-/// JSON on one line, or indented by `indent` spaces.
+/// JSON on one line, or indented by `indent` spaces; keys sorted.
 pub fn json(value: &Value, indent: Option<usize>) -> String {
     let mut out = String::new();
-    write_value(&mut out, value, indent, 0);
+    write_value(&mut out, value, indent, 0, true);
     out
 }
 
-fn write_value(out: &mut String, value: &Value, indent: Option<usize>, depth: usize) {
+/// JSON on one line, keys in their order.
+pub fn json_in_order(value: &Value) -> String {
+    let mut out = String::new();
+    write_value(&mut out, value, None, 0, false);
+    out
+}
+
+fn write_value(out: &mut String, value: &Value, indent: Option<usize>, depth: usize, sort: bool) {
     match value {
         Value::Null | Value::Omit => out.push_str("null"),
         Value::Bool(b) => out.push_str(if *b { "true" } else { "false" }),
@@ -24,7 +31,7 @@ fn write_value(out: &mut String, value: &Value, indent: Option<usize>, depth: us
             out.push('[');
             for (i, item) in items.iter().enumerate() {
                 separate(out, i, indent, depth);
-                write_value(out, item, indent, depth + 1);
+                write_value(out, item, indent, depth + 1, sort);
             }
             close(out, ']', indent, depth);
         }
@@ -32,12 +39,14 @@ fn write_value(out: &mut String, value: &Value, indent: Option<usize>, depth: us
         Value::Map(map) => {
             out.push('{');
             let mut entries: Vec<(String, &Value)> = map.iter().map(|(k, v)| (k.to_string(), v)).collect();
-            entries.sort_by(|(a, _), (b, _)| a.cmp(b));
+            if sort {
+                entries.sort_by(|(a, _), (b, _)| a.cmp(b));
+            }
             for (i, (key, item)) in entries.into_iter().enumerate() {
                 separate(out, i, indent, depth);
                 string(out, &key);
                 out.push_str(": ");
-                write_value(out, item, indent, depth + 1);
+                write_value(out, item, indent, depth + 1, sort);
             }
             close(out, '}', indent, depth);
         }

@@ -8,6 +8,12 @@ mod dump;
 mod dump_yaml;
 
 pub use color::Color;
+pub use dump::float as python_float;
+
+/// A value as JSON on one line, as Python writes it, keys in their order.
+pub fn json(value: &imgbuild_jinja::Value) -> String {
+    dump::json_in_order(value)
+}
 pub use default::{DefaultCallback, DisplayOptions, LineSink};
 
 use crate::exec::stats::Stats;

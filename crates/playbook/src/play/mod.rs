@@ -1,3 +1,19 @@
-//! Plays, blocks, tasks, handlers and roles as they are written.
+//! Plays, blocks, tasks, handlers and roles as they are written, with static imports in their place.
 
+mod checks;
+pub mod fields;
+mod find_role;
+pub mod keywords;
+pub mod loader;
+pub mod model;
+pub mod modules;
+pub mod paths;
+mod plays;
+pub mod role;
+mod roles;
+pub mod scope;
 pub mod split;
+mod task_args;
+pub mod tasks;
+
+pub use plays::load_playbook;

@@ -3,10 +3,12 @@
 //! [`Settings::resolve`] takes environment, configuration file, working directory and home as arguments: this crate reads
 //! none of them by itself. Flags are set by the caller on the public fields afterwards.
 
+mod args;
 mod config_file;
 mod extra_vars;
 mod options;
 
+pub use args::Args;
 pub use config_file::{ConfigFile, find_config_file};
 pub use extra_vars::parse_extra_vars;
 pub use options::{Unknown, parse_bool};

@@ -1,0 +1,61 @@
+//! `assert`.
+
+use super::{Call, Problem, refuse};
+use crate::exec::result::{Failure, Res, set};
+use crate::play::scope::items;
+use imgbuild_jinja::Value;
+
+pub fn run(call: &Call<'_>) -> Result<Res, Problem> {
+    call.only(&["that", "fail_msg", "msg", "success_msg", "quiet"])?;
+    let Some(that) = call.arg("that") else {
+        return Err(refuse("missing required arguments: that"));
+    };
+    let templar = &call.run.engine.templar;
+    let message = |names: &[&str], default: &str| {
+        names.iter().find_map(|n| call.arg(n).cloned()).unwrap_or_else(|| Value::str(default))
+    };
+    let quiet = call.bool("quiet", false)?;
+    let mut res = Call::done(false);
+    if !quiet {
+        set(&mut res, "_ansible_verbose_always", true);
+    }
+    // The whole of `that` may be a template that gives the list.
+    let all = match that {
+        Value::Str(text) if templar.is_template(text) && text.text.trim().starts_with("{{") => {
+            match templar.template(that, &call.vars).map_err(|e| Problem::Failed(e.into()))? {
+                list @ Value::List(_) => {
+                    items(&list).into_iter().map(as_template).collect()
+                }
+                _ => vec![that.clone()],
+            }
+        }
+        other => items(other),
+    };
+    for condition in all {
+        let (holds, warning) = templar.condition(&condition, &call.vars).map_err(|e| {
+            let span = e.span.clone().or_else(|| condition.span().cloned());
+            let text = format!("Error while evaluating conditional: {}", e.message);
+            Problem::Failed(Failure::new(text).at(span.as_ref()).because("Action failed", None))
+        })?;
+        if let Some(warning) = warning {
+            let text = warning.diagnostic().to_string();
+            call.run.engine.emit(crate::callback::Event::Warning(text.trim_start_matches("Warning: ").to_owned()));
+        }
+        if !holds {
+            set(&mut res, "failed", true);
+            set(&mut res, "evaluated_to", holds);
+            set(&mut res, "assertion", condition);
+            set(&mut res, "msg", message(&["fail_msg", "msg"], "Assertion failed"));
+            return Ok(res);
+        }
+    }
+    set(&mut res, "msg", message(&["success_msg"], "All assertions passed"));
+    Ok(res)
+}
+
+fn as_template(value: Value) -> Value {
+    match value {
+        Value::Str(text) => Value::template(text.text, text.span),
+        other => other,
+    }
+}

@@ -1,0 +1,65 @@
+//! `debug`.
+
+use super::{Call, Problem, refuse};
+use crate::exec::result::{Failure, Res, set};
+use imgbuild_jinja::Value;
+
+pub fn run(call: &Call<'_>) -> Result<Res, Problem> {
+    call.only(&["msg", "var", "verbosity"])?;
+    if call.arg("msg").is_some() && call.arg("var").is_some() {
+        return Err(refuse("parameters are mutually exclusive: msg|var"));
+    }
+    let mut res = Call::done(false);
+    let verbosity = call.arg("verbosity").and_then(crate::exec::connection::number).unwrap_or(0.0);
+    if verbosity as u8 > call.run.engine.settings.verbosity {
+        set(&mut res, "skipped", true);
+        set(&mut res, "skipped_reason", "Verbosity threshold not met.");
+        return Ok(res);
+    }
+    set(&mut res, "_ansible_verbose_always", true);
+    let templar = &call.run.engine.templar;
+    if let Some(message) = call.arg("msg") {
+        set(&mut res, "msg", message.clone());
+        return Ok(res);
+    }
+    let Some(var) = call.arg("var") else {
+        set(&mut res, "msg", "Hello world!");
+        return Ok(res);
+    };
+    let (name, value) = match var {
+        Value::Str(text) => {
+            let name = if templar.is_template(text) {
+                let rendered = templar.template(var, &call.vars).map_err(|e| Problem::Failed(e.into()))?;
+                match rendered {
+                    Value::Str(text) => text.text.to_string(),
+                    // `var: "{{ x }}"` gave the value itself.
+                    other => {
+                        set(&mut res, &text.text, other);
+                        return Ok(res);
+                    }
+                }
+            } else {
+                text.text.to_string()
+            };
+            let value = match templar.evaluate(&name, text.span.as_ref(), &call.vars) {
+                Ok(value) => value,
+                Err(error) if error.is_undefined() => Value::str(undefined(&error.message, &name)),
+                Err(error) => {
+                    return Err(Problem::Failed(Failure::from(error).at(text.span.as_ref())));
+                }
+            };
+            (name, value)
+        }
+        other => (crate::text::of(other), other.clone()),
+    };
+    set(&mut res, &name, value);
+    Ok(res)
+}
+
+/// What `debug` shows for something that is undefined.
+fn undefined(message: &str, name: &str) -> String {
+    if message.is_empty() {
+        return format!("<< error 1 - {name} is undefined >>");
+    }
+    format!("<< error 1 - {message} >>")
+}

@@ -1,0 +1,21 @@
+//! `gather_facts` and `setup`.
+
+use super::{Call, Problem};
+use crate::exec::result::{Res, as_map, flag, get, set};
+use imgbuild_jinja::{Key, Value};
+
+pub async fn run(call: &Call<'_>) -> Result<Res, Problem> {
+    let mut args = call.args.clone();
+    args.shift_remove(&Key::from("parallel"));
+    let checked = call.checked("setup", &args)?;
+    let mut res = call.module("setup", checked, None).await?;
+    if call.action.name == "gather_facts" && !flag(&res, "failed") {
+        let mut facts = get(&res, "ansible_facts").map(as_map).unwrap_or_default();
+        facts.insert("module_setup".into(), Value::Bool(true));
+        let subset = args.get(&Key::from("gather_subset")).cloned().unwrap_or_else(|| Value::list(vec![Value::str("all")]));
+        facts.entry("gather_subset".into()).or_insert(subset);
+        set(&mut res, "ansible_facts", Value::map(facts));
+    }
+    set(&mut res, "_ansible_verbose_override", true);
+    Ok(res)
+}

@@ -1,0 +1,47 @@
+//! `set_fact`.
+
+use super::{Call, Problem, refuse};
+use crate::exec::result::{Res, set};
+use crate::play::fields::is_identifier;
+use imgbuild_jinja::{Map, Value};
+
+pub fn run(call: &Call<'_>) -> Result<Res, Problem> {
+    let cacheable = call.bool("cacheable", false)?;
+    let mut facts = Map::new();
+    for (key, value) in &call.args {
+        let name = key.to_string();
+        if name == "cacheable" {
+            continue;
+        }
+        if !is_identifier(&name) {
+            return Err(refuse(format!("The variable name '{name}' is not valid. Variables must start with a letter or underscore character, and contain only letters, numbers and underscores.")));
+        }
+        // `x=true` on one line means a boolean, as it always did.
+        let value = match value {
+            Value::Str(text) if written_on_one_line(call, &name) => match text.text.to_lowercase().as_str() {
+                "true" | "yes" => Value::Bool(true),
+                "false" | "no" => Value::Bool(false),
+                _ => value.clone(),
+            },
+            other => other.clone(),
+        };
+        facts.insert(key.clone(), value);
+    }
+    if facts.is_empty() {
+        return Err(refuse("No key/value pairs provided, at least one is required for this action to succeed"));
+    }
+    let mut res = Call::done(false);
+    set(&mut res, "ansible_facts", Value::map(facts));
+    set(&mut res, "_ansible_facts_cacheable", cacheable);
+    Ok(res)
+}
+
+fn written_on_one_line(call: &Call<'_>, name: &str) -> bool {
+    // Arguments in the form k=v share the place of the whole line.
+    match call.task.args.get(&imgbuild_jinja::Key::from(name)) {
+        Some(Value::Str(text)) => text.span.as_ref().is_some_and(|span| {
+            span.source().text().get(span.range()).is_some_and(|line| line.contains(&format!("{name}=")))
+        }),
+        _ => false,
+    }
+}

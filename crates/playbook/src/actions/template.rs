@@ -1,0 +1,146 @@
+//! `template`: rendered here, then what `copy` does.
+
+use super::copy::{self, Source};
+use super::{Call, Problem, refuse};
+use crate::exec::result::{Failure, Res};
+use imgbuild_jinja::{FileOptions, Key, Loader, Map, Overlay, Value};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+const OPTIONS: [&str; 12] = [
+    "src",
+    "newline_sequence",
+    "block_start_string",
+    "block_end_string",
+    "variable_start_string",
+    "variable_end_string",
+    "comment_start_string",
+    "comment_end_string",
+    "trim_blocks",
+    "lstrip_blocks",
+    "output_encoding",
+    "state",
+];
+
+pub async fn run(call: &Call<'_>) -> Result<Res, Problem> {
+    let Some(src) = call.text("src") else { return Err(refuse("src and dest are required")) };
+    if call.text("dest").or_else(|| call.text("path")).is_none() {
+        return Err(refuse("src and dest are required"));
+    }
+    let path = call.find(&src, "templates")?;
+    let text = read(&path)?;
+    let mut options = FileOptions::default();
+    let set = |name: &str, field: &mut String| {
+        if let Some(text) = call.text(name) {
+            *field = text;
+        }
+    };
+    set("block_start_string", &mut options.block_start_string);
+    set("block_end_string", &mut options.block_end_string);
+    set("variable_start_string", &mut options.variable_start_string);
+    set("variable_end_string", &mut options.variable_end_string);
+    set("comment_start_string", &mut options.comment_start_string);
+    set("comment_end_string", &mut options.comment_end_string);
+    options.trim_blocks = call.bool("trim_blocks", true)?;
+    options.lstrip_blocks = call.bool("lstrip_blocks", false)?;
+    options.newline_sequence = match call.text("newline_sequence").as_deref() {
+        None | Some("\n" | "\\n") => "\n".into(),
+        Some("\r" | "\\r") => "\r".into(),
+        Some("\r\n" | "\\r\\n") => "\r\n".into(),
+        Some(_) => return Err(refuse("newline_sequence needs to be one of: \n, \r or \r\n")),
+    };
+    if let Some(encoding) = call.text("output_encoding").filter(|e| !matches!(e.to_lowercase().as_str(), "utf-8" | "utf8")) {
+        return Err(refuse(format!("output_encoding {encoding:?} is not supported: templates are written as utf-8")));
+    }
+    let dest = call.text("dest").unwrap_or_default();
+    let rendered = render(call, &path, &text, &options, &dest)?;
+    let mut args: Map = call.args.clone();
+    for name in OPTIONS {
+        args.shift_remove(&Key::from(name));
+    }
+    let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+    copy::send(call, args, Source::Text { name, bytes: rendered.into_bytes(), path: Some(path) }).await
+}
+
+/// The text of a template.
+fn read(path: &Path) -> Result<String, Problem> {
+    if path.is_dir() {
+        return Err(refuse(format!("{} is a directory, not a template", path.display())));
+    }
+    let bytes = fs_err::read(path).map_err(|e| refuse(e.to_string()))?;
+    String::from_utf8(bytes).map_err(|_| refuse("Template source files must be utf-8 encoded"))
+}
+
+/// Renders a template file with the variables that `template` adds.
+pub fn render(call: &Call<'_>, path: &Path, text: &str, options: &FileOptions, dest: &str) -> Result<String, Problem> {
+    let mut extra = variables(path, dest, &call.run.engine.settings.ansible_managed);
+    let dir = path.parent().unwrap_or(Path::new("/")).to_owned();
+    let mut search = vec![dir.clone()];
+    for base in call.run.search_path(call.task) {
+        search.push(base.join("templates"));
+        search.push(base);
+    }
+    let shown = search.iter().map(|p| Value::str(p.display().to_string())).collect();
+    extra.insert("ansible_search_path".into(), Value::list(shown));
+    let vars = Overlay::new(extra, Arc::clone(&call.vars));
+    let loader = Files { search };
+    call.run
+        .engine
+        .templar
+        .render_file(&path.display().to_string(), text, options, &vars, &loader)
+        .map_err(|e| Problem::Failed(Failure::from(e)))
+}
+
+/// `ansible_managed`, `template_path` and the others.
+pub fn variables(path: &Path, dest: &str, managed: &str) -> Map {
+    use std::os::unix::fs::MetadataExt;
+    let meta = fs_err::metadata(path).ok();
+    let mut vars = Map::new();
+    let full = path.display().to_string();
+    vars.insert("template_path".into(), Value::str(full.as_str()));
+    vars.insert("template_fullpath".into(), Value::str(full.as_str()));
+    vars.insert("template_destpath".into(), Value::str(dest));
+    vars.insert("template_host".into(), Value::str(hostname()));
+    vars.insert("template_uid".into(), Value::str(meta.as_ref().map(|m| user_name(m.uid())).unwrap_or_default()));
+    let time = meta.and_then(|m| jiff::Timestamp::new(m.mtime(), 0).ok());
+    let time = time.map(|t| t.to_zoned(jiff::tz::TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S").to_string());
+    vars.insert("template_mtime".into(), Value::str(time.unwrap_or_default()));
+    let now = jiff::Zoned::now().strftime("%Y-%m-%d %H:%M:%S%.f").to_string();
+    vars.insert("template_run_date".into(), Value::str(now));
+    vars.insert("ansible_managed".into(), Value::template(managed, None));
+    vars
+}
+
+fn hostname() -> String {
+    fs_err::read_to_string("/proc/sys/kernel/hostname").map(|s| s.trim().to_owned()).unwrap_or_default()
+}
+
+fn user_name(uid: u32) -> String {
+    let passwd = fs_err::read_to_string("/etc/passwd").unwrap_or_default();
+    let found = passwd.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1)?.parse() == Ok(uid)).then(|| name.to_owned())
+    });
+    found.unwrap_or_else(|| uid.to_string())
+}
+
+/// Template files that others include.
+pub struct Files {
+    /// Where they are looked for, best first.
+    pub search: Vec<PathBuf>,
+}
+
+impl Loader for Files {
+    fn load(&self, name: &str, parent: &str) -> Result<Option<(String, String)>, String> {
+        let beside = Path::new(parent).parent().map(Path::to_owned);
+        let candidates = beside.into_iter().chain(self.search.iter().cloned()).map(|dir| dir.join(name));
+        match candidates.into_iter().find(|p| p.is_file()) {
+            Some(path) => {
+                let text = fs_err::read_to_string(&path).map_err(|e| e.to_string())?;
+                Ok(Some((path.display().to_string(), text)))
+            }
+            None => Ok(None),
+        }
+    }
+}

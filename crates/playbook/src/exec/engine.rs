@@ -1,0 +1,287 @@
+//! What all plays of a run share.
+
+use super::stats::Stats;
+use crate::api::Session;
+use crate::callback::Event;
+use crate::exec::connection::Connections;
+use crate::inventory::Inventory;
+use crate::inventory::vars_files::{Of, VarsFiles};
+use crate::play::loader::Ids;
+use crate::settings::Settings;
+use crate::vars::{HostLayers, Vars, layers};
+use imgbuild_diag::Diagnostics;
+use imgbuild_jinja::{HostScopes, Key, Map, Templar, Value, VarSource};
+use std::collections::{HashMap, HashSet};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+/// A host's name.
+pub type Host = Arc<str>;
+
+/// What a host has learnt in this run.
+#[derive(Debug, Clone, Default)]
+pub struct Learnt {
+    /// `set_fact`, `register`.
+    pub set: Arc<Map>,
+    /// `include_vars`.
+    pub included: Arc<Map>,
+    /// Facts as modules gave them.
+    pub facts: Arc<Map>,
+    /// Facts as a layer of variables.
+    pub layer: Arc<Map>,
+}
+
+/// The run.
+pub struct Engine {
+    /// Settings.
+    pub settings: Arc<Settings>,
+    /// Connector, callback, prompter, cancellation.
+    pub session: Session,
+    /// Renders.
+    pub templar: Templar,
+    /// Numbers.
+    pub ids: Arc<Ids>,
+    /// Hosts and groups; grows by `add_host` and `group_by`.
+    pub inventory: Arc<RwLock<Inventory>>,
+    /// What hosts have learnt.
+    pub learnt: RwLock<HashMap<Host, Learnt>>,
+    /// `group_vars`, `host_vars`.
+    pub vars_files: VarsFiles,
+    /// Counts.
+    pub stats: Mutex<Stats>,
+    /// Open connections.
+    pub connections: Connections,
+    /// Hosts that failed for good.
+    pub lost: Mutex<HashSet<Host>>,
+    /// Hosts that can't be reached.
+    pub unreachable: Mutex<HashSet<Host>>,
+    /// `-e`.
+    pub extra: Arc<Map>,
+    /// `--limit`.
+    pub limit: Option<Vec<String>>,
+    /// `--start-at-task` that was not reached yet.
+    pub start_at: Mutex<Option<String>>,
+    /// `--step`.
+    pub step: Mutex<bool>,
+    /// Why the run ends before its end.
+    pub fatal: Mutex<Option<String>>,
+}
+
+/// A lock that outlives a panic of its holder.
+pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Engine {
+    /// A run that has not begun.
+    pub fn new(
+        settings: Arc<Settings>,
+        inventory: Arc<RwLock<Inventory>>,
+        templar: Templar,
+        ids: Arc<Ids>,
+        limit: Option<Vec<String>>,
+        session: Session,
+    ) -> Self {
+        Engine {
+            extra: Arc::new(settings.extra_vars.clone()),
+            start_at: Mutex::new(settings.start_at_task.clone()),
+            step: Mutex::new(settings.step),
+            settings,
+            session,
+            templar,
+            ids,
+            inventory,
+            learnt: RwLock::default(),
+            vars_files: VarsFiles::default(),
+            stats: Mutex::default(),
+            connections: Connections::default(),
+            lost: Mutex::default(),
+            unreachable: Mutex::default(),
+            limit,
+            fatal: Mutex::default(),
+        }
+    }
+
+    /// Tells the person.
+    pub fn emit(&self, event: Event) {
+        self.session.callback.event(&event);
+    }
+
+    /// What a host has learnt.
+    pub fn learnt(&self, host: &str) -> Learnt {
+        self.learnt.read().unwrap_or_else(PoisonError::into_inner).get(host).cloned().unwrap_or_default()
+    }
+
+    fn change(&self, host: &Host, change: impl FnOnce(&mut Learnt)) {
+        let mut all = self.learnt.write().unwrap_or_else(PoisonError::into_inner);
+        change(all.entry(Arc::clone(host)).or_default());
+    }
+
+    /// `set_fact`, `register`.
+    pub fn set_vars(&self, host: &Host, vars: Map) {
+        self.change(host, |l| {
+            let all = Arc::make_mut(&mut l.set);
+            if self.settings.hash_merge { crate::vars::merge::deep(all, vars) } else { all.extend(vars) }
+        });
+    }
+
+    /// `include_vars`.
+    pub fn include_vars(&self, host: &Host, vars: Map) {
+        self.change(host, |l| Arc::make_mut(&mut l.included).extend(vars));
+    }
+
+    /// Facts of a module's answer: kept under `ansible_facts` without their prefix, and injected under their own names.
+    pub fn add_facts(&self, host: &Host, facts: Map) {
+        let inject = self.settings.inject_facts;
+        self.change(host, |l| {
+            Arc::make_mut(&mut l.facts).extend(facts);
+            let mut layer = if inject { injectable(&l.facts) } else { Map::new() };
+            let short = l.facts.iter().map(|(k, v)| {
+                let name = k.to_string();
+                (name.strip_prefix("ansible_").filter(|_| name != "ansible_local").map_or(k.clone(), Key::from), v.clone())
+            });
+            layer.insert("ansible_facts".into(), Value::map(short.collect()));
+            if let Some(local) = l.facts.get(&Key::from("ansible_local")) {
+                layer.insert("ansible_local".into(), local.clone());
+            }
+            l.layer = Arc::new(layer);
+        });
+    }
+
+    /// `meta: clear_facts`.
+    pub fn clear_facts(&self, host: &Host) {
+        self.change(host, |l| {
+            l.facts = Arc::default();
+            l.layer = Arc::default();
+        });
+    }
+
+    /// The layers of a host; `dir` is the playbook's folder. What is wrong in its files is an error of the play.
+    pub fn host_layers(&self, host: &str, dir: &std::path::Path) -> Result<HostLayers, Diagnostics> {
+        let learnt = self.learnt(host);
+        let inventory = self.inventory.read().unwrap_or_else(PoisonError::into_inner);
+        let mut lowest_first: Vec<Arc<Map>> = Vec::new();
+        let groups = inventory.groups_of(host);
+        let files = |of: Of, name: &str, dirs: &[PathBuf], out: &mut Vec<Arc<Map>>| -> Result<(), Diagnostics> {
+            for dir in dirs {
+                let map = self.vars_files.get(dir, of, name, &self.settings)?;
+                if !map.is_empty() {
+                    out.push(map);
+                }
+            }
+            Ok(())
+        };
+        let inventory_dirs = &inventory.vars_dirs;
+        let play_dirs: Vec<PathBuf> = [dir.to_owned()].into_iter().filter(|d| !inventory_dirs.contains(d)).collect();
+        for group in &groups {
+            if !group.vars.is_empty() {
+                lowest_first.push(Arc::new(group.vars.clone()));
+            }
+        }
+        for (all, others) in [(true, false), (false, true)] {
+            for dirs in [inventory_dirs, &play_dirs] {
+                for group in groups.iter().filter(|g| (g.name == "all") == all && (g.name != "all") == others) {
+                    files(Of::Group, &group.name, dirs, &mut lowest_first)?;
+                }
+            }
+        }
+        if let Some(entry) = inventory.hosts.get(host) {
+            if !entry.vars.is_empty() {
+                lowest_first.push(Arc::new(entry.vars.clone()));
+            }
+        }
+        files(Of::Host, host, inventory_dirs, &mut lowest_first)?;
+        files(Of::Host, host, &play_dirs, &mut lowest_first)?;
+        lowest_first.reverse();
+        Ok(HostLayers { set: learnt.set, included: learnt.included, facts: learnt.layer, inventory: lowest_first })
+    }
+
+    /// Magic variables of a host.
+    pub fn host_magic(&self, host: &str) -> Map {
+        let inventory = self.inventory.read().unwrap_or_else(PoisonError::into_inner);
+        let mut magic = Map::new();
+        magic.insert("inventory_hostname".into(), Value::str(host));
+        magic.insert("inventory_hostname_short".into(), Value::str(host.split('.').next().unwrap_or(host)));
+        let mut names: Vec<String> =
+            inventory.groups_of(host).iter().filter(|g| g.name != "all").map(|g| g.name.clone()).collect();
+        names.sort();
+        magic.insert("group_names".into(), Value::list(names.into_iter().map(Value::str).collect()));
+        let entry = inventory.hosts.get(host);
+        let file = entry.and_then(|h| h.file.clone());
+        let show = |p: Option<PathBuf>| p.map_or(Value::Null, |p| Value::str(p.display().to_string()));
+        magic.insert("inventory_dir".into(), show(file.as_ref().and_then(|f| f.parent().map(Into::into))));
+        magic.insert("inventory_file".into(), show(file));
+        magic
+    }
+
+    /// `groups`.
+    pub fn groups(&self) -> Value {
+        let inventory = self.inventory.read().unwrap_or_else(PoisonError::into_inner);
+        let list = |name: &String| {
+            let hosts = inventory.hosts_of(name).into_iter();
+            let hosts = hosts.filter(|h| !inventory.hosts.get(h).is_some_and(|h| h.implicit));
+            Value::list(hosts.map(Value::str).collect())
+        };
+        Value::map(inventory.groups.keys().map(|g| (Key::from(g.as_str()), list(g))).collect())
+    }
+
+    /// Whether a run was told to end.
+    pub fn cancelled(&self) -> bool {
+        self.session.cancel.is_cancelled() || lock(&self.fatal).is_some()
+    }
+
+    /// Ends the run.
+    pub fn fail(&self, why: String) {
+        lock(&self.fatal).get_or_insert(why);
+    }
+}
+
+/// Facts that become variables: not those that would change how a host is reached.
+fn injectable(facts: &Map) -> Map {
+    const NEVER: [&str; 5] = ["ansible_connection", "ansible_host", "ansible_port", "ansible_user", "ansible_become"];
+    let keep = |name: &str| {
+        let risky = NEVER.contains(&name)
+            || name.starts_with("ansible_become_")
+            || name.starts_with("ansible_ssh_") && !name.starts_with("ansible_ssh_host_key_")
+            || name.ends_with("_interpreter") && name.starts_with("ansible_");
+        !risky
+    };
+    facts.iter().filter(|(k, _)| keep(&k.to_string())).map(|(k, v)| (k.clone(), v.clone())).collect()
+}
+
+/// `hostvars`: each host's variables in that host's own scope.
+pub struct HostVars {
+    /// The run.
+    pub engine: Arc<Engine>,
+    /// Folder of the playbook.
+    pub dir: PathBuf,
+    /// Magic variables that all hosts share.
+    pub magic: Arc<Map>,
+}
+
+impl HostScopes for HostVars {
+    fn host(&self, name: &str) -> Option<Arc<dyn VarSource>> {
+        {
+            let mut inventory = self.engine.inventory.write().unwrap_or_else(PoisonError::into_inner);
+            if !inventory.hosts.contains_key(name) {
+                if !crate::inventory::LOCALHOST.contains(&name) {
+                    return None;
+                }
+                inventory.implicit_localhost(name);
+            }
+        }
+        let layer = self.engine.host_layers(name, &self.dir).unwrap_or_default();
+        let play = crate::vars::PlayLayers::default();
+        Some(Arc::new(Vars {
+            magic: vec![Arc::new(self.engine.host_magic(name)), Arc::clone(&self.magic)],
+            layers: layers(&self.engine.extra, &layer, &play, None),
+            merge: self.engine.settings.hash_merge,
+            hosts: None,
+        }))
+    }
+
+    fn hosts(&self) -> Vec<String> {
+        let inventory = self.engine.inventory.read().unwrap_or_else(PoisonError::into_inner);
+        inventory.hosts.keys().cloned().collect()
+    }
+}

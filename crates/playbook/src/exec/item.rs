@@ -1,0 +1,483 @@
+//! One item: condition, keywords, arguments, action, retries, `changed_when`, `failed_when`.
+
+use super::connection::Resolver;
+use super::engine::Host;
+use super::include::Ask;
+use super::play::PlayRun;
+use super::result::{Cause, Failure, Res, explain, flag, get, registered, set, value};
+use crate::actions::{self, Call, Problem};
+use crate::callback::{Ended, Event, Status, TaskInfo};
+use crate::play::model::Task;
+use imgbuild_jinja::{Key, Map, Overlay, Value, VarSource};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Where an item runs.
+pub struct Place<'a> {
+    /// The batch.
+    pub run: &'a Arc<PlayRun>,
+    /// The task.
+    pub task: &'a Arc<Task>,
+    /// The host.
+    pub host: &'a Host,
+    /// What is shown of the task.
+    pub info: &'a Arc<TaskInfo>,
+}
+
+/// An item's end.
+#[derive(Debug, Default)]
+pub struct ItemDone {
+    /// The result.
+    pub res: Res,
+    /// `ignore_errors`.
+    pub ignore_errors: bool,
+    /// `ignore_unreachable`.
+    pub ignore_unreachable: bool,
+    /// Nobody may see it.
+    pub no_log: bool,
+    /// Differences are shown.
+    pub diff: bool,
+    /// What to include.
+    pub includes: Vec<Ask>,
+    /// Handlers to notify.
+    pub notify: Vec<String>,
+    /// The host that it was delegated to.
+    pub delegated: Option<(String, Option<String>)>,
+    /// Facts go to that host.
+    pub delegate_facts: bool,
+}
+
+impl Place<'_> {
+    /// Runs the item.
+    pub async fn run(&self, vars: &Arc<dyn VarSource>) -> ItemDone {
+        let mut done = ItemDone { no_log: self.info.no_log, ..ItemDone::default() };
+        match self.try_run(vars, &mut done).await {
+            Ok(res) => done.res = res,
+            Err(Problem::Skipped(reason)) => {
+                set(&mut done.res, "skipped", true);
+                set(&mut done.res, "msg", reason);
+            }
+            Err(Problem::Unreachable(message)) => {
+                set(&mut done.res, "unreachable", true);
+                set(&mut done.res, "msg", message);
+                set(&mut done.res, "changed", false);
+            }
+            Err(Problem::Failed(failure)) => {
+                let mut res = failure.because("Task failed", None).into_result(&self.task.span);
+                if get(&res, "changed").is_none() {
+                    set(&mut res, "changed", false);
+                }
+                done.res = res;
+            }
+        }
+        done
+    }
+
+    /// The result of a false condition; `None` where the task is to run.
+    pub fn skipped(&self, vars: &Arc<dyn VarSource>) -> Result<Option<Res>, Failure> {
+        for condition in self.task.conditions() {
+            let (holds, warning) = self.run.engine.templar.condition(&condition, vars).map_err(|e| {
+                let span = e.span.clone().or_else(|| condition.span().cloned());
+                let failure = Failure::from(e);
+                let text = failure.message();
+                let text = if text.starts_with("Error while evaluating conditional") {
+                    text
+                } else {
+                    format!("Error while evaluating conditional: {text}")
+                };
+                let mut failure = Failure::new(text).at(span.as_ref());
+                failure.fields = Res::new();
+                failure
+            })?;
+            if let Some(warning) = warning {
+                self.run.engine.emit(Event::Warning(warning.diagnostic().to_string().trim_start_matches("Warning: ").to_owned()));
+            }
+            if !holds {
+                let mut res = Res::new();
+                set(&mut res, "changed", false);
+                set(&mut res, "skipped", true);
+                set(&mut res, "skip_reason", "Conditional result was False");
+                set(&mut res, "false_condition", condition);
+                return Ok(Some(res));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn try_run(&self, vars: &Arc<dyn VarSource>, done: &mut ItemDone) -> Result<Res, Problem> {
+        let engine = &self.run.engine;
+        let own = Resolver { engine, task: self.task, vars, delegated: false };
+        // These count whatever else goes wrong.
+        done.ignore_errors = own.flag("ignore_errors").ok().flatten().unwrap_or(false);
+        done.ignore_unreachable = own.flag("ignore_unreachable").ok().flatten().unwrap_or(false);
+        if let Some(skip) = self.skipped(vars)? {
+            return Ok(skip);
+        }
+        done.no_log = own.flag("no_log")?.unwrap_or(engine.settings.no_log);
+        let mut delegate = own.text("delegate_to")?.map(Host::from);
+        if self.task.action.is_include() {
+            let ask = super::include::ask(self, vars)?;
+            done.includes.push(ask);
+            let mut res = Res::new();
+            set(&mut res, "changed", false);
+            return Ok(res);
+        }
+        let mut target_vars = Arc::clone(vars);
+        if let Some(to) = &delegate {
+            target_vars = self.delegated_vars(to, vars)?;
+            done.delegate_facts = own.flag("delegate_facts")?.unwrap_or(false);
+        }
+        let resolver = Resolver { engine, task: self.task, vars: &target_vars, delegated: delegate.is_some() };
+        let connect_to = delegate.take().unwrap_or_else(|| Arc::clone(self.host));
+        let connection = resolver.connection(&connect_to)?;
+        if *connect_to != **self.host || own.text("delegate_to")?.is_some() {
+            done.delegated = Some((connect_to.to_string(), Some(connection.host.clone()).filter(|h| **h != *connect_to)));
+        }
+        let become_ = resolver.become_()?;
+        let check = own.flag("check_mode")?.unwrap_or(engine.settings.check);
+        done.diff = own.flag("diff")?.unwrap_or(engine.settings.diff);
+        let timeout = own.number("timeout")?.unwrap_or(engine.settings.task_timeout as f64);
+        let environment = self.environment(vars)?;
+        let action = self.action(vars)?;
+        let args = self.args(&action, vars)?;
+        for name in self.task.attr("notify").map(|a| crate::play::scope::items(&a.value)).unwrap_or_default() {
+            let name = engine.templar.template(&name, vars).map_err(Failure::from)?;
+            done.notify.extend(crate::play::scope::items(&name).iter().map(crate::text::of));
+        }
+        let call = Call {
+            run: self.run,
+            task: self.task,
+            host: self.host,
+            info: self.info,
+            action,
+            args,
+            vars: Arc::clone(vars),
+            connection,
+            become_,
+            environment,
+            check,
+            diff: done.diff,
+            no_log: done.no_log,
+            timeout: (timeout > 0.0).then_some(timeout as u64),
+        };
+        let poll = own.number("poll")?.unwrap_or(engine.settings.poll_interval as f64);
+        let seconds = own.number("async")?.unwrap_or(0.0);
+        let wait = (seconds > 0.0 && !check).then_some((seconds as u64, poll as u64));
+        let res = self.attempts(&call, vars, done, wait).await?;
+        Ok(res)
+    }
+
+    /// Variables as the host that a task is delegated to has them, where they concern the connection.
+    fn delegated_vars(&self, to: &Host, vars: &Arc<dyn VarSource>) -> Result<Arc<dyn VarSource>, Failure> {
+        {
+            let mut inventory =
+                self.run.engine.inventory.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+            if !inventory.hosts.contains_key(&**to) && crate::inventory::LOCALHOST.contains(&&**to) {
+                inventory.implicit_localhost(to);
+            }
+        }
+        let theirs = self.run.vars(to, Some(self.task)).map_err(|d| Failure::new(d.to_string()))?;
+        Ok(Arc::new(Delegated { theirs, own: Arc::clone(vars) }))
+    }
+
+    fn environment(&self, vars: &Arc<dyn VarSource>) -> Result<BTreeMap<String, String>, Failure> {
+        let mut environment = BTreeMap::new();
+        for raw in self.task.scope.all_items("environment") {
+            let value = self.run.engine.templar.template(&raw, vars).map_err(|e| {
+                Failure::from(e).at(raw.span()).because("Error processing keyword 'environment'", None)
+            })?;
+            match value {
+                Value::Map(map) => {
+                    environment.extend(map.iter().map(|(k, v)| (k.to_string(), crate::text::of(v))));
+                }
+                Value::Null | Value::Omit => {}
+                other => {
+                    return Err(Failure::new(format!(
+                        "environment must be a dictionary, received {} ({})",
+                        crate::text::of(&other),
+                        super::host_task::python_type(&other)
+                    )));
+                }
+            }
+        }
+        Ok(environment)
+    }
+
+    /// The action, its name rendered.
+    fn action(&self, vars: &Arc<dyn VarSource>) -> Result<crate::play::modules::Action, Failure> {
+        use crate::play::modules::{Action, Unresolved};
+        if !self.task.action.is_template() {
+            return Ok(self.task.action.clone());
+        }
+        let raw = Value::template(self.task.action.written.as_str(), Some(self.task.span.clone()));
+        let name = crate::text::of(&self.run.engine.templar.template(&raw, vars).map_err(Failure::from)?);
+        Action::resolve(name.trim(), &[]).map_err(|why| match why {
+            Unresolved::Unsupported => Failure::new(format!("the module '{name}' is not available in imgbuild")),
+            Unresolved::Unknown(_) => Failure::new(format!(
+                "couldn't resolve module/action '{name}'. This often indicates a misspelling, missing collection, or incorrect module path."
+            )),
+        })
+    }
+
+    /// The arguments, rendered, with `module_defaults` below them.
+    fn args(&self, action: &crate::play::modules::Action, vars: &Arc<dyn VarSource>) -> Result<Map, Failure> {
+        let templar = &self.run.engine.templar;
+        let full = action.spec.map_or_else(|| format!("ansible.builtin.{}", action.name), |s| s.fqcn.to_owned());
+        let failed = |f: Failure| f.because(format!("Finalization of task args for '{full}' failed"), Some(&self.task.span));
+        let mut args = Map::new();
+        for raw in self.task.scope.all_items("module_defaults") {
+            let Value::Map(all) = raw else { continue };
+            for (name, defaults) in all.iter() {
+                let name = name.to_string();
+                let short = name.strip_prefix("ansible.builtin.").or_else(|| name.strip_prefix("ansible.legacy."));
+                if short.unwrap_or(&name) == action.name || name == full || name == action.written {
+                    let value = templar.template(defaults, vars).map_err(|e| failed(e.into()))?;
+                    args.extend(super::result::as_map(&value));
+                }
+            }
+        }
+        if let Some(raw) = &self.task.args_template {
+            match templar.template(raw, vars).map_err(|e| failed(e.into()))? {
+                Value::Map(more) => args.extend(Map::clone(&more)),
+                other => {
+                    return Err(failed(Failure::new(format!(
+                        "the task's `args` must be a mapping, not {}",
+                        super::host_task::python_type(&other)
+                    ))));
+                }
+            }
+        }
+        for (key, raw) in &self.task.args {
+            if actions::keeps_template(&action.name, &key.to_string()) {
+                args.insert(key.clone(), raw.clone());
+                continue;
+            }
+            let rendered = templar.template(raw, vars).map_err(|e| {
+                let mut failure = Failure::from(e).at(raw.span());
+                if let Some(cause) = failure.causes.last_mut() {
+                    cause.message = format!("Error while resolving value for '{key}': {}", cause.message);
+                }
+                failed(failure)
+            })?;
+            match rendered {
+                Value::Omit => {
+                    args.shift_remove(key);
+                }
+                rendered => {
+                    args.insert(key.clone(), rendered);
+                }
+            }
+        }
+        Ok(args)
+    }
+
+    /// The action, again and again while `until` does not hold.
+    async fn attempts(
+        &self,
+        call: &Call<'_>,
+        vars: &Arc<dyn VarSource>,
+        done: &ItemDone,
+        wait: Option<(u64, u64)>,
+    ) -> Result<Res, Problem> {
+        let engine = &self.run.engine;
+        let own = Resolver { engine, task: self.task, vars, delegated: false };
+        let until = self.task.own_items("until");
+        let retries = match own.number("retries")? {
+            Some(retries) => 1 + (retries.max(0.0) as i64),
+            None if !until.is_empty() => 4,
+            None => 1,
+        };
+        let delay = own.number("delay")?.map_or(5.0, |d| if d < 0.0 { 1.0 } else { d });
+        let register = self.task.own("register").and_then(|a| a.value.as_str());
+        let mut attempt = 0;
+        loop {
+            attempt += 1;
+            let mut res = self.limited(call, wait).await?;
+            if get(&res, "failed").is_none() {
+                let rc = get(&res, "rc").is_some_and(|rc| !matches!(rc, Value::Int(0)) && rc.as_str() != Some("0"));
+                set(&mut res, "failed", rc);
+            }
+            if retries > 1 {
+                set(&mut res, "attempts", attempt);
+            }
+            if get(&res, "changed").is_none() {
+                set(&mut res, "changed", false);
+            }
+            let mut local = self.local_scope(&res, register);
+            let mut scope = Overlay::new(local.clone(), Arc::clone(vars));
+            if get(&res, "skipped").is_none() {
+                self.judge(&mut res, &scope);
+                if let Some(register) = register {
+                    local.insert(Key::from(register), registered(&res));
+                    scope = Overlay::new(local, Arc::clone(vars));
+                }
+            }
+            if retries <= 1 {
+                return Ok(self.explained(res));
+            }
+            let met = if until.is_empty() {
+                !flag(&res, "failed")
+            } else {
+                let all = Value::list(until.clone());
+                let (met, _) = engine.templar.condition(&all, &scope).map_err(|e| {
+                    let span = e.span.clone();
+                    let message = format!("Error while evaluating conditional: {}", e.message);
+                    Problem::Failed(Failure::new(message).at(span.as_ref()))
+                })?;
+                met
+            };
+            if met {
+                return Ok(self.explained(res));
+            }
+            if attempt >= retries {
+                set(&mut res, "attempts", retries - 1);
+                set(&mut res, "failed", true);
+                return Ok(self.explained(res));
+            }
+            set(&mut res, "retries", retries);
+            engine.emit(Event::Retry {
+                attempt: Ended {
+                    task: Arc::clone(self.info),
+                    host: self.host.to_string(),
+                    delegated_to: done.delegated.clone(),
+                    status: Status::Failed,
+                    ignored: false,
+                    diff: false,
+                    label: None,
+                    result: value(&if done.no_log { super::result::censor(&res) } else { res }),
+                },
+                left: retries - attempt,
+            });
+            tokio::select! {
+                () = tokio::time::sleep(Duration::from_secs_f64(delay)) => {}
+                () = engine.session.cancel.cancelled() => return Err(Problem::Failed(Failure::new("interrupted"))),
+            }
+        }
+    }
+
+    /// The action within its time limit.
+    async fn limited(&self, call: &Call<'_>, wait: Option<(u64, u64)>) -> Result<Res, Problem> {
+        let engine = &self.run.engine;
+        let work = async {
+            match wait {
+                Some((seconds, poll)) => actions::run_async(call, seconds, poll).await,
+                None => actions::run(call).await,
+            }
+        };
+        // The host ends the module itself; the controller's own limit is for what runs here, and for a host that is silent.
+        let limit = call.timeout.map(|s| Duration::from_secs(s) + Duration::from_millis(500));
+        let timed = async {
+            match limit {
+                Some(limit) => tokio::time::timeout(limit, work).await.map_err(|_| call.timeout.unwrap_or(0)),
+                None => Ok(work.await),
+            }
+        };
+        let result = tokio::select! {
+            result = timed => result,
+            () = engine.session.cancel.cancelled() => return Err(Problem::Failed(Failure::new("interrupted"))),
+        };
+        match result {
+            Ok(Err(Problem::Failed(failure))) if failure.fields.contains_key(&Key::from("_action")) || failure.causes.len() == 1 => {
+                // A refusal of the action is judged like a module's result (failed_when may accept it).
+                let mut res = failure.fields.clone();
+                res.shift_remove(&Key::from("_action"));
+                set(&mut res, "failed", true);
+                set(&mut res, "msg", failure.message());
+                if let Some(help) = failure.causes.last().filter(|c| !c.help.is_empty() || c.span.is_some()) {
+                    set(&mut res, "_ansible_cause", Value::list(help.help.iter().map(|h| Value::str(h.as_str())).collect()));
+                }
+                Ok(res)
+            }
+            Ok(other) => other,
+            Err(seconds) => {
+                let message = format!("Timed out after {seconds} second(s).");
+                let mut timedout = Map::new();
+                timedout.insert("period".into(), Value::Int(seconds as i64));
+                Err(Problem::Failed(Failure::new(message).field("timedout", Value::map(timedout))))
+            }
+        }
+    }
+
+    /// What conditions see of a result.
+    fn local_scope(&self, res: &Res, register: Option<&str>) -> Map {
+        let mut local = Map::new();
+        if let (Some(Value::Map(facts)), false) = (get(res, "ansible_facts"), self.task.action.name == "debug") {
+            local.extend(facts.iter().map(|(k, v)| (k.clone(), v.clone())));
+        }
+        if let Some(register) = register {
+            local.insert(Key::from(register), registered(res));
+        }
+        local
+    }
+
+    /// `changed_when`, `failed_when`.
+    fn judge(&self, res: &mut Res, scope: &Arc<dyn VarSource>) {
+        let templar = &self.run.engine.templar;
+        for (keyword, field) in [("changed_when", "changed"), ("failed_when", "failed")] {
+            let conditions = self.task.own_items(keyword);
+            if conditions.is_empty() {
+                continue;
+            }
+            match templar.condition(&Value::list(conditions), scope) {
+                Ok((holds, _)) => {
+                    set(res, field, holds);
+                    if field == "failed" {
+                        set(res, "failed_when_result", holds);
+                        if !holds {
+                            res.shift_remove(&Key::from("_ansible_module_failed"));
+                            if let Some(hidden) = res.shift_remove(&Key::from("exception")) {
+                                set(res, "failed_when_suppressed_exception", hidden);
+                            }
+                        }
+                    }
+                }
+                Err(error) => {
+                    set(res, "failed", true);
+                    res.shift_remove(&Key::from("_ansible_module_failed"));
+                    set(res, &format!("{field}_when_result"), format!("Error while evaluating conditional: {}", error.message));
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Adds what is shown of a failure to a failed result.
+    fn explained(&self, mut res: Res) -> Res {
+        let module = res.shift_remove(&Key::from("_ansible_module_failed")).is_some();
+        let cause = res.shift_remove(&Key::from("_ansible_cause"));
+        if !flag(&res, "failed") || flag(&res, "skipped") {
+            return res;
+        }
+        let what = if module { "Module failed" } else { "Action failed" };
+        let message = get(&res, "msg").map(crate::text::of).unwrap_or_default();
+        let whole = if message.is_empty() { format!("Task failed: {what}.") } else { format!("Task failed: {what}: {message}") };
+        let help = cause.iter().flat_map(|c| c.as_list().unwrap_or_default()).map(crate::text::of).collect();
+        let causes = [Cause { message: whole.clone(), span: None, help }];
+        let text = explain(&whole, &causes, &self.task.span);
+        set(&mut res, "exception", text);
+        res
+    }
+}
+
+/// The delegate's connection, everything else the host's own.
+struct Delegated {
+    theirs: Arc<dyn VarSource>,
+    own: Arc<dyn VarSource>,
+}
+
+impl VarSource for Delegated {
+    fn get(&self, name: &str) -> Option<Value> {
+        const CONNECTION: [&str; 8] = ["host", "port", "user", "connection", "password", "timeout", "private_key_file", "host_key_checking"];
+        let connection = name.strip_prefix("ansible_").is_some_and(|rest| {
+            CONNECTION.contains(&rest) || rest.starts_with("ssh_") || rest.starts_with("become") || rest.starts_with("sudo_")
+        });
+        if connection { self.theirs.get(name) } else { self.own.get(name) }
+    }
+    fn names(&self) -> Vec<String> {
+        self.own.names()
+    }
+    fn hosts(&self) -> Option<Arc<dyn imgbuild_jinja::HostScopes>> {
+        self.own.hosts()
+    }
+}

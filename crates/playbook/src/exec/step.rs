@@ -1,0 +1,289 @@
+//! One task on all hosts that are at it.
+
+use super::engine::{Host, lock};
+use super::flow::{Around, Flow};
+use super::host_task::Done;
+use super::play::PlayRun;
+use crate::api::Prompt;
+use crate::callback::{Event, TaskInfo};
+use crate::play::model::Task;
+use imgbuild_jinja::Value;
+use std::sync::Arc;
+use tokio::task::JoinSet;
+
+/// Where a host is after a task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Then {
+    /// It goes on.
+    On,
+    /// It failed.
+    Failed,
+    /// It takes part no longer.
+    Gone,
+}
+
+impl PlayRun {
+    /// Runs a task.
+    pub async fn task(self: &Arc<Self>, task: &Arc<Task>, hosts: Vec<Host>, around: Around) -> Flow {
+        if !self.selects(task) || self.before_start(task) {
+            return Flow { ok: hosts, failed: Vec::new() };
+        }
+        let (at, others) = self.split_by_role(task, &hosts);
+        if at.is_empty() {
+            return Flow { ok: hosts, failed: Vec::new() };
+        }
+        if task.action.name == "meta" && !task.action.is_template() {
+            return self.meta(task, hosts, at, around).await;
+        }
+        let info = self.info(task, &at[0]);
+        if !self.agreed(&info).await {
+            return Flow { ok: hosts, failed: Vec::new() };
+        }
+        let once = self.runs_once(task, &at[0]);
+        self.engine.emit(Event::TaskStart(Arc::clone(&info)));
+        let run_on: Vec<Host> = if once { vec![Arc::clone(&at[0])] } else { at.clone() };
+        let done = self.on_hosts(task, &info, run_on, around, once).await;
+        let mut flow = Flow::default();
+        let mut any_failed = false;
+        let mut any_lost = false;
+        let mut then: Vec<(Host, Then)> = Vec::new();
+        let mut includes = Vec::new();
+        let mut ignored = false;
+        for (result, next) in done {
+            any_failed |= next == Then::Failed;
+            any_lost |= next == Then::Gone;
+            ignored |= result.ignore_errors;
+            if next == Then::On && !result.includes.is_empty() {
+                includes.push((Arc::clone(&result.host), result.includes.clone()));
+            }
+            then.push((result.host, next));
+        }
+        if once {
+            let next = then.first().map_or(Then::On, |(_, next)| *next);
+            for host in at.iter().skip(1) {
+                // Only a failure concerns the others; a lost host does not take them along.
+                then.push((Arc::clone(host), if next == Then::Failed { Then::Failed } else { Then::On }));
+            }
+            if let Some((_, includes)) = includes.first().cloned().as_ref() {
+                let rest = at.iter().skip(1).map(|h| (Arc::clone(h), includes.clone()));
+                let rest: Vec<_> = rest.collect();
+                return self.finish(task, &hosts, then, others, rest_with(includes.clone(), &at, rest), around).await;
+            }
+        }
+        let fatal = once || self.flag(task, "any_errors_fatal", &at[0]).unwrap_or(self.engine.settings.any_errors_fatal);
+        if fatal && (any_failed || any_lost) && !ignored {
+            for (_, next) in &mut then {
+                if *next == Then::On {
+                    *next = Then::Failed;
+                }
+            }
+            for host in &others {
+                then.push((Arc::clone(host), Then::Failed));
+            }
+            flow.ok.clear();
+            return self.finish(task, &hosts, then, Vec::new(), includes, around).await;
+        }
+        self.finish(task, &hosts, then, others, includes, around).await
+    }
+
+    /// Sorts the hosts, then runs what was included.
+    async fn finish(
+        self: &Arc<Self>,
+        task: &Arc<Task>,
+        all: &[Host],
+        then: Vec<(Host, Then)>,
+        others: Vec<Host>,
+        includes: Vec<(Host, Vec<super::include::Ask>)>,
+        around: Around,
+    ) -> Flow {
+        let mut flow = Flow::default();
+        for host in all {
+            let next = then.iter().find(|(h, _)| h == host).map(|(_, n)| *n);
+            match next {
+                Some(Then::On) => flow.ok.push(Arc::clone(host)),
+                Some(Then::Failed) => flow.failed.push(Arc::clone(host)),
+                Some(Then::Gone) => {}
+                None if others.contains(host) => flow.ok.push(Arc::clone(host)),
+                None => flow.ok.push(Arc::clone(host)),
+            }
+        }
+        if !includes.is_empty() {
+            let hosts = std::mem::take(&mut flow.ok);
+            let inner = self.included(task, includes, hosts, around).await;
+            flow.ok = inner.ok;
+            flow.failed.extend(inner.failed);
+        }
+        self.check_max_fail(flow, around)
+    }
+
+    /// `max_fail_percentage`: too many failures end the batch.
+    fn check_max_fail(&self, mut flow: Flow, around: Around) -> Flow {
+        let Some(limit) = self.max_fail else { return flow };
+        let failed = {
+            let shared = lock(&self.shared);
+            shared.failed.len() + if around.rescue { 0 } else { flow.failed.len() }
+        };
+        if failed > 0 && failed as f64 / self.batch.len().max(1) as f64 * 100.0 > limit {
+            flow.failed.append(&mut flow.ok);
+            self.engine.emit(Event::NoHostsRemaining);
+            lock(&self.shared).broken = true;
+        }
+        flow
+    }
+
+    /// Runs a task on hosts side by side; results are settled as they come, and returned in the hosts' order.
+    async fn on_hosts(
+        self: &Arc<Self>,
+        task: &Arc<Task>,
+        info: &Arc<TaskInfo>,
+        hosts: Vec<Host>,
+        around: Around,
+        once: bool,
+    ) -> Vec<(Done, Then)> {
+        if let [host] = &hosts[..] {
+            let done = self.throttled(task, Arc::clone(host), Arc::clone(info)).await;
+            let then = self.settle(task, &done, around, once);
+            return vec![(done, then)];
+        }
+        let mut running = JoinSet::new();
+        for host in hosts.iter().cloned() {
+            let (run, task, info) = (Arc::clone(self), Arc::clone(task), Arc::clone(info));
+            running.spawn(async move { run.throttled(&task, host, info).await });
+        }
+        let mut settled = Vec::new();
+        while let Some(done) = running.join_next().await {
+            match done {
+                Ok(done) => {
+                    let then = self.settle(task, &done, around, once);
+                    settled.push((done, then));
+                }
+                Err(error) => self.engine.fail(format!("a task's worker ended unexpectedly: {error}")),
+            }
+        }
+        settled.sort_by_key(|(done, _)| hosts.iter().position(|h| *h == done.host));
+        settled
+    }
+
+    async fn throttled(self: &Arc<Self>, task: &Arc<Task>, host: Host, info: Arc<TaskInfo>) -> Done {
+        let limit = self.number(task, "throttle", &host).filter(|n| *n >= 1.0);
+        let gate = limit.map(|n| {
+            let mut throttles = lock(&self.throttles);
+            Arc::clone(throttles.entry(task.id).or_insert_with(|| Arc::new(tokio::sync::Semaphore::new(n as usize))))
+        });
+        let _throttle = match &gate {
+            Some(gate) => gate.acquire().await.ok(),
+            None => None,
+        };
+        // Closed semaphores do not occur: nobody closes them.
+        let _fork = self.forks.acquire().await.ok();
+        self.engine.emit(Event::HostStart { task: Arc::clone(&info), host: host.to_string() });
+        self.execute(task, host, info).await
+    }
+
+    /// Hosts that are at a task, and those for which its role is over.
+    fn split_by_role(&self, task: &Task, hosts: &[Host]) -> (Vec<Host>, Vec<Host>) {
+        let Some(role) = task.scope.role() else { return (hosts.to_vec(), Vec::new()) };
+        let shared = lock(&self.shared);
+        let over = |host: &Host| {
+            !role.allow_duplicates
+                && task.handler.is_none()
+                && shared.roles_done.contains(&(role.identity.clone(), Arc::clone(host)))
+                || task.scope.roles().iter().any(|r| shared.roles_left.contains(&(r.id, Arc::clone(host))))
+        };
+        hosts.iter().cloned().partition(|h| !over(h))
+    }
+
+    /// Whether `--start-at-task` was not reached yet.
+    fn before_start(&self, task: &Task) -> bool {
+        let mut wanted = lock(&self.engine.start_at);
+        let Some(pattern) = wanted.as_deref() else { return false };
+        if task.implicit {
+            return task.action.name != "gather_facts";
+        }
+        let name = task.name().map(crate::text::of);
+        let full = task.title(name.as_deref());
+        let glob = globset::Glob::new(pattern).ok().map(|g| g.compile_matcher());
+        let hit = |text: &str| text == pattern || glob.as_ref().is_some_and(|g| g.is_match(text));
+        if hit(&full) || name.as_deref().is_some_and(hit) || hit(&task.action.written) {
+            *wanted = None;
+            return false;
+        }
+        true
+    }
+
+    /// `--step`.
+    async fn agreed(&self, info: &TaskInfo) -> bool {
+        if !*lock(&self.engine.step) {
+            return true;
+        }
+        let text = format!("Perform task: TASK: {} (N)o/(y)es/(c)ontinue: ", info.name);
+        let prompt = Prompt { text, private: false, seconds: None, echo_answer: true };
+        match self.engine.session.prompter.ask(prompt).await.unwrap_or_default().to_lowercase().as_str() {
+            "y" | "yes" => true,
+            "c" | "continue" => {
+                *lock(&self.engine.step) = false;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// `run_once`, or an action that acts for all hosts at once.
+    fn runs_once(self: &Arc<Self>, task: &Task, host: &Host) -> bool {
+        if self.strategy != super::play::Strategy::Linear && matches!(task.action.name.as_str(), "add_host" | "pause") {
+            return false;
+        }
+        matches!(task.action.name.as_str(), "add_host" | "pause") || self.flag(task, "run_once", host).unwrap_or(false)
+    }
+
+    /// A boolean keyword, rendered for a host; what can't be rendered is not set.
+    pub fn flag(self: &Arc<Self>, task: &Task, name: &str, host: &Host) -> Option<bool> {
+        super::connection::boolean(&self.keyword(task, name, host)?)
+    }
+
+    fn number(self: &Arc<Self>, task: &Task, name: &str, host: &Host) -> Option<f64> {
+        super::connection::number(&self.keyword(task, name, host)?)
+    }
+
+    fn keyword(self: &Arc<Self>, task: &Task, name: &str, host: &Host) -> Option<Value> {
+        let attr = task.attr(name)?;
+        match &attr.value {
+            Value::Str(text) if self.engine.templar.is_template(text) => {
+                let vars = self.vars(host, Some(task)).ok()?;
+                self.engine.templar.template(&attr.value, &vars).ok()
+            }
+            other => Some(other.clone()),
+        }
+    }
+
+    /// What the banner shows.
+    pub fn info(self: &Arc<Self>, task: &Arc<Task>, host: &Host) -> Arc<TaskInfo> {
+        let name = task.name().map(|raw| match self.vars(host, Some(task)) {
+            Ok(vars) => self.engine.templar.template(raw, &vars).map_or_else(|_| crate::text::of(raw), |v| crate::text::of(&v)),
+            Err(_) => crate::text::of(raw),
+        });
+        let no_log = task.attr("no_log").is_some_and(|a| a.value.is_true()) || self.engine.settings.no_log;
+        let args = task.args.iter().map(|(k, v)| format!("{k}={}", crate::text::of(v))).collect::<Vec<_>>().join(", ");
+        Arc::new(TaskInfo {
+            id: task.id,
+            name: task.title(name.as_deref()),
+            action: task.action.written.clone(),
+            path: task.path(),
+            handler: task.is_handler(),
+            no_log,
+            has_loop: task.loop_.is_some(),
+            check_mode: self.flag(task, "check_mode", host).unwrap_or(self.engine.settings.check),
+            include: task.action.is_include(),
+            args,
+        })
+    }
+}
+
+fn rest_with(
+    first: Vec<super::include::Ask>,
+    at: &[Host],
+    mut rest: Vec<(Host, Vec<super::include::Ask>)>,
+) -> Vec<(Host, Vec<super::include::Ask>)> {
+    rest.insert(0, (Arc::clone(&at[0]), first));
+    rest
+}

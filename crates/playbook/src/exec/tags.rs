@@ -1,0 +1,113 @@
+//! Which tasks `--tags` and `--skip-tags` select.
+
+use super::engine::lock;
+use super::play::PlayRun;
+use crate::play::model::Task;
+use crate::play::scope::items;
+use imgbuild_jinja::{Templar, Value, VarSource};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// Tags, rendered, those with commas split.
+pub fn of(task: &Task, templar: &Templar, vars: &Arc<dyn VarSource>) -> BTreeSet<String> {
+    let mut tags = BTreeSet::new();
+    for raw in task.raw_tags() {
+        // A tag whose variable is unknown here selects nothing.
+        let rendered = templar.template(&raw, vars).unwrap_or(raw);
+        for tag in items(&rendered) {
+            let text = crate::text::of(&tag);
+            tags.extend(text.split(',').map(|t| t.trim().to_owned()).filter(|t| !t.is_empty()));
+        }
+    }
+    tags
+}
+
+/// Ansible's rule. `only` empty means `all`.
+pub fn selected(tags: &BTreeSet<String>, only: &[String], skip: &[String]) -> bool {
+    let has = |list: &[String], name: &str| list.iter().any(|t| t == name);
+    let tagged = !tags.is_empty() && !(tags.len() == 1 && tags.contains("untagged"));
+    let any = |list: &[String]| list.iter().any(|t| tags.contains(t));
+    let all = only.is_empty() || has(only, "all");
+    let mut run = if tags.contains("always") {
+        true
+    } else if all && !tags.contains("never") {
+        true
+    } else if any(only) {
+        true
+    } else {
+        has(only, "tagged") && tagged && !tags.contains("never") || has(only, "untagged") && !tagged
+    };
+    if run && !skip.is_empty() {
+        if has(skip, "all") {
+            run = tags.contains("always") && !has(skip, "always");
+        } else if any(skip) || has(skip, "tagged") && tagged || has(skip, "untagged") && !tagged {
+            run = false;
+        }
+    }
+    run
+}
+
+impl PlayRun {
+    /// Whether this run's tags select a task.
+    pub fn selects(self: &Arc<Self>, task: &Task) -> bool {
+        if task.implicit && task.action.name == "meta" {
+            return true;
+        }
+        if let Some(known) = lock(&self.shared).selected.get(&task.id) {
+            return *known;
+        }
+        let vars = self.vars_without_host(task);
+        let tags = of(task, &self.engine.templar, &vars);
+        let settings = &self.engine.settings;
+        let run = selected(&tags, &settings.tags, &settings.skip_tags);
+        lock(&self.shared).selected.insert(task.id, run);
+        run
+    }
+
+    /// What a task sees before any host is known.
+    pub fn vars_without_host(self: &Arc<Self>, task: &Task) -> Arc<dyn VarSource> {
+        let play = self.layers.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+        let layers = crate::vars::layers(&self.engine.extra, &crate::vars::HostLayers::default(), &play, Some(&task.scope));
+        Arc::new(crate::vars::Vars {
+            magic: vec![Arc::clone(&self.magic)],
+            layers,
+            merge: self.engine.settings.hash_merge,
+            hosts: None,
+        })
+    }
+}
+
+/// A value for callers that only list.
+pub fn raw(value: &Value) -> Vec<String> {
+    items(value).iter().map(crate::text::of).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rules() {
+        let table: &[(&[&str], &[&str], &[&str], bool)] = &[
+            (&[], &[], &[], true),
+            (&["a"], &["a"], &[], true),
+            (&["a"], &["b"], &[], false),
+            (&["always"], &["b"], &[], true),
+            (&["always"], &[], &["always"], false),
+            (&["never"], &[], &[], false),
+            (&["never", "a"], &["a"], &[], true),
+            (&["never"], &["all"], &[], false),
+            (&["a"], &["tagged"], &[], true),
+            (&[], &["tagged"], &[], false),
+            (&[], &["untagged"], &[], true),
+            (&["a"], &[], &["tagged"], false),
+            (&["a"], &[], &["a"], false),
+            (&["always"], &[], &["all"], true),
+        ];
+        let set = |t: &[&str]| t.iter().map(|s| (*s).to_owned()).collect::<BTreeSet<_>>();
+        let list = |t: &[&str]| t.iter().map(|s| (*s).to_owned()).collect::<Vec<_>>();
+        for (tags, only, skip, want) in table {
+            assert_eq!(selected(&set(tags), &list(only), &list(skip)), *want, "{tags:?} {only:?} {skip:?}");
+        }
+    }
+}

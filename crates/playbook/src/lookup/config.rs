@@ -1,0 +1,51 @@
+//! `config`: settings of Ansible, under the names of its configuration.
+
+use super::{Answer, Ask, failed};
+use imgbuild_jinja::Value;
+
+pub fn run(ask: &Ask<'_>) -> Answer {
+    let s = &ask.plugins.settings;
+    let path = |p: &std::path::Path| Value::str(p.display().to_string());
+    let paths = |list: &[std::path::PathBuf]| Value::list(list.iter().map(|p| path(p)).collect());
+    let strs = |list: &[String]| Value::list(list.iter().map(|t| Value::str(t.as_str())).collect());
+    let mut out = Vec::new();
+    for term in ask.terms {
+        let name = crate::text::of(term);
+        let value = match name.as_str() {
+            "DEFAULT_ROLES_PATH" => paths(&s.roles_path),
+            "COLLECTIONS_PATHS" => paths(&s.collections_path),
+            "CONFIG_FILE" => s.config_file.as_deref().map_or(Value::Null, path),
+            "DEFAULT_FORKS" => Value::Int(s.forks as i64),
+            "DEFAULT_HOST_LIST" => strs(&s.inventory),
+            "DEFAULT_BECOME" => Value::Bool(s.become_.enabled),
+            "DEFAULT_BECOME_USER" => Value::str(if s.become_.user.is_empty() { "root" } else { &s.become_.user }),
+            "DEFAULT_BECOME_METHOD" => Value::str(if s.become_.method.is_empty() { "sudo" } else { &s.become_.method }),
+            "DEFAULT_REMOTE_USER" => s.connection.remote_user.as_deref().map_or(Value::Null, Value::str),
+            "DEFAULT_TIMEOUT" => Value::Int(s.connection.timeout as i64),
+            "DEFAULT_TRANSPORT" => Value::str(s.connection.plugin.as_str()),
+            "DEFAULT_VERBOSITY" => Value::Int(i64::from(s.verbosity)),
+            "DEFAULT_GATHERING" => Value::str(match s.gathering {
+                crate::settings::Gathering::Implicit => "implicit",
+                crate::settings::Gathering::Explicit => "explicit",
+                crate::settings::Gathering::Smart => "smart",
+            }),
+            "DEFAULT_HASH_BEHAVIOUR" => Value::str(if s.hash_merge { "merge" } else { "replace" }),
+            "DEFAULT_STRATEGY" => Value::str(s.strategy.as_str()),
+            "DEFAULT_FORCE_HANDLERS" => Value::Bool(s.force_handlers),
+            "INJECT_FACTS_AS_VARS" => Value::Bool(s.inject_facts),
+            "HOST_KEY_CHECKING" => Value::Bool(s.connection.host_key_checking),
+            "RETRY_FILES_ENABLED" => Value::Bool(s.retry_files),
+            "TAGS_RUN" => strs(&s.tags),
+            "TAGS_SKIP" => strs(&s.skip_tags),
+            _ => match ask.text("on_missing").as_deref() {
+                Some("skip") => continue,
+                Some("warn") => {
+                    continue;
+                }
+                _ => return Err(failed(format!("Unable to find setting {name}"))),
+            },
+        };
+        out.push(value);
+    }
+    Ok(out)
+}

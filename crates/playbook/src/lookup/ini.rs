@@ -1,0 +1,76 @@
+//! `ini`: values of INI and Java properties files.
+
+use super::{Answer, Ask, failed};
+use imgbuild_jinja::Value;
+
+pub fn run(ask: &Ask<'_>) -> Answer {
+    let file = ask.text("file").unwrap_or_else(|| "ansible.ini".into());
+    let Some(path) = ask.find("files", &file) else {
+        return Err(failed(format!("the file {file} could not be found for the ini lookup")));
+    };
+    let text = crate::vault::read_text(&path, &ask.plugins.settings).map_err(failed)?;
+    let properties = ask.text("type").as_deref() == Some("properties");
+    let exact = ask.bool("case_sensitive", false);
+    let allow_none = ask.bool("allow_no_value", false) || ask.bool("allow_none", false);
+    let entries = parse(&text, properties, allow_none).map_err(|e| failed(format!("{}: {e}", path.display())))?;
+    let section = if properties { "java_properties".to_owned() } else { ask.text("section").unwrap_or_else(|| "global".into()) };
+    let default = ask.option("default").cloned().unwrap_or_else(|| Value::str(""));
+    let fold = |key: &str| if exact { key.to_owned() } else { key.to_lowercase() };
+    let mut out = Vec::new();
+    for term in ask.terms {
+        // Old form: `key section=x file=y`.
+        let term = crate::text::of(term);
+        let (mut section, mut default) = (section.clone(), default.clone());
+        let mut key = String::new();
+        for word in term.split_whitespace() {
+            match word.split_once('=') {
+                Some(("section", value)) => section = value.to_owned(),
+                Some(("default", value)) => default = Value::str(value),
+                Some(_) => {}
+                None => key = if key.is_empty() { word.to_owned() } else { format!("{key} {word}") },
+            }
+        }
+        if ask.bool("re", false) {
+            let regex = regex::Regex::new(&key).map_err(|e| failed(format!("ini: {e}")))?;
+            out.extend(entries.iter().filter(|(s, k, _)| *s == section && regex.is_match(k)).map(|(_, _, v)| Value::str(v.as_str())));
+            continue;
+        }
+        let found = entries.iter().rev().find(|(s, k, _)| (*s == section || s == "DEFAULT") && fold(k) == fold(&key));
+        out.push(found.map_or(default, |(_, _, value)| Value::str(value.as_str())));
+    }
+    Ok(out)
+}
+
+type Entry = (String, String, String);
+
+fn parse(text: &str, properties: bool, allow_none: bool) -> Result<Vec<Entry>, String> {
+    let mut entries: Vec<Entry> = Vec::new();
+    let mut section = if properties { "java_properties".to_owned() } else { String::new() };
+    for (number, raw) in text.lines().enumerate() {
+        let line = raw.trim();
+        if line.is_empty() || line.starts_with('#') || line.starts_with(';') {
+            continue;
+        }
+        if let Some(name) = line.strip_prefix('[').and_then(|l| l.split_once(']')) {
+            section = name.0.to_owned();
+            continue;
+        }
+        if section.is_empty() {
+            return Err(format!("line {}: File contains no section headers", number + 1));
+        }
+        if raw.starts_with([' ', '\t']) && !properties {
+            if let Some((_, _, value)) = entries.last_mut() {
+                value.push('\n');
+                value.push_str(line);
+                continue;
+            }
+        }
+        let at = line.find(['=', ':']);
+        match at {
+            Some(at) => entries.push((section.clone(), line[..at].trim().to_owned(), line[at + 1..].trim().to_owned())),
+            None if allow_none || properties => entries.push((section.clone(), line.to_owned(), String::new())),
+            None => return Err(format!("line {}: Source contains parsing errors: {line:?}", number + 1)),
+        }
+    }
+    Ok(entries)
+}

@@ -1,0 +1,177 @@
+//! Lookups that need something outside: files, environment, commands, the inventory. One file per family.
+//!
+//! What has a place in the file system is looked for as Ansible does: along `ansible_search_path`.
+
+mod config;
+mod csvfile;
+mod env;
+mod files;
+mod first_found;
+mod ini;
+mod inventory_hostnames;
+mod password;
+mod pipe;
+mod template;
+mod url;
+
+pub use url::UrlClient;
+
+use crate::inventory::Inventory;
+use crate::settings::Settings;
+use imgbuild_jinja::{Key, LookupContext, LookupError, Lookups, Map, Value};
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock, RwLock};
+
+/// The lookups of this crate.
+const OWN: &[&str] = &[
+    "config",
+    "csvfile",
+    "env",
+    "file",
+    "fileglob",
+    "first_found",
+    "ini",
+    "inventory_hostnames",
+    "lines",
+    "password",
+    "pipe",
+    "template",
+    "unvault",
+    "url",
+];
+
+/// Those of the templating crate.
+const PURE: &[&str] = &[
+    "dict",
+    "flattened",
+    "community.general.flattened",
+    "indexed_items",
+    "items",
+    "list",
+    "nested",
+    "random_choice",
+    "sequence",
+    "subelements",
+    "together",
+    "varnames",
+    "vars",
+    "cartesian",
+];
+
+/// Whether there is a lookup of this name, its collection aside.
+pub fn known(name: &str) -> bool {
+    OWN.contains(&name) || PURE.contains(&name)
+}
+
+/// All names.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    OWN.iter().chain(PURE).copied()
+}
+
+/// Runs the lookup of a `with_NAME`.
+pub fn with(name: &str, terms: Vec<Value>, cx: &LookupContext<'_>) -> Result<Vec<Value>, LookupError> {
+    let mut kwargs = Map::new();
+    if name == "first_found" {
+        // What `with_first_found` doesn't find is an error, with `skip` no item at all.
+        kwargs.insert("wantlist".into(), Value::Bool(true));
+        kwargs.shift_remove(&Key::from("wantlist"));
+    }
+    let name = if name == "cartesian" { "nested" } else { name };
+    cx.templar().lookup(name, terms, kwargs, cx.vars(), cx.span())
+}
+
+/// What the lookups work with.
+pub struct Plugins {
+    /// Settings.
+    pub settings: Arc<Settings>,
+    /// Hosts and groups.
+    pub inventory: Arc<RwLock<Inventory>>,
+    /// Reads URLs, where the caller gave something that can.
+    pub url: OnceLock<Arc<dyn UrlClient>>,
+}
+
+/// One call of a lookup.
+pub struct Ask<'a> {
+    /// Rendered terms.
+    pub terms: &'a [Value],
+    /// Rendered options.
+    pub kwargs: &'a Map,
+    /// Where it was written, and the variables there.
+    pub cx: &'a LookupContext<'a>,
+    /// The controller.
+    pub plugins: &'a Plugins,
+}
+
+/// What a lookup gives.
+pub type Answer = Result<Vec<Value>, LookupError>;
+
+/// A failure in one sentence.
+pub fn failed(message: impl Into<String>) -> LookupError {
+    LookupError::Failed(message.into())
+}
+
+impl Ask<'_> {
+    /// An option, also one that stands in a mapping among the terms.
+    pub fn option(&self, name: &str) -> Option<&Value> {
+        self.kwargs.get(&Key::from(name)).filter(|v| !matches!(v, Value::Null))
+    }
+
+    /// An option as text.
+    pub fn text(&self, name: &str) -> Option<String> {
+        self.option(name).map(crate::text::of)
+    }
+
+    /// An option as a boolean.
+    pub fn bool(&self, name: &str, default: bool) -> bool {
+        self.option(name).and_then(crate::exec::connection::boolean).unwrap_or(default)
+    }
+
+    /// Folders in which files are looked for.
+    pub fn search(&self) -> Vec<PathBuf> {
+        let listed = self.cx.var("ansible_search_path").ok().flatten();
+        let mut paths: Vec<PathBuf> =
+            listed.iter().flat_map(|v| v.as_list().unwrap_or_default()).filter_map(|v| v.as_str().map(PathBuf::from)).collect();
+        if let Ok(Some(dir)) = self.cx.var("playbook_dir") {
+            let dir = PathBuf::from(crate::text::of(&dir));
+            if !paths.contains(&dir) {
+                paths.push(dir);
+            }
+        }
+        if paths.is_empty() {
+            paths.push(self.plugins.settings.cwd.clone());
+        }
+        paths
+    }
+
+    /// A file along the search path.
+    pub fn find(&self, folder: &str, name: &str) -> Option<PathBuf> {
+        crate::play::paths::find(name, folder, &self.search(), &self.plugins.settings).ok()
+    }
+}
+
+impl Lookups for Plugins {
+    fn lookup(&self, name: &str, terms: Vec<Value>, kwargs: Map, cx: &LookupContext<'_>) -> Answer {
+        let ask = Ask { terms: &terms, kwargs: &kwargs, cx, plugins: self };
+        match name {
+            "config" => config::run(&ask),
+            "csvfile" => csvfile::run(&ask),
+            "env" => env::run(&ask),
+            "file" => files::file(&ask),
+            "unvault" => files::unvault(&ask),
+            "fileglob" => files::fileglob(&ask),
+            "first_found" => first_found::run(&ask),
+            "ini" => ini::run(&ask),
+            "inventory_hostnames" => inventory_hostnames::run(&ask),
+            "lines" => pipe::lines(&ask),
+            "password" => password::run(&ask),
+            "pipe" => pipe::run(&ask),
+            "template" => template::run(&ask),
+            "url" => url::run(&ask),
+            _ => Err(LookupError::Unknown(name.to_owned())),
+        }
+    }
+
+    fn known(&self, name: &str) -> bool {
+        OWN.contains(&name)
+    }
+}

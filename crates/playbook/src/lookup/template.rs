@@ -1,0 +1,65 @@
+//! `template`.
+
+use super::{Answer, Ask, failed};
+use crate::actions::{TemplateFiles, template_variables};
+use imgbuild_jinja::{FileOptions, LookupError, Overlay, Value};
+use std::sync::Arc;
+
+pub fn run(ask: &Ask<'_>) -> Answer {
+    let mut options = FileOptions::default();
+    for (name, field) in [
+        ("variable_start_string", &mut options.variable_start_string),
+        ("variable_end_string", &mut options.variable_end_string),
+        ("comment_start_string", &mut options.comment_start_string),
+        ("comment_end_string", &mut options.comment_end_string),
+    ] {
+        if let Some(text) = ask.text(name) {
+            *field = text;
+        }
+    }
+    options.trim_blocks = ask.bool("trim_blocks", true);
+    options.lstrip_blocks = ask.bool("lstrip_blocks", false);
+    let more = ask.option("template_vars").and_then(|v| v.as_map().cloned()).unwrap_or_default();
+    let mut out = Vec::new();
+    for term in ask.terms {
+        let name = crate::text::of(term);
+        let Some(path) = ask.find("templates", &name) else {
+            return Err(failed(format!("the template file {name} could not be found for the lookup")));
+        };
+        let text = crate::vault::read_text(&path, &ask.plugins.settings).map_err(failed)?;
+        let mut vars = template_variables(&path, "", &ask.plugins.settings.ansible_managed);
+        vars.extend(more.clone());
+        let mut search = vec![path.parent().map(Into::into).unwrap_or_default()];
+        for base in ask.search() {
+            search.extend([base.join("templates"), base]);
+        }
+        let vars = Overlay::new(vars, Arc::clone(ask.cx.vars()));
+        let files = TemplateFiles { search };
+        let rendered = ask
+            .cx
+            .templar()
+            .render_file(&path.display().to_string(), &text, &options, &vars, &files)
+            .map_err(LookupError::from)?;
+        if ask.bool("convert_data", true) {
+            // Text that is a list or mapping in JSON or Python's form becomes one.
+            let trimmed = rendered.trim();
+            if trimmed.starts_with(['{', '[']) {
+                if let Some(value) = crate::inventory::parse_python_literal(trimmed) {
+                    out.push(data(value));
+                    continue;
+                }
+                if let Ok(json) = serde_json::from_str(trimmed) {
+                    out.push(Value::from_json(json, false));
+                    continue;
+                }
+            }
+        }
+        out.push(Value::str(rendered));
+    }
+    Ok(out)
+}
+
+/// Literals as data: nothing in them is a template.
+fn data(value: Value) -> Value {
+    Value::from_json(value.to_json(), false)
+}

@@ -1,0 +1,70 @@
+//! Templates are checked while loading: syntax, and the names of filters, tests and lookups.
+
+use super::loader::Loader;
+use super::model::{Loop, Task};
+use imgbuild_jinja::{CheckKind, Map, Value};
+
+/// Keywords that hold expressions.
+const EXPRESSIONS: [&str; 4] = ["when", "changed_when", "failed_when", "until"];
+
+impl Loader<'_> {
+    /// Reports what is wrong in the templates of a task.
+    pub fn check_templates(&mut self, task: &Task) {
+        for (name, attr) in &task.scope.attrs {
+            if EXPRESSIONS.contains(name) {
+                self.check_expression(&attr.value);
+            } else {
+                self.check_value(&attr.value);
+            }
+        }
+        self.check_map(&task.scope.vars);
+        match task.action.name.as_str() {
+            "assert" => {
+                for (key, value) in &task.args {
+                    if key.to_string() == "that" { self.check_expression(value) } else { self.check_value(value) }
+                }
+            }
+            "debug" => {
+                for (key, value) in &task.args {
+                    if key.to_string() == "var" { self.check_expression(value) } else { self.check_value(value) }
+                }
+            }
+            _ => self.check_map(&task.args),
+        }
+        match &task.loop_ {
+            Some(Loop::Loop(value) | Loop::With(_, value)) => self.check_value(value),
+            None => {}
+        }
+    }
+
+    /// Reports what is wrong in the templates of variables.
+    pub fn check_map(&mut self, map: &Map) {
+        map.values().for_each(|v| self.check_value(v));
+    }
+
+    fn check_value(&mut self, value: &Value) {
+        match value {
+            Value::Str(text) if self.templar.is_template(text) => {
+                self.templar.check(text, CheckKind::Template).into_iter().for_each(|d| self.out.push(d));
+            }
+            Value::List(items) => items.iter().for_each(|v| self.check_value(v)),
+            Value::Map(map) => self.check_map(map),
+            _ => {}
+        }
+    }
+
+    fn check_expression(&mut self, value: &Value) {
+        match value {
+            Value::Str(text) if text.template => {
+                let kind = if text.text.contains("{{") || text.text.contains("{%") {
+                    CheckKind::Template
+                } else {
+                    CheckKind::Expression
+                };
+                self.templar.check(text, kind).into_iter().for_each(|d| self.out.push(d));
+            }
+            Value::List(items) => items.iter().for_each(|v| self.check_expression(v)),
+            _ => {}
+        }
+    }
+}

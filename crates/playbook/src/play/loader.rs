@@ -1,0 +1,147 @@
+//! What loading needs: files, ids, variables for the names in static imports, and the list of what is wrong.
+
+use super::model::Item;
+use super::role::Role;
+use super::scope::Scope;
+use crate::settings::Settings;
+use crate::vars::{HostLayers, PlayLayers, Vars, layers};
+use crate::yaml::{self, Node};
+use imgbuild_diag::{Diagnostic, Diagnostics, Source, Span};
+use imgbuild_jinja::{Map, Str, Templar, Value, VarSource};
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Static imports inside each other.
+pub const MAX_DEPTH: usize = 60;
+
+/// Numbers for tasks and roles.
+#[derive(Debug, Default)]
+pub struct Ids(AtomicU64);
+
+impl Ids {
+    /// The next one.
+    pub fn next(&self) -> u64 {
+        self.0.fetch_add(1, Ordering::Relaxed) + 1
+    }
+}
+
+/// The name of a module that nobody knows, and where it was written.
+#[derive(Debug, Clone)]
+pub struct MissingModule {
+    /// Name.
+    pub name: String,
+    /// Place.
+    pub span: Span,
+}
+
+/// Loads a play, or at run time the tasks of a dynamic include.
+pub struct Loader<'a> {
+    /// Settings.
+    pub settings: &'a Settings,
+    /// Renders names in static imports.
+    pub templar: &'a Templar,
+    /// Numbers.
+    pub ids: &'a Ids,
+    /// Directory of the playbook.
+    pub dir: PathBuf,
+    /// Variables of the play.
+    pub play: PlayLayers,
+    /// The host's, when a dynamic include is loaded.
+    pub host: HostLayers,
+    /// Magic variables.
+    pub magic: Map,
+    /// What is wrong.
+    pub out: Diagnostics,
+    /// Handlers that static roles bring in.
+    pub handlers: Vec<Item>,
+    /// Roles that static imports bring in.
+    pub roles: Vec<Arc<Role>>,
+    /// Collections' modules that imgbuild does not have; they fail when they are reached.
+    pub missing: Vec<MissingModule>,
+    /// Levels of imports that are open.
+    pub depth: usize,
+    extra: Arc<Map>,
+    files: HashMap<PathBuf, Option<Node>>,
+}
+
+impl<'a> Loader<'a> {
+    /// For a playbook in `dir`.
+    pub fn new(settings: &'a Settings, templar: &'a Templar, ids: &'a Ids, dir: &Path) -> Self {
+        let mut magic = Map::new();
+        magic.insert("playbook_dir".into(), Value::str(dir.display().to_string()));
+        Loader {
+            settings,
+            templar,
+            ids,
+            dir: dir.to_owned(),
+            play: PlayLayers::default(),
+            host: HostLayers::default(),
+            magic,
+            out: Diagnostics::new(),
+            handlers: Vec::new(),
+            roles: Vec::new(),
+            missing: Vec::new(),
+            depth: 0,
+            extra: Arc::new(settings.extra_vars.clone()),
+            files: HashMap::new(),
+        }
+    }
+
+    /// Reads a YAML file; `None` where it is empty or can't be read, which is reported.
+    pub fn read(&mut self, path: &Path, asked_by: Option<&Span>) -> Option<Node> {
+        if let Some(known) = self.files.get(path) {
+            return known.clone();
+        }
+        let node = self.read_new(path, asked_by);
+        self.files.insert(path.to_owned(), node.clone());
+        node
+    }
+
+    fn read_new(&mut self, path: &Path, asked_by: Option<&Span>) -> Option<Node> {
+        let text = match crate::vault::read_text(path, self.settings) {
+            Ok(text) => text,
+            Err(why) => {
+                self.out.push(Diagnostic::error(why).at_opt(asked_by));
+                return None;
+            }
+        };
+        let source = Source::new(path.display().to_string(), text);
+        let options = yaml::Options { duplicate_keys: self.settings.duplicate_dict_key, ..yaml::Options::default() };
+        match yaml::load_with(&source, options, &mut self.out) {
+            Ok(node) => node,
+            // What is no YAML may still be JSON (tabs).
+            Err(()) => None,
+        }
+    }
+
+    /// What a static import sees.
+    pub fn vars(&self, scope: &Scope) -> Arc<dyn VarSource> {
+        let mut magic = self.magic.clone();
+        if let Some(role) = scope.role() {
+            magic.insert("role_path".into(), Value::str(role.path.display().to_string()));
+            magic.insert("role_name".into(), Value::str(role.name.clone()));
+            magic.insert("ansible_role_name".into(), Value::str(role.name.clone()));
+        }
+        Arc::new(Vars::fixed(magic, layers(&self.extra, &self.host, &self.play, Some(scope))))
+    }
+
+    /// Renders text that must be known while loading.
+    pub fn render(&mut self, value: &Value, scope: &Scope, what: &str) -> Option<String> {
+        let text = match value {
+            Value::Str(text) if !self.templar.is_template(text) => return Some(text.text.to_string()),
+            other => other,
+        };
+        match self.templar.template(text, &self.vars(scope)) {
+            Ok(Value::Str(Str { text, .. })) => Some(text.to_string()),
+            Ok(other) => Some(crate::text::of(&other)),
+            Err(error) => {
+                self.out.push(error.diagnostic().help(format!(
+                    "{what} is needed before anything runs: only play variables, vars_files and extra variables are known then"
+                )));
+                None
+            }
+        }
+    }
+}

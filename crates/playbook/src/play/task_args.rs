@@ -1,0 +1,248 @@
+//! A task's action and arguments, in all the forms in which they may be written.
+
+use super::keywords::{self, Level};
+use super::loader::{Loader, MissingModule};
+use super::modules::{Action, COMMANDS, FREE_FORM, Unresolved};
+use super::split;
+use crate::yaml::{Kind, Node};
+use imgbuild_diag::{Diagnostic, Span};
+use imgbuild_jinja::{Key, Map, Str, Value};
+use std::path::PathBuf;
+
+/// What a task does, with what.
+pub struct Parsed {
+    /// Action.
+    pub action: Action,
+    /// Arguments, not rendered.
+    pub args: Map,
+    /// `args: "{{ … }}"`.
+    pub template: Option<Value>,
+    /// Written as `local_action`.
+    pub local: bool,
+}
+
+/// Finds the action among a task's entries. `None`: there is none, and that was reported.
+pub fn parse(
+    task: &Node,
+    rest: &[(&Node, &Node)],
+    level: Level,
+    libraries: &[PathBuf],
+    loader: &mut Loader<'_>,
+) -> Option<Parsed> {
+    let mut found: Vec<(String, &Node, Form<'_>)> = Vec::new();
+    for (keyword, local) in [("action", false), ("local_action", true)] {
+        if let Some(node) = task.get(keyword) {
+            let (name, form) = old_style(node, loader)?;
+            found.push((name, node, form));
+            if local && found.len() > 1 {
+                loader.out.push(Diagnostic::error("action and local_action are mutually exclusive").at(&node.span));
+                return None;
+            }
+        }
+    }
+    let mut unknown: Vec<(&Node, Unresolved)> = Vec::new();
+    for (key, value) in rest {
+        let name = key.as_str().unwrap_or_default();
+        match Action::resolve(name, libraries) {
+            Ok(_) => found.push((name.to_owned(), key, Form::Value(value))),
+            Err(why) => unknown.push((key, why)),
+        }
+    }
+    if found.is_empty() {
+        return no_action(task, &unknown, rest, level, loader);
+    }
+    if let [first, second, ..] = &found[..] {
+        let message = format!("conflicting action statements: {}, {}", first.0, second.0);
+        loader.out.push(Diagnostic::error(message).at(&second.1.span).help("a task has one action: start a new task with \"- name:\""));
+        return None;
+    }
+    for (key, _) in &unknown {
+        loader.out.push(super::fields::unknown(key, level));
+    }
+    let (name, place, form) = found.pop()?;
+    if !unknown.is_empty() {
+        return None;
+    }
+    let action = match Action::resolve(&name, libraries) {
+        Ok(action) => action,
+        Err(why) => {
+            return Some(Parsed {
+                action: unresolved(&name, &place.span, &why, loader)?,
+                args: Map::new(),
+                template: None,
+                local: task.get("local_action").is_some(),
+            });
+        }
+    };
+    let (mut args, template) = keyword_args(task, loader);
+    args.extend(form_args(form, &action, &place.span, loader)?);
+    let raw = Key::from("_raw_params");
+    if args.contains_key(&raw) && !FREE_FORM.contains(&action.name.as_str()) && !action.is_template() && action.custom.is_none() {
+        let free = action.spec.is_some_and(|s| s.free_form);
+        if !free {
+            let text = args.get(&raw).and_then(Value::as_str).unwrap_or_default().trim().to_owned();
+            loader.out.push(
+                Diagnostic::error(format!(
+                    "this task '{}' has extra params, which is only allowed in the following modules: {}",
+                    action.written,
+                    FREE_FORM.join(", ")
+                ))
+                .at(&place.span)
+                .help(format!("{text:?} is no name=value pair")),
+            );
+            return None;
+        }
+    }
+    Some(Parsed { action, args, template, local: task.get("local_action").is_some() })
+}
+
+enum Form<'a> {
+    Value(&'a Node),
+    Text(String, Span),
+}
+
+/// `action: copy src=a dest=b`, `action: {module: copy, src: a}`.
+fn old_style<'a>(node: &'a Node, loader: &mut Loader<'_>) -> Option<(String, Form<'a>)> {
+    let split_text = |text: &str| match text.trim_start().split_once(char::is_whitespace) {
+        Some((name, rest)) if !name.contains("{{") => (name.to_owned(), rest.to_owned()),
+        _ => {
+            let words = split::split_args(text).unwrap_or_default();
+            let name = words.first().map(|w| w.trim().to_owned()).unwrap_or_default();
+            let rest = words.get(1..).map(|w| w.join(" ")).unwrap_or_default();
+            (name, rest)
+        }
+    };
+    match &node.kind {
+        Kind::Str { text, .. } => {
+            let (name, rest) = split_text(text);
+            Some((name, Form::Text(rest, node.span.clone())))
+        }
+        Kind::Map(_) => {
+            let Some(module) = node.get("module").and_then(Node::as_str) else {
+                loader.out.push(Diagnostic::error("no module/action detected in task.").at(&node.span).help("name it with \"module:\""));
+                return None;
+            };
+            Some((split_text(module).0, Form::Value(node)))
+        }
+        _ => {
+            loader.out.push(
+                Diagnostic::error(format!("unexpected parameter type in action: {}", node.type_name())).at(&node.span),
+            );
+            None
+        }
+    }
+}
+
+/// The `args` keyword.
+fn keyword_args(task: &Node, loader: &mut Loader<'_>) -> (Map, Option<Value>) {
+    let Some(node) = task.get("args") else { return (Map::new(), None) };
+    match &node.kind {
+        Kind::Map(_) => (node.to_map(), None),
+        Kind::Null => (Map::new(), None),
+        Kind::Str { text, template: true, .. } if text.contains("{{") => (Map::new(), Some(node.to_value())),
+        _ => {
+            loader.out.push(
+                Diagnostic::error("The value of the task `args` keyword is invalid.")
+                    .at(&node.span)
+                    .help("a mapping or a template that gives a mapping is required"),
+            );
+            (Map::new(), None)
+        }
+    }
+}
+
+fn form_args(form: Form<'_>, action: &Action, place: &Span, loader: &mut Loader<'_>) -> Option<Map> {
+    let command = COMMANDS.contains(&action.name.as_str());
+    let (text, span, template) = match form {
+        Form::Text(text, span) => (text, span, true),
+        Form::Value(node) => match &node.kind {
+            Kind::Null => return Some(Map::new()),
+            Kind::Map(_) => {
+                let mut map = node.to_map();
+                map.shift_remove(&Key::from("module"));
+                return Some(map);
+            }
+            Kind::Str { text, template, .. } => (text.to_string(), node.span.clone(), *template),
+            _ if FREE_FORM.contains(&action.name.as_str()) && node.scalar_text().is_some() => {
+                (node.scalar_text().unwrap_or_default(), node.span.clone(), false)
+            }
+            _ => {
+                loader.out.push(
+                    Diagnostic::error(format!("unexpected parameter type in action: {}", node.type_name())).at(place),
+                );
+                return None;
+            }
+        },
+    };
+    let str = |text: String| Value::Str(Str { text: text.into(), template, span: Some(span.clone()) });
+    let mut map = Map::new();
+    match split::key_values(&text, command || FREE_FORM.contains(&action.name.as_str()) && command) {
+        Ok((pairs, raw)) => {
+            if let Some(raw) = raw {
+                map.insert("_raw_params".into(), str(raw));
+            }
+            for (key, value) in pairs {
+                map.insert(Key::from(key), str(value));
+            }
+            Some(map)
+        }
+        Err(why) => {
+            loader.out.push(Diagnostic::error(why).at(&span));
+            None
+        }
+    }
+}
+
+fn no_action(
+    task: &Node,
+    unknown: &[(&Node, Unresolved)],
+    rest: &[(&Node, &Node)],
+    level: Level,
+    loader: &mut Loader<'_>,
+) -> Option<Parsed> {
+    match unknown {
+        [] => {
+            loader.out.push(Diagnostic::error("no module/action detected in task.").at(&task.span));
+            None
+        }
+        [(key, why)] => {
+            let name = key.as_str().unwrap_or_default();
+            let action = unresolved(name, &key.span, why, loader)?;
+            let value = rest.iter().find(|(k, _)| k.as_str() == Some(name)).map(|(_, v)| v.to_map()).unwrap_or_default();
+            Some(Parsed { action, args: value, template: None, local: false })
+        }
+        several => {
+            // Those that look like a keyword are one; the rest are modules that nobody knows.
+            for (key, why) in several {
+                let name = key.as_str().unwrap_or_default();
+                if imgbuild_diag::did_you_mean(name, keywords::names(level)).is_some() {
+                    loader.out.push(super::fields::unknown(key, level));
+                } else {
+                    unresolved(name, &key.span, why, loader);
+                }
+            }
+            None
+        }
+    }
+}
+
+/// Reports a name that is no action here. A collection's module that we do not have is only missed when it is reached.
+fn unresolved(name: &str, span: &Span, why: &Unresolved, loader: &mut Loader<'_>) -> Option<Action> {
+    match why {
+        Unresolved::Unsupported => {
+            loader.missing.push(MissingModule { name: name.to_owned(), span: span.clone() });
+            Some(Action { written: name.to_owned(), name: name.to_owned(), spec: None, custom: None })
+        }
+        Unresolved::Unknown(similar) => {
+            let mut diagnostic = Diagnostic::error(format!(
+                "couldn't resolve module/action '{name}'. This often indicates a misspelling, missing collection, or incorrect module path."
+            ))
+            .at(span);
+            if let Some(similar) = similar {
+                diagnostic = diagnostic.help(format!("did you mean {similar:?}?"));
+            }
+            loader.out.push(diagnostic);
+            None
+        }
+    }
+}
