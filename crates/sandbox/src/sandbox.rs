@@ -178,7 +178,7 @@ impl Sandbox {
     }
 }
 
-/// A served sandbox. Dropping it leaves it running until the runtime ends; [`Endpoint::shutdown`] ends it in order.
+/// A served sandbox. Dropping it asks it to end; [`Endpoint::shutdown`] also waits until it has.
 pub struct Endpoint {
     /// `http://127.0.0.1:PORT`
     pub url: String,

@@ -85,10 +85,14 @@ fn create_version(c: &Context<'_>, state: &mut State) -> Result<Xml> {
     let (id, name) = (c.p.text("LaunchTemplateId"), c.p.text("LaunchTemplateName"));
     let description = c.p.text("VersionDescription");
     let source = c.p.text("SourceVersion");
+    let token = ClientToken::parse(&c.p, "CreateLaunchTemplateVersion")?;
     let new = data(c)?;
     c.p.finish()?;
     let region = c.region_mut(state)?;
     let id = named(region, id, name)?;
+    if let Some(made) = token.made(region)? {
+        return Ok(version_answer(region.launch_template(&id)?, made.parse().unwrap_or(0)));
+    }
     let template = region.launch_template_mut(&id)?;
     let data = match source {
         None => new,
@@ -96,12 +100,16 @@ fn create_version(c: &Context<'_>, state: &mut State) -> Result<Xml> {
     };
     let number = template.versions.last().map_or(1, |v| v.number + 1);
     template.versions.push(TemplateVersion { number, description, created: c.now().seconds(), data });
+    token.remember(region, &number.to_string(), c.now());
+    Ok(version_answer(region.launch_template(&id)?, number))
+}
+
+fn version_answer(template: &LaunchTemplate, number: u64) -> Xml {
     let mut x = Xml::new();
-    let template = region.launch_template(&id)?;
-    if let Some(version) = template.versions.last() {
+    if let Some(version) = template.versions.iter().find(|v| v.number == number) {
         x.node("launchTemplateVersion", |x| version_fields(x, template, version));
     }
-    Ok(x)
+    x
 }
 
 fn named(region: &Region, id: Option<String>, name: Option<String>) -> Result<String> {
@@ -173,6 +181,7 @@ fn describe(c: &Context<'_>, state: &State) -> Result<Xml> {
 fn describe_versions(c: &Context<'_>, state: &State) -> Result<Xml> {
     let (id, name) = (c.p.text("LaunchTemplateId"), c.p.text("LaunchTemplateName"));
     let wanted = c.p.list("LaunchTemplateVersion");
+    let page = c.p.page(1, 200)?;
     c.p.finish()?;
     let region = c.region(state)?;
     let template = region.launch_template(&named(region, id, name)?)?;
@@ -181,8 +190,10 @@ fn describe_versions(c: &Context<'_>, state: &State) -> Result<Xml> {
     } else {
         wanted.iter().map(|v| template.version(Some(v))).collect::<Result<_>>()?
     };
+    let (versions, next) = page.cut(versions, |v: &&TemplateVersion| format!("{:010}", v.number));
     let mut x = Xml::new();
     x.set("launchTemplateVersionSet", versions, |x, v| version_fields(x, template, v));
+    x.opt("nextToken", next);
     Ok(x)
 }
 

@@ -34,7 +34,7 @@ pub use time::Time;
 pub use volume::{
     Attachment, AttachmentState, Content, Layer, Modification, Snapshot, SnapshotState, Volume, VolumeSpec, VolumeState,
 };
-pub use work::{Claim, Owner};
+pub use work::{Claim, Owner, Worker};
 
 /// The account that every call is made as.
 pub const ACCOUNT: &str = "111122223333";

@@ -1,11 +1,15 @@
-//! Who is working on what. A claim of a process that is gone counts for nothing, so another one takes the work up.
+//! Who is working on what. A claim of a worker that is gone counts for nothing, so another one takes the work up.
 
-use std::sync::OnceLock;
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
 
 use fs_err as fs;
 use serde::{Deserialize, Serialize};
 
-/// A process: its id alone would be reused.
+/// The workers of this process that are at work.
+static HERE: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+
+/// A worker: one endpoint of one process. A process id alone would be reused.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Owner {
     /// Process id.
@@ -14,6 +18,33 @@ pub struct Owner {
     pub started: u64,
     /// Which boot.
     pub boot: String,
+    /// Which of the process's workers.
+    pub worker: String,
+}
+
+/// A worker of this process, for as long as this value lives.
+#[derive(Debug)]
+pub struct Worker(Owner);
+
+impl Worker {
+    /// Begins.
+    pub fn begin() -> Self {
+        let pid = std::process::id();
+        let worker = uuid::Uuid::new_v4().to_string();
+        HERE.lock().unwrap_or_else(PoisonError::into_inner).insert(worker.clone());
+        Self(Owner { pid, started: start_time(pid).unwrap_or(0), boot: boot_id(), worker })
+    }
+
+    /// As claims name it.
+    pub fn owner(&self) -> Owner {
+        self.0.clone()
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        HERE.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.0.worker);
+    }
 }
 
 /// Work under way.
@@ -26,19 +57,12 @@ pub struct Claim {
 }
 
 impl Owner {
-    /// This process.
-    pub fn me() -> Self {
-        static ME: OnceLock<Owner> = OnceLock::new();
-        ME.get_or_init(|| {
-            let pid = std::process::id();
-            Self { pid, started: start_time(pid).unwrap_or(0), boot: boot_id() }
-        })
-        .clone()
-    }
-
-    /// Whether that process still is there.
+    /// Whether that worker still is at work. Of another process only its own end is seen.
     pub fn alive(&self) -> bool {
-        self.boot == boot_id() && start_time(self.pid) == Some(self.started)
+        if self.boot != boot_id() || start_time(self.pid) != Some(self.started) {
+            return false;
+        }
+        self.pid != std::process::id() || HERE.lock().unwrap_or_else(PoisonError::into_inner).contains(&self.worker)
     }
 }
 
@@ -62,10 +86,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn this_process_is_alive_and_others_by_its_id_are_not() {
-        let me = Owner::me();
+    fn workers_are_alive_until_they_end() {
+        let worker = Worker::begin();
+        let me = worker.owner();
         assert!(me.alive());
         assert!(!Owner { started: me.started + 1, ..me.clone() }.alive());
-        assert!(!Owner { boot: "another".into(), ..me }.alive());
+        assert!(!Owner { boot: "another".into(), ..me.clone() }.alive());
+        drop(worker);
+        assert!(!me.alive());
     }
 }

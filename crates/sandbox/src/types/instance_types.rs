@@ -108,12 +108,32 @@ const C3: &[(&str, u32, u64)] =
     &[("large", 2, 3840), ("xlarge", 4, 7680), ("2xlarge", 8, 15360), ("4xlarge", 16, 30720), ("8xlarge", 32, 61440)];
 const C4: &[(&str, u32, u64)] =
     &[("large", 2, 3840), ("xlarge", 4, 7680), ("2xlarge", 8, 15360), ("4xlarge", 16, 30720), ("8xlarge", 36, 61440)];
+const C5: &[(&str, u32, u64)] = &[
+    ("large", 2, 4096),
+    ("xlarge", 4, 8192),
+    ("2xlarge", 8, 16384),
+    ("4xlarge", 16, 32768),
+    ("9xlarge", 36, 73728),
+    ("12xlarge", 48, 98304),
+    ("18xlarge", 72, 147_456),
+    ("24xlarge", 96, 196_608),
+];
+const C5N: &[(&str, u32, u64)] = &[
+    ("large", 2, 5376),
+    ("xlarge", 4, 10752),
+    ("2xlarge", 8, 21504),
+    ("4xlarge", 16, 43008),
+    ("9xlarge", 36, 98304),
+    ("18xlarge", 72, 196_608),
+];
 const C: &[(&str, u32, u64)] = &[
     ("large", 2, 4096),
     ("xlarge", 4, 8192),
     ("2xlarge", 8, 16384),
     ("4xlarge", 16, 32768),
+    ("8xlarge", 32, 65536),
     ("12xlarge", 48, 98304),
+    ("16xlarge", 64, 131_072),
     ("24xlarge", 96, 196_608),
 ];
 const C_ARM: &[(&str, u32, u64)] = &[
@@ -178,10 +198,10 @@ const FAMILIES: &[Family] = &[
     family("m8g", ARM, Nitro, true, M_ARM),
     family("c3", X86, Xen, false, C3),
     family("c4", X86, Xen, true, C4),
-    family("c5", X86, Nitro, true, C),
+    family("c5", X86, Nitro, true, C5),
     family("c5a", X86, Nitro, true, C),
-    family("c5d", X86, Nitro, true, C),
-    family("c5n", X86, Nitro, true, C),
+    family("c5d", X86, Nitro, true, C5),
+    family("c5n", X86, Nitro, true, C5N),
     family("c6a", X86, Nitro, true, C),
     family("c6i", X86, Nitro, true, C),
     family("c6g", ARM, Nitro, true, C_ARM),
@@ -225,7 +245,9 @@ const STORAGE: &[(&str, u32, u32)] = &[
     ("c5d.xlarge", 1, 100),
     ("c5d.2xlarge", 1, 200),
     ("c5d.4xlarge", 1, 400),
+    ("c5d.9xlarge", 1, 900),
     ("c5d.12xlarge", 2, 900),
+    ("c5d.18xlarge", 2, 900),
     ("c5d.24xlarge", 4, 900),
 ];
 

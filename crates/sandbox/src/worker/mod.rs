@@ -10,9 +10,11 @@ mod instance;
 mod launch;
 mod volume;
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -21,7 +23,7 @@ pub use due::Work;
 use crate::core::Core;
 use crate::disks::Disks;
 use crate::machine::Status;
-use crate::state::{Claim, InstanceState, Owner, State, StateReason, Time};
+use crate::state::{Claim, InstanceState, Owner, State, StateReason, Time, Worker};
 use crate::wire::{ApiError, Result};
 
 /// How often to look for machines that ended by themselves and for work of processes that are gone.
@@ -29,10 +31,12 @@ const TICK: Duration = Duration::from_millis(500);
 
 /// Works until `stop` says so, and then until nothing is left to do.
 pub async fn work(core: Arc<Core>, mut stop: watch::Receiver<bool>) {
+    // Its end, however it comes, frees what it has claimed; so the jobs, which end with it, are declared after it.
+    let me = Worker::begin();
     let mut jobs = JoinSet::new();
     let mut swept = Time(0);
     loop {
-        match claim(&core).await {
+        match claim(&core, me.owner()).await {
             Ok(claimed) => {
                 for work in claimed {
                     jobs.spawn(run(core.clone(), work));
@@ -40,7 +44,7 @@ pub async fn work(core: Arc<Core>, mut stop: watch::Receiver<bool>) {
             }
             Err(e) => tracing::error!("looking for work failed: {e}"),
         }
-        let stopping = *stop.borrow();
+        let stopping = *stop.borrow() || stop.has_changed().is_err();
         if stopping && jobs.is_empty() && nothing_due(&core) {
             return;
         }
@@ -64,7 +68,7 @@ fn nothing_due(core: &Core) -> bool {
 }
 
 /// Claims what can be done now.
-async fn claim(core: &Arc<Core>) -> Result<Vec<Work>> {
+async fn claim(core: &Arc<Core>, me: Owner) -> Result<Vec<Work>> {
     let idle = {
         let state = core.store.read()?;
         due::due(&state).is_empty() && state.claims.values().all(|c| c.owner.alive())
@@ -72,11 +76,11 @@ async fn claim(core: &Arc<Core>) -> Result<Vec<Work>> {
     if idle {
         return Ok(Vec::new());
     }
-    core.change(|state| {
+    core.change(move |state| {
         state.claims.retain(|_, c| c.owner.alive());
         let claimed = due::due(state);
         for (work, locks) in &claimed {
-            state.claims.insert(work.key(), Claim { owner: Owner::me(), locks: locks.clone() });
+            state.claims.insert(work.key(), Claim { owner: me.clone(), locks: locks.clone() });
         }
         claimed.into_iter().map(|(work, _)| work).collect()
     })
@@ -86,11 +90,10 @@ async fn claim(core: &Arc<Core>) -> Result<Vec<Work>> {
 /// Does a piece of work. When it fails, the resource says why.
 async fn run(core: Arc<Core>, work: Work) {
     tracing::debug!(work = work.key(), "begin");
-    let job = tokio::spawn(work.clone().perform(core.clone()));
-    let failure = match job.await {
+    let failure = match AssertUnwindSafe(work.clone().perform(core.clone())).catch_unwind().await {
         Ok(Ok(())) => None,
         Ok(Err(e)) => Some(e),
-        Err(e) => Some(Failure(format!("the work ended unexpectedly: {e}"))),
+        Err(_) => Some(Failure("the work ended in a panic".into())),
     };
     if let Some(Failure(why)) = &failure {
         tracing::warn!(work = work.key(), "failed: {why}");

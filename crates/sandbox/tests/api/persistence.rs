@@ -116,3 +116,30 @@ async fn a_foreign_state_file_is_refused_by_name() {
     let message = *result.err().unwrap().downcast::<String>().unwrap();
     assert!(message.contains("state.json"), "{message}");
 }
+
+#[test]
+fn work_of_an_endpoint_that_was_cut_off_is_taken_up_by_the_same_process() {
+    let runtime = || tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let machines: Arc<Pretended> = Arc::default();
+    let first = runtime();
+    let id = first.block_on(async {
+        let latencies = Latencies { instance: Duration::from_secs(3600), ..Latencies::default() };
+        let (sandbox, machines) = sandbox_slow(dir.path(), machines.clone(), latencies);
+        let endpoint = sandbox.serve("127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let own = tempfile::tempdir().unwrap();
+        let w = World { sandbox, endpoint, machines, dir: own };
+        let image = w.debian().await;
+        let run = [("ImageId", image.as_str()), ("InstanceType", "t3.micro"), ("MinCount", "1"), ("MaxCount", "1")];
+        let id = w.ok("RunInstances", &run).await.one("instanceId");
+        w.until("the start has begun", || async { w.machines.history() == [format!("start {id}")] }).await;
+        id
+    });
+    first.shutdown_timeout(Duration::from_secs(10));
+    runtime().block_on(async {
+        let (sandbox, machines) = crate::machines::sandbox_with(dir.path(), machines);
+        let endpoint = sandbox.serve("127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let w = World { sandbox, endpoint, machines, dir };
+        w.until_instance(&id, "running").await;
+    });
+}

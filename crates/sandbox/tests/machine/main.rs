@@ -1,0 +1,8 @@
+//! Real machines: they need root, and the first run makes the base images (minutes). Without root each test says that
+//! it was left out.
+
+mod boot;
+mod image;
+mod life;
+mod support;
+mod volumes;
