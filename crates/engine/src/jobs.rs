@@ -88,8 +88,13 @@ pub async fn run(run: &Run, jobs: Vec<Job>, shared: &Shared, reporter: &Reporter
 async fn one(run: &Run, job: Job, shared: &Shared, reporter: Reporter) -> Ended {
     let start = Instant::now();
     let reporter = reporter.for_build(&job.name);
-    let mut ended =
-        Ended { name: job.name.clone(), artifacts: Vec::new(), errors: Vec::new(), cancelled: false, leaks: Vec::new() };
+    let mut ended = Ended {
+        name: job.name.clone(),
+        artifacts: Vec::new(),
+        errors: Vec::new(),
+        cancelled: false,
+        leaks: Vec::new(),
+    };
     if run.cancel().is_cancelled() {
         ended.cancelled = true;
         return ended;

@@ -1,14 +1,35 @@
 //! Provisioners: what runs on the machine (or beside it) between connecting and stopping.
 //!
-//! `prepare` reads a block of a template and reports all that is wrong with it; [`Plan::run`] runs the
+//! [`prepare`] reads a block of a template and reports all that is wrong with it; [`Plan::run`] runs the
 //! prepared steps in order over one build's communicator, with `pause_before`, `timeout`, `max_retries` and
 //! `continue_on_error` as the template says. `only`, `except` and `override` were applied by the template crate.
 //!
 //! Templates are read twice, as in Packer: at prepare with the names that a builder promises, and again when the provisioner
 //! runs, with [`Session::data`] (`{{ build "ID" }}`, `{{ .SourceAMI }}`).
 
+mod ansible;
+mod ansible_local;
+mod ansible_options;
+mod ansible_words;
+mod block;
+mod environment;
+mod file;
+mod galaxy;
+mod lines;
+mod registry;
+mod requirements;
+mod shell;
+mod shell_local;
+mod shell_options;
+mod simple;
+
+pub(crate) use block::{Block, error, strings, text};
+pub use registry::{NAMES, prepare, tables};
+pub(crate) use shell_local::{On, ShellLocal, table as shell_local_table};
+
 use crate::agent_link::AgentBinaries;
 use crate::communicator::{CommError, Communicator};
+use crate::connect::Connect;
 use crate::event::Reporter;
 use crate::run::Cancel;
 use async_trait::async_trait;
@@ -21,6 +42,11 @@ use std::time::Duration;
 pub trait Ask: Send + Sync {
     /// One line, without its newline. `None`: there is nobody to ask, or they left.
     async fn ask(&self, question: &str) -> Option<String>;
+
+    /// Whether there is anybody.
+    fn is_there(&self) -> bool {
+        true
+    }
 
     /// The same for a password: what is typed is not shown.
     async fn ask_secret(&self, question: &str) -> Option<String> {
@@ -35,6 +61,9 @@ pub struct NobodyToAsk;
 impl Ask for NobodyToAsk {
     async fn ask(&self, _: &str) -> Option<String> {
         None
+    }
+    fn is_there(&self) -> bool {
+        false
     }
 }
 
@@ -66,6 +95,17 @@ pub struct Session {
     pub ask: Arc<dyn Ask>,
     /// The agents to upload.
     pub agents: AgentBinaries,
+    /// Reaches hosts other than the build's machine (a playbook's inventory of its own); `None` if nothing else may be reached.
+    pub connect: Option<Arc<dyn Connect>>,
+}
+
+impl Session {
+    /// The machine, or the sentence that there is none.
+    pub(crate) fn communicator(&self) -> Result<Arc<dyn Communicator>, ProvisionError> {
+        self.communicator.clone().ok_or_else(|| {
+            ProvisionError::Failed("there is no machine to work on: the communicator is \"none\"".into())
+        })
+    }
 }
 
 /// Why a provisioner failed.

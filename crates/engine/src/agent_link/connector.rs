@@ -54,36 +54,33 @@ impl Connector for HostConnector {
     }
 }
 
-/// Connects one name to a machine that is connected already (a build's), `local` to this machine, and all other names to
-/// `others` (hosts of the user's own inventory that tasks are delegated to).
+/// Connects what is a build's machine over its communicator, `local` to this machine, and all else to `others` (hosts of
+/// the user's own inventory).
 pub struct OneHost {
-    /// The inventory name of the build's machine.
-    pub name: String,
+    /// Whether a connection means the build's machine. Asked first.
+    pub is_machine: Box<dyn Fn(&Connection) -> bool + Send + Sync>,
     /// The build's communicator.
     pub communicator: Arc<dyn Communicator>,
     /// Agents.
     pub agents: AgentBinaries,
     /// Home directory on this machine.
     pub home: std::path::PathBuf,
-    /// For other names.
+    /// For other hosts.
     pub others: Option<Arc<dyn Connector>>,
 }
 
 #[async_trait]
 impl Connector for OneHost {
     async fn connect(&self, connection: &Connection) -> Result<Arc<dyn Target>, Unreachable> {
-        if connection.plugin == "local" || connection.plugin == "ansible.builtin.local" {
-            return Ok(local(connection, self.agents, &self.home));
-        }
-        if connection.name == self.name {
+        if (self.is_machine)(connection) {
             return Ok(Arc::new(AgentLink::borrowed(Arc::clone(&self.communicator), &connection.name, self.agents)));
+        }
+        if connection.plugin.strip_prefix("ansible.builtin.").unwrap_or(&connection.plugin) == "local" {
+            return Ok(local(connection, self.agents, &self.home));
         }
         match &self.others {
             Some(others) => others.connect(connection).await,
-            None => {
-                let why = format!("a build reaches its own machine ({:?}) and localhost only", self.name);
-                Err(unreachable(connection, why))
-            }
+            None => Err(unreachable(connection, "a build reaches its own machine and localhost only")),
         }
     }
 }

@@ -5,6 +5,8 @@ mod args;
 mod config;
 mod options;
 
+pub(crate) use args::split;
+
 use crate::connect::{Auth, HostKeys, Route, SshSpec, Tunnel, UnknownKey};
 use config::Asked;
 use imgbuild_playbook::target::Connection;
