@@ -26,7 +26,8 @@ async fn user_data_gives_the_host_key_before_sshd_starts() {
     let (_, keys) = console.split_once("-----BEGIN SSH HOST KEY KEYS-----").unwrap();
     assert!(keys.contains(public.split_whitespace().nth(1).unwrap()));
     // Nothing of this host: its processes, its files, its devices.
-    assert_eq!(machine.run("cat /proc/1/comm; tr '\\0' ' ' </proc/1/cmdline; echo; sudo cat /proc/1/environ | grep -c HOME || true").await, "init\n/sbin/init  \n0\n".replace("  \n", " \n"));
+    let init = "cat /proc/1/comm; tr -d '\\0' </proc/1/cmdline; echo; sudo grep -c HOME /proc/1/environ || true";
+    assert_eq!(machine.run(init).await, "init\n/sbin/init\n0\n");
     assert_eq!(machine.run("lsblk -n -o NAME; sudo blkid; cat /proc/partitions | tail -n +3").await, "");
     machine.run(&format!("! test -e {}", bench.dir.path().display())).await;
 }
@@ -81,9 +82,12 @@ async fn ubuntu_boots_with_its_own_cloud_init() {
     let tree = bench.tree(NOBLE).await;
     let mut launch = bench.launch(&[tree]).await;
     launch.instance_type = "t3.micro".into();
-    launch.metadata.user_data = Some(b"#cloud-config\nwrite_files:\n  - {path: /var/tmp/there, content: yes}\n".to_vec());
+    launch.metadata.user_data =
+        Some(b"#cloud-config\nwrite_files:\n  - {path: /var/tmp/there, content: here}\n".to_vec());
     let machine = bench.up(&launch, "ubuntu").await;
     let status = machine.cloud_init().await;
     assert!(status.contains("status: done"), "{status}\n{}", bench.console(&launch).await);
-    machine.run("test -e /var/tmp/there && sudo service cron status && . /etc/os-release && test $VERSION_ID = 24.04").await;
+    machine
+        .run("test -e /var/tmp/there && sudo service cron status && . /etc/os-release && test $VERSION_ID = 24.04")
+        .await;
 }

@@ -21,7 +21,10 @@ async fn an_image_of_a_machine_boots_as_another_instance() {
     second.metadata.user_data = Some(b"#!/bin/sh\necho second >> /var/tmp/ran\n".to_vec());
     let machine = bench.up(&second, "admin").await;
     machine.cloud_init().await;
-    assert_eq!(machine.run("cat /etc/baked /var/tmp/ran; hostname").await, format!("baked\nfirst\nsecond\n{}\n", second.hostname));
+    assert_eq!(
+        machine.run("cat /etc/baked /var/tmp/ran; hostname").await,
+        format!("baked\nfirst\nsecond\n{}\n", second.hostname)
+    );
     // A further boot of the same instance does not run it again.
     bench.kind.stop(&second.instance_id).await.unwrap();
     let machine = bench.up(&second, "admin").await;
@@ -77,8 +80,10 @@ async fn docker_engine_of_2016_is_installed_on_the_trusty_stand_in() {
              sudo apt-get install -y -q -o Dpkg::Options::=--force-confold docker-engine=1.12.3-0~ubuntu-trusty",
         )
         .await;
-    assert_eq!(machine.run("docker --version; dpkg-query -W -f '${Version}\\n' docker-engine").await,
-        "Docker version 1.12.3, build stand-in\n1.12.3-0~ubuntu-trusty\n");
+    assert_eq!(
+        machine.run("docker --version; dpkg-query -W -f '${Version}\\n' docker-engine").await,
+        "Docker version 1.12.3, build stand-in\n1.12.3-0~ubuntu-trusty\n"
+    );
     machine.run("sudo service docker status && sudo test -d /secondary/aufs && sudo docker info | grep 'Root Dir: /secondary'").await;
     bench.kind.stop(&launch.instance_id).await.unwrap();
 }

@@ -38,7 +38,9 @@ impl Bench {
         let cache = cache.join("imgbuild/sandbox");
         // The example of this crate is a program that can be a supervisor; cargo builds it with the tests.
         let program = std::env::current_exe().unwrap().parent().unwrap().join("../examples/machine");
-        let supervisor = Supervisor { program: program.canonicalize().unwrap(), arguments: vec!["__machine".into()] };
+        let built = "the example is not built: cargo build -p imgbuild-sandbox --example machine";
+        let supervisor =
+            Supervisor { program: program.canonicalize().expect(built), arguments: vec!["__machine".into()] };
         let kind = Namespace::new(dir.path().join("run"), supervisor).unwrap();
         let kind = kind.with_fixtures(Some(fixture::directory(&cache)));
         key(&dir.path().join("key"));
@@ -190,7 +192,8 @@ impl Machine<'_> {
         match host_key {
             Some(key) => {
                 std::fs::write(&known, format!("{} {key}", self.address())).unwrap();
-                ssh.args(["-o", "StrictHostKeyChecking=yes", "-o"]).arg(format!("UserKnownHostsFile={}", known.display()));
+                ssh.args(["-o", "StrictHostKeyChecking=yes", "-o"])
+                    .arg(format!("UserKnownHostsFile={}", known.display()));
             }
             None => {
                 ssh.args(["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null"]);
@@ -229,6 +232,7 @@ pub fn chain(error: &dyn std::error::Error) -> String {
 }
 
 fn key(path: &Path) {
-    let made = Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-C", "test", "-f"]).arg(path).status();
+    let made =
+        Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-C", "test", "-f"]).arg(path).status();
     assert!(made.unwrap().success());
 }

@@ -41,10 +41,7 @@ async fn nitro_types_have_nvme_devices_with_ebs_names() {
     let machine = bench.up(&launch, "admin").await;
     let link = "/dev/disk/by-id/nvme-Amazon_Elastic_Block_Store_vol0123456789abcdef0";
     assert_eq!(machine.run(&format!("readlink -f {link}")).await, "/dev/nvme1n1\n");
-    assert_eq!(
-        machine.run("lsblk -n -r -o NAME,SIZE,SERIAL").await,
-        "nvme1n1 16M vol0123456789abcdef0\n"
-    );
+    assert_eq!(machine.run("lsblk -n -r -o NAME,SIZE,SERIAL").await, "nvme1n1 16M vol0123456789abcdef0\n");
     assert_eq!(machine.run("cat /sys/class/dmi/id/product_name").await, "t3.micro\n");
 }
 

@@ -73,7 +73,8 @@ impl Namespace {
     /// Lets the machines see a fixture package repository (a directory of `image::fixture`).
     #[must_use]
     pub fn with_fixtures(mut self, fixtures: Option<PathBuf>) -> Self {
-        self.fixtures = fixtures;
+        // Where the path cannot be made absolute there is no current directory, and no such repository.
+        self.fixtures = fixtures.and_then(|dir| std::path::absolute(dir).ok());
         self
     }
 
