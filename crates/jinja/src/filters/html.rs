@@ -96,12 +96,12 @@ fn quoted(text: &str, slash: bool) -> String {
 
 fn urlencode(c: Call<'_, '_>) -> R {
     let pairs: Vec<(String, String)> = match &c.input {
-        v if super::is_mapping(v) => c
-            .cx
-            .pairs(v)?
-            .into_iter()
-            .map(|(k, v)| Ok((key_str(&k), c.cx.text(&crate::eval::access::defined(v)?)?)))
-            .collect::<R<_>>()?,
+        v if super::is_mapping(v) => {
+            c.cx.pairs(v)?
+                .into_iter()
+                .map(|(k, v)| Ok((key_str(&k), c.cx.text(&crate::eval::access::defined(v)?)?)))
+                .collect::<R<_>>()?
+        }
         v if super::is_sequence(v) => {
             let mut out = Vec::new();
             for pair in c.items()? {
@@ -173,7 +173,9 @@ fn urlize(c: Call<'_, '_>) -> R {
             Some((middle.to_owned(), mail.to_owned()))
         } else if is_mail(middle) && !lower.starts_with("www.") && !middle.contains(':') {
             Some((format!("mailto:{middle}"), middle.to_owned()))
-        } else if [".com", ".net", ".int", ".edu", ".gov", ".org", ".info", ".mil"].iter().any(|tld| lower.ends_with(tld))
+        } else if [".com", ".net", ".int", ".edu", ".gov", ".org", ".info", ".mil"]
+            .iter()
+            .any(|tld| lower.ends_with(tld))
             && lower.len() > 5
             && !middle.contains(['@', '/', ':'])
             && middle.chars().next().is_some_and(char::is_alphanumeric)
@@ -254,7 +256,12 @@ fn urlsplit(c: Call<'_, '_>) -> R {
         None => Val::None,
         Some(p) => match p.parse::<u16>() {
             Ok(n) => Val::Int(n.into()),
-            Err(_) => return Err(fail(format!("Port could not be cast to integer value as {}", crate::val::repr::str_repr(p)))),
+            Err(_) => {
+                return Err(fail(format!(
+                    "Port could not be cast to integer value as {}",
+                    crate::val::repr::str_repr(p)
+                )));
+            }
         },
     };
     let maybe = |t: Option<&str>| t.map_or(Val::None, Val::str);

@@ -2,11 +2,13 @@
 
 mod basic;
 pub(crate) mod encoding;
+mod general;
 pub(crate) mod hash;
 mod html;
 pub(crate) mod json;
 mod list;
 mod mapping;
+mod net;
 mod number;
 pub(crate) mod path;
 pub(crate) mod random;
@@ -38,28 +40,32 @@ pub(crate) type Filter = fn(Call<'_, '_>) -> R;
 /// Names and functions.
 pub(crate) type Table = &'static [(&'static str, Filter)];
 
-/// What full names start with, and the tables that belong there.
-const COLLECTIONS: &[(&str, &[Table])] = &[(
-    "ansible.builtin",
-    &[
-        basic::TABLE,
-        encoding::TABLE,
-        hash::TABLE,
-        html::TABLE,
-        json::TABLE,
-        list::TABLE,
-        mapping::TABLE,
-        number::TABLE,
-        path::TABLE,
-        random::TABLE,
-        regex::TABLE,
-        select::TABLE,
-        sets::TABLE,
-        text::TABLE,
-        time::TABLE,
-        yaml::TABLE,
-    ],
-)];
+/// What full names start with, and the tables that belong there. Where two have the same short name, the first has it.
+const COLLECTIONS: &[(&str, &[Table])] = &[
+    ("ansible.builtin", BUILTIN),
+    ("ansible.utils", net::TABLES),
+    ("ansible.utils", general::UTILS),
+    ("community.general", general::GENERAL),
+];
+
+const BUILTIN: &[Table] = &[
+    basic::TABLE,
+    encoding::TABLE,
+    hash::TABLE,
+    html::TABLE,
+    json::TABLE,
+    list::TABLE,
+    mapping::TABLE,
+    number::TABLE,
+    path::TABLE,
+    random::TABLE,
+    regex::TABLE,
+    select::TABLE,
+    sets::TABLE,
+    text::TABLE,
+    time::TABLE,
+    yaml::TABLE,
+];
 
 /// Filters that are handed undefined values; for all others the result is the undefined value itself.
 const TAKES_MARKERS: &[&str] = &["d", "default", "mandatory", "ternary", "type_debug", "unvault", "vault"];
@@ -67,14 +73,23 @@ const TAKES_MARKERS: &[&str] = &["d", "default", "mandatory", "ternary", "type_d
 /// Names under which a collection's plugins were found before.
 const MOVED: &[(&str, &str)] = &[("ansible.legacy.", "ansible.builtin."), ("ansible.netcommon.", "ansible.utils.")];
 
-fn index() -> &'static HashMap<String, (&'static str, Filter)> {
-    static INDEX: OnceLock<HashMap<String, (&'static str, Filter)>> = OnceLock::new();
+/// A filter with its short and its full name.
+#[derive(Clone)]
+pub(crate) struct Known {
+    pub name: &'static str,
+    full: String,
+    run: Filter,
+}
+
+fn index() -> &'static HashMap<String, Known> {
+    static INDEX: OnceLock<HashMap<String, Known>> = OnceLock::new();
     INDEX.get_or_init(|| {
         let mut all = HashMap::new();
         for (collection, tables) in COLLECTIONS {
             for (name, filter) in tables.iter().copied().flatten() {
-                all.insert((*name).to_owned(), (*name, *filter));
-                all.insert(format!("{collection}.{name}"), (*name, *filter));
+                let known = Known { name, full: format!("{collection}.{name}"), run: *filter };
+                all.entry((*name).to_owned()).or_insert(known.clone());
+                all.insert(known.full.clone(), known);
             }
         }
         all
@@ -82,11 +97,11 @@ fn index() -> &'static HashMap<String, (&'static str, Filter)> {
 }
 
 /// A filter by its short or full name.
-pub(crate) fn find(name: &str) -> Option<(&'static str, Filter)> {
+pub(crate) fn find(name: &str) -> Option<&'static Known> {
     if let Some(found) = index().get(name) {
-        return Some(*found);
+        return Some(found);
     }
-    MOVED.iter().find_map(|(old, new)| index().get(&format!("{new}{}", name.strip_prefix(old)?))).copied()
+    MOVED.iter().find_map(|(old, new)| index().get(&format!("{new}{}", name.strip_prefix(old)?)))
 }
 
 /// All short names.
@@ -101,10 +116,10 @@ pub(crate) fn apply(cx: &Cx<'_>, _: &Env, name: &str, input: Val, args: Args) ->
 
 /// Applies a filter by its name, as `map('name')` does.
 pub(crate) fn by_name(cx: &Cx<'_>, name: &str, input: Val, args: Args) -> R {
-    let Some((short, filter)) = find(name) else {
+    let Some(known) = find(name) else {
         return Err(TemplateError::new(ErrorKind::UnknownName, format!("No filter named '{name}'.")));
     };
-    if !TAKES_MARKERS.contains(&short) {
+    if !TAKES_MARKERS.contains(&known.name) {
         if input.marker().is_some() {
             return Ok(input);
         }
@@ -112,13 +127,13 @@ pub(crate) fn by_name(cx: &Cx<'_>, name: &str, input: Val, args: Args) -> R {
             return Ok(m.clone());
         }
     }
-    caught(filter(Call { cx, name: short, input, args })).map_err(|e| plugin_error("filter", short, e))
+    caught((known.run)(Call { cx, name: known.name, input, args })).map_err(|e| plugin_error("filter", &known.full, e))
 }
 
 /// Says which plugin refused its arguments.
 pub(crate) fn plugin_error(kind: &str, name: &str, mut error: TemplateError) -> TemplateError {
     if error.kind == ErrorKind::Value && !error.message.starts_with("The ") {
-        let message = format!("The {kind} plugin 'ansible.builtin.{name}' failed: {}", error.message);
+        let message = format!("The {kind} plugin '{name}' failed: {}", error.message);
         error.detail_mut().message = message;
     }
     error

@@ -210,9 +210,10 @@ fn wrap_line(line: &str, width: usize, break_long: bool, hyphens: bool) -> Vec<S
             if break_long && room > 0 {
                 // A hyphen in the part that fits is the better place to break.
                 let fitting: Vec<char> = chunk.chars().take(room).collect();
-                let hyphen = fitting.iter().rposition(|c| *c == '-').filter(|at| {
-                    hyphens && *at > 0 && fitting[..*at].iter().any(|c| *c != '-')
-                });
+                let hyphen = fitting
+                    .iter()
+                    .rposition(|c| *c == '-')
+                    .filter(|at| hyphens && *at > 0 && fitting[..*at].iter().any(|c| *c != '-'));
                 let end = hyphen.map_or(room, |at| at + 1);
                 let head: String = chunk.chars().take(end).collect();
                 let tail: String = chunk.chars().skip(end).collect();

@@ -5,12 +5,8 @@ use crate::eval::int;
 use crate::val::{R, Val};
 use crate::yaml::{Options, dump, parse};
 
-pub(super) const TABLE: Table = &[
-    ("from_yaml", from_yaml),
-    ("from_yaml_all", from_yaml_all),
-    ("to_nice_yaml", to_yaml),
-    ("to_yaml", to_yaml),
-];
+pub(super) const TABLE: Table =
+    &[("from_yaml", from_yaml), ("from_yaml_all", from_yaml_all), ("to_nice_yaml", to_yaml), ("to_yaml", to_yaml)];
 
 fn to_yaml(c: Call<'_, '_>) -> R {
     let mut args = c.args.clone();

@@ -48,6 +48,8 @@ pub(crate) fn find(name: &str) -> Option<(&'static str, Test)> {
     index().get_key_value(short).map(|(n, t)| (*n, *t))
 }
 
+pub(crate) use version::loose as loose_order;
+
 /// All short names.
 pub(crate) fn names() -> Vec<&'static str> {
     TABLES.iter().copied().flatten().map(|(name, _)| *name).collect()
@@ -71,5 +73,6 @@ pub(crate) fn by_name(cx: &Cx<'_>, name: &str, input: Val, args: Args) -> R {
             return Ok(m.clone());
         }
     }
-    caught(test(Call { cx, name: short, input, args }).map(Val::Bool)).map_err(|e| plugin_error("test", short, e))
+    caught(test(Call { cx, name: short, input, args }).map(Val::Bool))
+        .map_err(|e| plugin_error("test", &format!("ansible.builtin.{short}"), e))
 }

@@ -372,7 +372,15 @@ impl Emitter<'_> {
         let is_break = |c: char| matches!(c, '\n' | '\u{85}' | '\u{2028}' | '\u{2029}');
         let mut rest = text;
         while let Some(first) = rest.chars().next() {
-            let kind = |c: char| if c == ' ' { 1 } else if is_break(c) { 2 } else { 0 };
+            let kind = |c: char| {
+                if c == ' ' {
+                    1
+                } else if is_break(c) {
+                    2
+                } else {
+                    0
+                }
+            };
             let run = rest.find(|c| kind(c) != kind(first)).unwrap_or(rest.len());
             let (part, more) = rest.split_at(run);
             let at_edge = part.as_ptr() == text.as_ptr() || more.is_empty();

@@ -2,8 +2,8 @@
 
 use super::resolve::resolve;
 use crate::Key;
-use crate::val::{Entries, R, Val};
 use crate::eval::fail;
+use crate::val::{Entries, R, Val};
 use saphyr_parser::{Event, Parser, ScalarStyle, Tag};
 use std::collections::HashMap;
 
@@ -59,7 +59,11 @@ pub(crate) fn parse(text: &str) -> R<Vec<Val>> {
 
 fn scalar(text: &str, style: ScalarStyle, tag: Option<&Tag>) -> R {
     let tag = tag.map(|t| {
-        let name = if t.is_yaml_core_schema() || t.handle == "!!" { format!("!!{}", t.suffix) } else { format!("{}{}", t.handle, t.suffix) };
+        let name = if t.is_yaml_core_schema() || t.handle == "!!" {
+            format!("!!{}", t.suffix)
+        } else {
+            format!("{}{}", t.handle, t.suffix)
+        };
         name.trim_start_matches("tag:yaml.org,2002:").to_owned()
     });
     Ok(match tag.as_deref() {

@@ -55,7 +55,8 @@ fn base_60(digits: &str) -> Option<i128> {
     let mut parts = digits.split(':');
     let mut value: i128 = parts.next()?.replace('_', "").parse().ok()?;
     for part in parts {
-        let unit: i128 = part.parse().ok().filter(|u| (0..60).contains(u) && !part.starts_with('+') && part.len() <= 2)?;
+        let unit: i128 =
+            part.parse().ok().filter(|u| (0..60).contains(u) && !part.starts_with('+') && part.len() <= 2)?;
         value = value.checked_mul(60)?.checked_add(unit)?;
     }
     Some(value)
@@ -97,7 +98,8 @@ fn float(text: &str) -> Option<Val> {
 /// `2001-12-14` and longer forms.
 fn timestamp(text: &str) -> bool {
     let b = text.as_bytes();
-    let digits = |from: usize, most: usize| b[from.min(b.len())..].iter().take(most).take_while(|c| c.is_ascii_digit()).count();
+    let digits =
+        |from: usize, most: usize| b[from.min(b.len())..].iter().take(most).take_while(|c| c.is_ascii_digit()).count();
     if digits(0, 5) != 4 || b.get(4) != Some(&b'-') {
         return false;
     }
@@ -117,7 +119,8 @@ fn timestamp(text: &str) -> bool {
     let rest = text[at..].trim_start_matches(['T', 't', ' ', '\t']);
     let mut parts = rest.splitn(3, ':');
     let (Some(hour), Some(minute), Some(second)) = (parts.next(), parts.next(), parts.next()) else { return false };
-    let number = |s: &str, low: usize, high: usize| (low..=high).contains(&s.len()) && s.bytes().all(|c| c.is_ascii_digit());
+    let number =
+        |s: &str, low: usize, high: usize| (low..=high).contains(&s.len()) && s.bytes().all(|c| c.is_ascii_digit());
     if !number(hour, 1, 2) || !number(minute, 2, 2) || !number(second.get(..2).unwrap_or(""), 2, 2) {
         return false;
     }

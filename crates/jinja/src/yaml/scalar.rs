@@ -58,9 +58,8 @@ pub(super) fn analyze(text: &str) -> Analysis {
             line_breaks = true;
         }
         if !(c == '\n' || (' '..='~').contains(&c)) {
-            let printable = c == '\u{85}'
-                || ('\u{a0}'..='\u{d7ff}').contains(&c)
-                || ('\u{e000}'..='\u{fffd}').contains(&c);
+            let printable =
+                c == '\u{85}' || ('\u{a0}'..='\u{d7ff}').contains(&c) || ('\u{e000}'..='\u{fffd}').contains(&c);
             special |= !printable || c == '\u{feff}';
         }
         if c == ' ' {
@@ -78,13 +77,8 @@ pub(super) fn analyze(text: &str) -> Analysis {
         }
         preceded = matches!(c, '\0' | ' ' | '\t' | '\r') || is_break(c);
     }
-    let mut a = Analysis {
-        multiline: line_breaks,
-        flow_plain: true,
-        block_plain: true,
-        single_quoted: true,
-        block: true,
-    };
+    let mut a =
+        Analysis { multiline: line_breaks, flow_plain: true, block_plain: true, single_quoted: true, block: true };
     if leading_space || leading_break || trailing_space || trailing_break {
         (a.flow_plain, a.block_plain) = (false, false);
     }
@@ -123,8 +117,8 @@ pub(super) fn choose(text: &str, plain: bool, wanted: Option<char>, flow: bool, 
         return Style::Double;
     }
     if wanted.is_none() && implicit {
-        let fits = !(simple_key && (text.is_empty() || a.multiline))
-            && (if flow { a.flow_plain } else { a.block_plain });
+        let fits =
+            !(simple_key && (text.is_empty() || a.multiline)) && (if flow { a.flow_plain } else { a.block_plain });
         if fits {
             return Style::Plain;
         }

@@ -127,14 +127,22 @@ fn md5_crypt(password: &[u8], salt: &[u8]) -> String {
     let mut digest = outer.finalize();
     for i in 0..1000 {
         let mut round = Md5::new();
-        if i % 2 == 1 { round.update(password) } else { round.update(digest) }
+        if i % 2 == 1 {
+            round.update(password)
+        } else {
+            round.update(digest)
+        }
         if i % 3 != 0 {
             round.update(salt);
         }
         if i % 7 != 0 {
             round.update(password);
         }
-        if i % 2 == 1 { round.update(digest) } else { round.update(password) }
+        if i % 2 == 1 {
+            round.update(digest)
+        } else {
+            round.update(password)
+        }
         digest = round.finalize();
     }
     let mut out = format!("$1${}$", String::from_utf8_lossy(salt));
@@ -147,7 +155,10 @@ fn md5_crypt(password: &[u8], salt: &[u8]) -> String {
 }
 
 fn bcrypt_hash(password: &str, salt: &str, rounds: i64, ident: &str) -> R<String> {
-    let cost = u32::try_from(rounds).ok().filter(|n| (4..=31).contains(n)).ok_or_else(|| fail("rounds must be between 4 and 31"))?;
+    let cost = u32::try_from(rounds)
+        .ok()
+        .filter(|n| (4..=31).contains(n))
+        .ok_or_else(|| fail("rounds must be between 4 and 31"))?;
     let version = match ident.trim_matches('$') {
         "2" | "2a" => bcrypt::Version::TwoA,
         "2y" => bcrypt::Version::TwoY,

@@ -54,8 +54,9 @@ fn hash(c: Call<'_, '_>) -> R {
 fn to_uuid(c: Call<'_, '_>) -> R {
     let bound = c.args.bind(["namespace"])?;
     let namespace = bound.text_or(0, "361E6D51-FAEC-444A-9079-341386DA8E2E");
-    let namespace = uuid::Uuid::parse_str(&namespace)
-        .map_err(|_| fail(format!("Invalid value '{namespace}' for 'namespace': badly formed hexadecimal UUID string")))?;
+    let namespace = uuid::Uuid::parse_str(&namespace).map_err(|_| {
+        fail(format!("Invalid value '{namespace}' for 'namespace': badly formed hexadecimal UUID string"))
+    })?;
     Ok(Val::str(uuid::Uuid::new_v5(&namespace, c.text()?.as_bytes()).to_string()))
 }
 
@@ -67,7 +68,9 @@ fn secret(c: &Call<'_, '_>) -> R<String> {
     match c.args.pos.first().or_else(|| c.args.kw("secret")) {
         Some(Val::Str(s)) => Ok(s.text.to_string()),
         Some(Val::Marker(e)) => Err((**e).clone()),
-        Some(other) => refuse(format!("Secret passed is required to be a string, instead we got: {}", super::class(other))),
+        Some(other) => {
+            refuse(format!("Secret passed is required to be a string, instead we got: {}", super::class(other)))
+        }
         None => refuse("missing 1 required positional argument: 'secret'"),
     }
 }
@@ -98,7 +101,9 @@ fn unvault(c: Call<'_, '_>) -> R {
     let envelope = match &c.input {
         Val::Vault(s) => s.text.to_string(),
         Val::Str(s) => s.text.to_string(),
-        other => return refuse(format!("Vault should be in the form of a string, instead we got: {}", super::class(other))),
+        other => {
+            return refuse(format!("Vault should be in the form of a string, instead we got: {}", super::class(other)));
+        }
     };
     let secret = secret(&c)?;
     if !envelope.starts_with("$ANSIBLE_VAULT;") {

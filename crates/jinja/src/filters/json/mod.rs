@@ -21,10 +21,7 @@ fn from_json(c: Call<'_, '_>) -> R {
     let text = match &c.input {
         Val::Str(_) | Val::Bytes(_) => c.cx.text(&c.input)?,
         other => {
-            return refuse(format!(
-                "the JSON object must be str, bytes or bytearray, not {}",
-                other.type_name()
-            ));
+            return refuse(format!("the JSON object must be str, bytes or bytearray, not {}", other.type_name()));
         }
     };
     read::parse(&text).map_err(fail)
@@ -83,7 +80,5 @@ fn tojson(c: Call<'_, '_>) -> R {
         style.item = ",".to_owned();
     }
     let text = dumps(c.cx, &c.input, &style)?;
-    Ok(Val::str(
-        text.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026").replace('\'', "\\u0027"),
-    ))
+    Ok(Val::str(text.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026").replace('\'', "\\u0027")))
 }

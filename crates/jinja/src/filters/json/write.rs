@@ -94,11 +94,7 @@ fn write(value: &Val, style: &Style, depth: usize, out: &mut String) -> R<()> {
             let entries = d.entries();
             let mut pairs: Vec<(Key, Val)> = entries.iter().map(|(k, v)| (k.clone(), v.clone())).collect();
             if style.sort_keys {
-                let keyed = pairs
-                    .iter()
-                    .enumerate()
-                    .map(|(i, (k, _))| (Val::from(k), Val::from(i)))
-                    .collect();
+                let keyed = pairs.iter().enumerate().map(|(i, (k, _))| (Val::from(k), Val::from(i))).collect();
                 let order = sort_by_key(keyed, false)?;
                 pairs = order.iter().filter_map(|i| pairs.get(i.as_int()? as usize).cloned()).collect();
             }
