@@ -74,7 +74,7 @@ fn enter(birth: &mut Birth<'_>) -> Result<(), Fault> {
     for place in [&root, &staging] {
         fs_err::create_dir_all(place).step("making the machine's mount points")?;
     }
-    mounts::mount("overlay", &root, MountFlags::empty(), &mounts::overlay_options(&launch.root)?)?;
+    mounts::mount_layers(&launch.root, &root)?;
     for place in ["/proc", "/sys", "/dev", "/run", "/tmp"] {
         fs_err::create_dir_all(inside(&root, place)).step(format!("making {place}"))?;
     }

@@ -3,7 +3,8 @@
 //! ```text
 //! RUN_DIR/INSTANCE/          0700
 //!   address                  the private address, kept over stop and start
-//!   spec.json                0600: what the supervisor was told (user data is in it)
+//!   lock                     held by the supervisor and its services from before they exist until they are gone
+//!   spec.json                0600: what the supervisor is told (user data is in it); gone once it is read
 //!   supervisor.pid init.pid  process ids with start time and boot
 //!   volumes.json             data volumes that are attached now, with their loop devices
 //!   control.sock             volumes and metadata of the running machine
@@ -36,6 +37,11 @@ impl RunFiles {
     /// See the module's table.
     pub fn address(&self) -> PathBuf {
         self.dir.join("address")
+    }
+
+    /// See the module's table.
+    pub fn lock(&self) -> PathBuf {
+        self.dir.join("lock")
     }
 
     /// See the module's table.

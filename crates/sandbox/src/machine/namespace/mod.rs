@@ -19,6 +19,7 @@ pub mod supervisor;
 pub mod sys;
 pub mod sysview;
 
+use std::fs::File;
 use std::net::Ipv4Addr;
 use std::os::fd::AsRawFd;
 use std::path::PathBuf;
@@ -26,6 +27,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use rustix::fs::FlockOperation;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
 
@@ -125,26 +127,34 @@ impl Namespace {
         RunFiles::new(&self.run_dir, instance_id)
     }
 
-    /// Ends a machine hard and clears everything but its address and its console.
-    async fn kill(&self, instance_id: &str) -> Result<(), MachineError> {
+    /// Ends a machine hard and clears everything but its address and its console. Returns the machine's lock, held.
+    async fn kill(&self, instance_id: &str) -> Result<File, MachineError> {
         let files = self.files(instance_id);
         let failed = failed("ending", instance_id);
+        files.create().map_err(&failed)?;
+        let lock = File::options().create(true).truncate(false).write(true).open(files.lock()).map_err(&failed)?;
         let attached: Vec<loopdev::Attached> =
             fs_err::read(files.volumes()).ok().and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default();
-        for path in [files.init_pid(), files.supervisor_pid()] {
-            let Some(process) = ProcessId::read(&path) else { continue };
-            process.signal(libc::SIGKILL).map_err(&failed)?;
-            if !process.ended_within(VANISH).await {
-                return Err(failed(std::io::Error::other(format!("process {} does not end", process.pid))));
-            }
-        }
-        // The supervisor's other children end with it, by the kernel's hand, and the mounts and loop devices with them.
-        let deadline = tokio::time::Instant::now() + VANISH;
-        let device_is_bound =
+        let is_bound =
             |attached: &loopdev::Attached| loopdev::bound_to(&attached.volume.file).contains(&attached.number);
-        while attached.iter().any(device_is_bound) || network_exists(instance_id) {
+        // The supervisor's other children end with it, by the kernel's hand, and the mounts, loop devices and networks
+        // with them. One that was only just started may not have said its pid yet, but it has the lock.
+        let deadline = tokio::time::Instant::now() + VANISH;
+        loop {
+            for path in [files.init_pid(), files.supervisor_pid()] {
+                if let Some(process) = ProcessId::read(&path) {
+                    process.signal(libc::SIGKILL).map_err(&failed)?;
+                }
+            }
+            let locked = rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok();
+            let ended = ProcessId::read(&files.init_pid()).is_none_or(|init| !init.alive());
+            if locked && ended && !attached.iter().any(is_bound) && !network_exists(instance_id) {
+                break;
+            }
             if tokio::time::Instant::now() >= deadline {
-                return Err(failed(std::io::Error::other("its loop devices or its network stay in use")));
+                let what =
+                    if locked { "its loop devices or its network stay in use" } else { "its processes do not end" };
+                return Err(failed(std::io::Error::other(what)));
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
@@ -158,7 +168,7 @@ impl Namespace {
                 _ => {}
             }
         }
-        Ok(())
+        Ok(lock)
     }
 
     /// Sends an order to the running machine's services.
@@ -194,7 +204,7 @@ impl MachineKind for Namespace {
         let id = launch.instance_id.as_str();
         let failed = failed("starting", id);
         let files = self.files(id);
-        self.kill(id).await?;
+        let lock = self.kill(id).await?;
         let address = self.reserve_address(id).await?;
         let mut launch = launch.clone();
         // Another state directory may have got this machine's address while it was stopped.
@@ -211,11 +221,14 @@ impl MachineKind for Namespace {
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_else(|| "/usr/sbin:/usr/bin:/sbin:/bin".into()))
             .current_dir("/")
-            .stdin(Stdio::null())
+            // The lock goes along as standard input: it is held as long as the supervisor or its services are.
+            .stdin(lock)
             .stdout(Stdio::piped())
             .stderr(log.into_parts().0);
         sys::detach_from_us(command.as_std_mut());
         let mut supervisor = command.spawn().map_err(&failed)?;
+        // This process's own hold of the lock ends with the command.
+        drop(command);
         let mut line = String::new();
         if let Some(output) = supervisor.stdout.take() {
             BufReader::new(output).read_line(&mut line).await.map_err(&failed)?;
@@ -243,7 +256,11 @@ impl MachineKind for Namespace {
                 supervisor.ended_within(VANISH).await;
             }
         }
-        self.kill(instance_id).await
+        // A machine that never ran has no directory, and is not to get one here.
+        if files.dir.exists() {
+            self.kill(instance_id).await?;
+        }
+        Ok(())
     }
 
     async fn status(&self, instance_id: &str) -> Status {
@@ -277,7 +294,7 @@ impl MachineKind for Namespace {
         if !files.dir.exists() {
             return Ok(());
         }
-        self.kill(instance_id).await?;
+        let _lock = self.kill(instance_id).await?;
         let failed = failed("destroying", instance_id);
         let cleared = files.clone();
         tokio::task::spawn_blocking(move || {

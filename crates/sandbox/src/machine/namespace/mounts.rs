@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use rustix::mount::{MountFlags, MountPropagationFlags, UnmountFlags};
 
 use super::fault::{Fault, Step};
+use crate::machine::RootDisk;
 
 /// Mounts a new file system.
 pub fn mount(kind: &str, target: &Path, flags: MountFlags, options: &str) -> Result<(), Fault> {
@@ -55,8 +56,23 @@ pub fn enter_root(new_root: &Path) -> Result<(), Fault> {
     rustix::process::chdir("/").step("entering the machine's root")
 }
 
+/// Mounts a root disk.
+pub fn mount_layers(disk: &RootDisk, target: &Path) -> Result<(), Fault> {
+    /// overlayfs cannot lie on itself: OVERLAYFS_SUPER_MAGIC of linux/magic.h.
+    const OVERLAY: u64 = 0x794c_7630;
+    let kind = rustix::fs::statfs(&disk.upper).step(format!("looking at {}", disk.upper.display()))?.f_type;
+    if u64::try_from(kind).is_ok_and(|kind| kind == OVERLAY) {
+        return Err(Fault::new(format!(
+            "{} is on an overlay file system (as in a container), which cannot hold a machine's root: use a sandbox \
+             directory on a disk (--sandbox-dir)",
+            disk.upper.display()
+        )));
+    }
+    mount("overlay", target, MountFlags::empty(), &overlay_options(disk)?)
+}
+
 /// overlayfs' options for a root disk; commas, colons and backslashes in paths are escaped the way it wants them.
-pub fn overlay_options(root: &crate::machine::RootDisk) -> Result<String, Fault> {
+fn overlay_options(root: &RootDisk) -> Result<String, Fault> {
     let lower: Vec<String> = root.lower.iter().map(|path| escape(path, true)).collect::<Result<_, _>>()?;
     let options = format!(
         "lowerdir={},upperdir={},workdir={}",
@@ -97,7 +113,6 @@ pub fn inside(root: &Path, path: &str) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::machine::RootDisk;
 
     #[test]
     fn overlay_options_escape_what_separates() {

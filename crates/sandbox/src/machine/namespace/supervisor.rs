@@ -63,6 +63,8 @@ fn supervise(spec_path: &Path) -> Result<(), Fault> {
     let files = RunFiles { dir: spec.dir.clone() };
     let id = ProcessId::of(std::process::id()).step("identifying the supervisor")?;
     id.write(&files.supervisor_pid()).step("writing supervisor.pid")?;
+    // It may hold private keys (user data), and is not needed again.
+    remove_if_there(spec_path).step("removing the machine's specification")?;
     let links = Links::of_machine(spec.launch.address)
         .ok_or_else(|| Fault::new(format!("{} is no machine's address", spec.launch.address)))?;
 
