@@ -1,7 +1,7 @@
 //! What an endpoint is made of, and how a request runs: region set up, dry run, transaction, notice to the workers.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use tokio::sync::Notify;
 
@@ -55,6 +55,8 @@ pub struct Core {
     pub faults: Faults,
     /// What was called.
     pub calls: Calls,
+    /// The users whose connections are accepted.
+    pub users: RwLock<BTreeSet<u32>>,
     /// Rung when there may be work.
     pub work: Notify,
 }
@@ -144,6 +146,11 @@ impl Core {
     ) -> Result<T> {
         let core = self.clone();
         blocking(move || core.store.write(|state| Ok::<T, ApiError>(f(state)))?).await
+    }
+
+    /// Whether connections of this user are accepted.
+    pub fn admits(&self, user: Option<u32>) -> bool {
+        user.is_some_and(|u| self.users.read().unwrap_or_else(PoisonError::into_inner).contains(&u))
     }
 
     /// Makes a region that is used for the first time.

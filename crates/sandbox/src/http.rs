@@ -1,7 +1,8 @@
 //! The HTTP side: the Query protocol on `/`, and the sandbox's own paths below `/_sandbox/`.
 //!
-//! The signature of a request is read for its access key, region and service and is not verified: whoever reaches the
-//! endpoint may use it. It listens on loopback only, and refuses what a browser would send on behalf of a web page.
+//! The signature of a request is read for its region and service and is not verified. What protects the endpoint is that it
+//! listens on loopback only, admits the connections of the user who serves it, and refuses what a browser would send on
+//! behalf of a web page.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -31,8 +32,15 @@ pub struct Dropped;
 
 type Answer = std::result::Result<Response<Full<Bytes>>, Dropped>;
 
-/// Answers one request.
-pub async fn answer(core: Arc<Core>, request: Request<Incoming>) -> Answer {
+/// Answers one request of this user.
+pub async fn answer(core: Arc<Core>, user: Option<u32>, request: Request<Incoming>) -> Answer {
+    if !core.admits(user) {
+        let who = user.map_or_else(|| "an unknown user".to_owned(), |u| format!("user {u}"));
+        return Ok(plain(
+            StatusCode::FORBIDDEN,
+            format!("this sandbox is not for {who}: serve it as that user, or through that user's sudo\n"),
+        ));
+    }
     if let Some(refusal) = from_a_browser(request.headers()) {
         return Ok(plain(StatusCode::FORBIDDEN, refusal));
     }

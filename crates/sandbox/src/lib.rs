@@ -21,6 +21,7 @@ pub mod image;
 mod keys;
 mod latency;
 pub mod machine;
+mod peer;
 mod sandbox;
 pub mod state;
 mod types;

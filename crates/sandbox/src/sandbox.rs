@@ -1,8 +1,9 @@
 //! Opening a sandbox directory and serving it.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use hyper::service::service_fn;
@@ -20,7 +21,7 @@ use crate::latency::Latencies;
 use crate::machine::{MachineError, MachineKind, Namespace, Supervisor};
 use crate::state::{State, Store, StoreError, Time};
 use crate::wire::ApiError;
-use crate::{http, worker};
+use crate::{http, peer, worker};
 
 /// How long a shut-down endpoint may take to finish work that is under way.
 const DRAIN: Duration = Duration::from_secs(120);
@@ -113,6 +114,7 @@ impl Sandbox {
             latencies,
             faults: Faults::default(),
             calls: Calls::default(),
+            users: RwLock::new(BTreeSet::from([rustix::process::geteuid().as_raw()])),
             work: Notify::new(),
         };
         let regions: Vec<String> = core.store.read()?.regions.keys().cloned().collect();
@@ -137,6 +139,12 @@ impl Sandbox {
     /// The state as it is now.
     pub fn state(&self) -> Result<Arc<State>, SandboxError> {
         Ok(self.core.store.read()?)
+    }
+
+    /// Lets a further user of this host use the endpoint: the one behind `sudo`, for one. Whoever may use it can run
+    /// things as root in machines, which share the host's kernel.
+    pub fn admit_user(&self, user: u32) {
+        self.core.users.write().unwrap_or_else(PoisonError::into_inner).insert(user);
     }
 
     /// Replaces the faults.
@@ -202,9 +210,9 @@ impl Endpoint {
 
 async fn accept(core: Arc<Core>, listener: TcpListener, mut stopped: watch::Receiver<bool>) {
     loop {
-        let stream = tokio::select! {
+        let (stream, peer) = tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => stream,
+                Ok(accepted) => accepted,
                 Err(e) => {
                     // Out of file descriptors, or the peer is gone already: neither is a reason to end.
                     tracing::warn!("a connection could not be accepted: {e}");
@@ -215,10 +223,11 @@ async fn accept(core: Arc<Core>, listener: TcpListener, mut stopped: watch::Rece
             _ = stopped.changed() => return,
         };
         let _ = stream.set_nodelay(true);
+        let user = stream.local_addr().ok().and_then(|local| peer::user(peer, local));
         let core = core.clone();
         let mut stopped = stopped.clone();
         tokio::spawn(async move {
-            let service = service_fn(move |request| http::answer(core.clone(), request));
+            let service = service_fn(move |request| http::answer(core.clone(), user, request));
             let connection = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
             let mut connection = std::pin::pin!(connection);
             let ended = tokio::select! {

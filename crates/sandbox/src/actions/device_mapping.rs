@@ -1,7 +1,8 @@
 //! `BlockDeviceMapping.N`: reading it, its rules, and laying it over the mappings of an image
 //! (EC2 user guide, "Block device mappings"; EBS user guide for sizes and rates).
 
-use crate::state::{ACCOUNT, ImageMapping, MappedTo, Region, SnapshotState, VolumeSpec};
+use super::snapshots::visible;
+use crate::state::{ACCOUNT, ImageMapping, Kind, MappedTo, Region, SnapshotState, VolumeSpec};
 use crate::wire::{ApiError, Params, Result};
 
 /// One mapping as it was sent.
@@ -167,7 +168,11 @@ pub fn check_device(device: &str) -> Result<()> {
 pub fn volume_spec(region: &Region, ebs: &RequestedEbs, base: Option<&VolumeSpec>) -> Result<VolumeSpec> {
     let snapshot = match &ebs.snapshot_id {
         Some(id) => {
-            let snapshot = region.snapshot(id)?;
+            let snapshot = region
+                .snapshot(id)
+                .ok()
+                .filter(|s| visible(s))
+                .ok_or_else(|| Kind::Snapshot.check(id).err().unwrap_or_else(|| Kind::Snapshot.not_found(id)))?;
             if snapshot.state != SnapshotState::Completed {
                 return Err(ApiError::new(
                     "IncorrectState",

@@ -155,6 +155,10 @@ fn modify(c: &Context<'_>, state: &mut State) -> Result<Xml> {
                 volume.delete_on_termination = delete;
             }
         }
+        Change::Type(name) => {
+            apply(region.instance_mut(&id)?, Change::Type(name))?;
+            super::instance_launch::rename_devices(region, &id)?;
+        }
         other => apply(region.instance_mut(&id)?, other)?,
     }
     Ok(done())

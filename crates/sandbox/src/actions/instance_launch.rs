@@ -116,13 +116,7 @@ fn fits(image: &Image, kind: &InstanceType, r: &LaunchRequest) -> Result<()> {
             ),
         ));
     }
-    if kind.hypervisor == Hypervisor::Nitro && !image.ena_support {
-        return Err(ApiError::combination(format!(
-            "Enhanced networking with the Elastic Network Adapter (ENA) is required for the '{}' instance type. Ensure that \
-             you are using an AMI that is enabled for ENA.",
-            kind.name
-        )));
-    }
+    check_ena(kind, image.ena_support)?;
     if image.boot_mode.as_deref() == Some("uefi") && kind.hypervisor == Hypervisor::Xen {
         return Err(ApiError::combination(format!(
             "The boot mode 'uefi' of the AMI is not supported by the instance type {}.",
@@ -291,6 +285,34 @@ fn volumes(
         };
         region.volumes.insert(id.clone(), volume);
         r.tags.apply(region, Kind::Volume, &id);
+    }
+    Ok(())
+}
+
+/// Names an instance's volumes anew after its type has changed: the hypervisor decides their names.
+pub(super) fn rename_devices(region: &mut Region, id: &str) -> Result<()> {
+    let instance = region.instance(id)?.clone();
+    let Some(kind) = instance_type(&instance.instance_type) else { return Ok(()) };
+    let volumes: Vec<String> = region.volumes_of(id).map(|v| v.id.clone()).collect();
+    let mut taken = Vec::new();
+    for volume in volumes {
+        if let Some(a) = region.volume_mut(&volume)?.attachment.as_mut() {
+            let is_root = same_device(&a.device, &instance.root_device_name);
+            a.guest_device = guest_device(kind.hypervisor, &a.device, is_root, &taken);
+            taken.push(a.guest_device.clone());
+        }
+    }
+    Ok(())
+}
+
+/// Refuses a type that needs enhanced networking for an instance that lacks it.
+pub(super) fn check_ena(kind: &InstanceType, ena_support: bool) -> Result<()> {
+    if kind.hypervisor == Hypervisor::Nitro && !ena_support {
+        return Err(ApiError::combination(format!(
+            "Enhanced networking with the Elastic Network Adapter (ENA) is required for the '{}' instance type. Ensure that \
+             you are using an AMI that is enabled for ENA.",
+            kind.name
+        )));
     }
     Ok(())
 }

@@ -1,8 +1,10 @@
 //! StartInstances, StopInstances, RebootInstances, TerminateInstances: they set the state that the work follows from.
 
 use super::instance_describe::state as write_state;
+use super::instance_launch::check_ena;
 use super::{Action, Context, Entry, done};
 use crate::state::{Instance, InstanceState, State, StateReason, Time};
+use crate::types::instance_type;
 use crate::wire::{ApiError, Result, Xml};
 
 pub(super) const ACTIONS: &[Entry] = &[
@@ -55,6 +57,9 @@ fn start(c: &Context<'_>, state: &mut State) -> Result<Xml> {
     let now = c.now();
     change(c, state, |i| match i.state {
         InstanceState::Stopped => {
+            if let Some(kind) = instance_type(&i.instance_type) {
+                check_ena(kind, i.ena_support)?;
+            }
             i.state = InstanceState::Pending;
             i.transition_reason = String::new();
             i.state_reason = None;

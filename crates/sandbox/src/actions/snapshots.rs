@@ -188,7 +188,8 @@ fn copy(c: &Context<'_>, state: &mut State) -> Result<Xml> {
     Ok(x)
 }
 
-fn visible(s: &Snapshot) -> bool {
+/// Whether the account may see a snapshot and make volumes of it.
+pub(super) fn visible(s: &Snapshot) -> bool {
     !s.deleted && (s.owner_id == ACCOUNT || s.public || s.users.contains(ACCOUNT))
 }
 

@@ -35,6 +35,8 @@ impl Disks {
         let disks = Self { volumes: dir.join("volumes"), layers: dir.join("layers"), blobs: dir.join("blobs") };
         for dir in [&disks.volumes, &disks.layers, &disks.blobs] {
             fs::create_dir_all(dir)?;
+            // Machines' trees hold their secrets, and set-user-id programs that no one has updated.
+            fs::set_permissions(dir, std::fs::Permissions::from_mode(0o700))?;
         }
         Ok(disks)
     }

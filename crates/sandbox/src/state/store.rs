@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use fs_err as fs;
+use fs_err::os::unix::fs::OpenOptionsExt as _;
 use rustix::fs::{FlockOperation, flock};
 
 use super::{SCHEMA, State};
@@ -118,13 +119,14 @@ impl Store {
         Ok(())
     }
 
+    /// Only the holder of the lock is here, so the new file's name can be a fixed one.
     fn save(&self, state: &State) -> Result<(), StoreError> {
-        let dir = self.path.parent().unwrap_or(Path::new("."));
-        let mut file = tempfile::Builder::new().prefix(".state-").tempfile_in(dir)?;
-        let bytes = serde_json::to_vec(state).map_err(std::io::Error::from)?;
-        file.write_all(&bytes)?;
-        file.as_file().sync_data()?;
-        file.persist(&self.path).map_err(|e| e.error)?;
+        let new = self.path.with_extension("json.new");
+        // User data is in it.
+        let mut file = fs::OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&new)?;
+        file.write_all(&serde_json::to_vec(state).map_err(std::io::Error::from)?)?;
+        file.sync_data()?;
+        fs::rename(&new, &self.path)?;
         Ok(())
     }
 }

@@ -240,3 +240,37 @@ async fn requests_without_a_signature_and_other_services_are_refused() {
     assert_eq!(w.send(post("/bucket/key").body(body()).unwrap()).await.unwrap().status, 404);
     assert!(w.sandbox.serve("0.0.0.0:0".parse().unwrap()).await.is_err(), "loopback only");
 }
+
+#[tokio::test]
+async fn other_users_of_the_host_are_refused() {
+    use std::os::unix::process::CommandExt as _;
+    let w = World::new().await;
+    let port = w.endpoint.address.port();
+    let ask = format!(
+        "exec 3<>/dev/tcp/127.0.0.1/{port}; printf 'GET /_sandbox/calls HTTP/1.0\\r\\nHost: localhost\\r\\n\\r\\n' >&3; head -1 <&3"
+    );
+    let status = |user: Option<u32>| {
+        let ask = ask.clone();
+        async move {
+            let answer = tokio::task::spawn_blocking(move || {
+                let mut bash = std::process::Command::new("bash");
+                bash.arg("-c").arg(ask);
+                if let Some(user) = user {
+                    bash.uid(user).gid(user);
+                }
+                bash.output()
+            });
+            answer.await.unwrap().map(|o| String::from_utf8_lossy(&o.stdout).trim().to_owned())
+        }
+    };
+    assert_eq!(status(None).await.unwrap(), "HTTP/1.0 200 OK");
+    match status(Some(65534)).await {
+        // Only root can be someone else; for others there is nothing to try.
+        Err(e) => assert_eq!(e.kind(), std::io::ErrorKind::PermissionDenied),
+        Ok(answer) => {
+            assert_eq!(answer, "HTTP/1.0 403 Forbidden");
+            w.sandbox.admit_user(65534);
+            assert_eq!(status(Some(65534)).await.unwrap(), "HTTP/1.0 200 OK");
+        }
+    }
+}
