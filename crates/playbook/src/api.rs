@@ -109,7 +109,8 @@ impl Playbook {
         });
         let lookups: Arc<dyn Lookups> = Arc::clone(&plugins) as Arc<dyn Lookups>;
         let templar = Templar::new(lookups, Arc::new(Controller::new(Arc::clone(&settings), Arc::clone(&warn))));
-        let limit = settings.limit.as_deref().map(|l| crate::inventory::limit_patterns(l, &settings.cwd)).transpose()?;
+        let limit =
+            settings.limit.as_deref().map(|l| crate::inventory::limit_patterns(l, &settings.cwd)).transpose()?;
         let ids = Arc::new(Ids::default());
         let mut out = Diagnostics::new();
         let mut missing = Vec::new();
@@ -170,15 +171,13 @@ pub async fn run(loaded: Loaded, session: Session) -> Outcome {
     let callback = Arc::clone(&session.callback);
     let sink: WarnSink = Box::new(move |text| callback.event(&Event::Warning(text.to_owned())));
     *loaded.warn.lock().unwrap_or_else(PoisonError::into_inner) = Some(sink);
-    let engine = Arc::new(Engine::new(loaded.settings, loaded.inventory, loaded.templar, loaded.ids, loaded.limit, session));
+    let engine =
+        Arc::new(Engine::new(loaded.settings, loaded.inventory, loaded.templar, loaded.ids, loaded.limit, session));
     let exit_code = crate::exec::run::run(&engine, &loaded.playbooks).await;
     engine.connections.close().await;
     // The sink holds the callback; nothing may be warned of after the end.
     *loaded.warn.lock().unwrap_or_else(PoisonError::into_inner) = None;
     let error = lock(&engine.fatal).clone();
-    if let Some(message) = &error {
-        engine.emit(Event::Error(message.clone()));
-    }
     let stats = lock(&engine.stats).clone();
     Outcome { stats, exit_code, error }
 }

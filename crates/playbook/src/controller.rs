@@ -57,7 +57,9 @@ impl Host for Controller {
     fn vault(&self, plain: &[u8], secret: &str, options: &BTreeMap<String, Value>) -> Result<String, String> {
         let label = options.get("vault_id").map(crate::text::of);
         let salt = options.get("salt").map(crate::text::of);
-        crate::vault::encrypt(plain, secret, label.as_deref(), salt.as_deref().map(str::as_bytes), |b| self.local.random(b))
+        crate::vault::encrypt(plain, secret, label.as_deref(), salt.as_deref().map(str::as_bytes), |b| {
+            self.local.random(b)
+        })
     }
     fn unvault(&self, envelope: &str, secret: &str, _: Option<&str>) -> Result<String, String> {
         crate::vault::decrypt_with(envelope, secret)

@@ -24,7 +24,7 @@ mod vault;
 mod yaml;
 
 pub use api::{Loaded, NoPrompts, Outcome, Playbook, Prompt, Prompter, Session, run};
-pub use lookup::UrlClient;
 pub use exec::stats::{HostStats, Stats};
 pub use inventory::Inventory;
+pub use lookup::UrlClient;
 pub use settings::Settings;

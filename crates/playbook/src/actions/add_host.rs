@@ -33,7 +33,12 @@ pub fn run(call: &Call<'_>) -> Result<Res, Problem> {
     if let Some(port) = port {
         vars.insert("ansible_ssh_port".into(), Value::Int(port));
     }
-    let changed = differs(&call.run.engine.inventory.read().unwrap_or_else(std::sync::PoisonError::into_inner), &host, &list, &vars);
+    let changed = differs(
+        &call.run.engine.inventory.read().unwrap_or_else(std::sync::PoisonError::into_inner),
+        &host,
+        &list,
+        &vars,
+    );
     let mut info = Map::new();
     info.insert("host_name".into(), Value::str(host));
     info.insert("groups".into(), Value::list(list.into_iter().map(Value::str).collect()));

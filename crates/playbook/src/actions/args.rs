@@ -39,7 +39,8 @@ pub fn check(spec: &'static Module, args: &Map, call: &Call<'_>) -> Result<Json<
         return Ok(out);
     }
     let first = problems.remove(0);
-    let mut failure = Failure::new(first).field("_action", true).field("_ansible_module_failed", true).field("changed", false);
+    let mut failure =
+        Failure::new(first).field("_action", true).field("_ansible_module_failed", true).field("changed", false);
     failure.causes[0] = Cause { message: failure.causes[0].message.clone(), span: None, help: problems };
     let _ = call;
     Err(Problem::Failed(failure))
@@ -47,7 +48,9 @@ pub fn check(spec: &'static Module, args: &Map, call: &Call<'_>) -> Result<Json<
 
 fn unknown(options: &[&'static Opt], args: &Map, free_form: bool) -> Vec<String> {
     let known = |key: &str| {
-        options.iter().any(|o| o.name == key || o.aliases.contains(&key)) || free_form && key == "_raw_params" || key.starts_with("_ansible")
+        options.iter().any(|o| o.name == key || o.aliases.contains(&key))
+            || free_form && key == "_raw_params"
+            || key.starts_with("_ansible")
     };
     let mut names: Vec<String> = args.keys().map(ToString::to_string).filter(|k| !known(k)).collect();
     names.sort();
@@ -109,7 +112,8 @@ fn choices(option: &Opt, value: &JsonValue, path: &str, problems: &mut Vec<Strin
             other => other.to_string(),
         };
         if !option.choices.contains(&text.as_str()) {
-            let place = if path.is_empty() { String::new() } else { format!(" found in {}", path.trim_end_matches('.')) };
+            let place =
+                if path.is_empty() { String::new() } else { format!(" found in {}", path.trim_end_matches('.')) };
             let any = if matches!(value, JsonValue::Array(_)) { "one or more of" } else { "one of" };
             problems.push(format!(
                 "value of {} must be {any}: {}, got: {text}{place}",
@@ -121,7 +125,13 @@ fn choices(option: &Opt, value: &JsonValue, path: &str, problems: &mut Vec<Strin
 }
 
 /// A value as its type; text that looks like the type counts.
-fn convert(option: &'static Opt, name: &str, value: &Value, path: &str, problems: &mut Vec<String>) -> Result<JsonValue, String> {
+fn convert(
+    option: &'static Opt,
+    name: &str,
+    value: &Value,
+    path: &str,
+    problems: &mut Vec<String>,
+) -> Result<JsonValue, String> {
     let wrong = |to: &str, why: &str| {
         format!("argument '{name}' is of type {} and we were unable to convert to {to}: {why}", class(value))
     };
@@ -142,18 +152,20 @@ fn convert(option: &'static Opt, name: &str, value: &Value, path: &str, problems
                 Ok(JsonValue::String(text))
             }
         },
-        Type::Bool => boolean(value).map(JsonValue::Bool).ok_or_else(|| {
-            wrong("bool", &format!("The value {} is not a valid boolean.", crate::text::repr(value)))
-        }),
-        Type::Int => match value {
-            Value::Int(i) => Ok(JsonValue::from(*i)),
-            Value::Bool(b) => Ok(JsonValue::from(i64::from(*b))),
-            Value::Float(f) if f.fract() == 0.0 => Ok(JsonValue::from(*f as i64)),
-            Value::Str(s) => s.text.trim().parse::<i64>().map(JsonValue::from).map_err(|_| {
-                wrong("int", &format!("\"{} cannot be converted to an int\"", crate::text::repr(value)))
-            }),
-            _ => Err(wrong("int", &format!("\"{} cannot be converted to an int\"", crate::text::repr(value)))),
-        },
+        Type::Bool => boolean(value)
+            .map(JsonValue::Bool)
+            .ok_or_else(|| wrong("bool", &format!("The value {} is not a valid boolean.", crate::text::repr(value)))),
+        Type::Int => {
+            match value {
+                Value::Int(i) => Ok(JsonValue::from(*i)),
+                Value::Bool(b) => Ok(JsonValue::from(i64::from(*b))),
+                Value::Float(f) if f.fract() == 0.0 => Ok(JsonValue::from(*f as i64)),
+                Value::Str(s) => s.text.trim().parse::<i64>().map(JsonValue::from).map_err(|_| {
+                    wrong("int", &format!("\"{} cannot be converted to an int\"", crate::text::repr(value)))
+                }),
+                _ => Err(wrong("int", &format!("\"{} cannot be converted to an int\"", crate::text::repr(value)))),
+            }
+        }
         Type::Float => crate::exec::connection::number(value)
             .map(JsonValue::from)
             .ok_or_else(|| wrong("float", &format!("{} cannot be converted to a float", crate::text::repr(value)))),
@@ -214,13 +226,21 @@ fn element(kind: Type, option: &'static Opt, name: &str, value: &Value) -> Resul
             Value::Str(s) => s.text.trim().parse::<i64>().map(JsonValue::from).or_else(|_| refuse("an int")),
             _ => refuse("an int"),
         },
-        Type::Float => crate::exec::connection::number(value).map_or_else(|| refuse("a float"), |f| Ok(JsonValue::from(f))),
+        Type::Float => {
+            crate::exec::connection::number(value).map_or_else(|| refuse("a float"), |f| Ok(JsonValue::from(f)))
+        }
         Type::Bool => boolean(value).map_or_else(|| refuse("a bool"), |b| Ok(JsonValue::Bool(b))),
         _ => Ok(value.to_json()),
     }
 }
 
-fn dict(option: &'static Opt, name: &str, value: &Value, path: &str, problems: &mut Vec<String>) -> Result<JsonValue, String> {
+fn dict(
+    option: &'static Opt,
+    name: &str,
+    value: &Value,
+    path: &str,
+    problems: &mut Vec<String>,
+) -> Result<JsonValue, String> {
     let map = match value {
         Value::Map(map) => map.as_ref().clone(),
         Value::Str(s) => parse_dict(&s.text).ok_or_else(|| {
@@ -305,13 +325,15 @@ fn relations(spec: &Module, given: &Json<String, JsonValue>, problems: &mut Vec<
     }
     for (option, value, needed) in spec.required_if {
         let default = spec.options.iter().find(|o| o.name == *option).and_then(|o| o.default);
-        let actual = given.get(*option).map(|v| v.as_str().map_or_else(|| v.to_string(), str::to_owned)).or_else(|| {
-            default.map(|d| d.trim_matches('"').to_owned())
-        });
+        let actual = given
+            .get(*option)
+            .map(|v| v.as_str().map_or_else(|| v.to_string(), str::to_owned))
+            .or_else(|| default.map(|d| d.trim_matches('"').to_owned()));
         if actual.as_deref() == Some(*value) {
             let missing: Vec<&str> = needed.iter().filter(|n| !has(n)).copied().collect();
             if !missing.is_empty() {
-                problems.push(format!("{option} is {value} but all of the following are missing: {}", missing.join(", ")));
+                problems
+                    .push(format!("{option} is {value} but all of the following are missing: {}", missing.join(", ")));
             }
         }
     }

@@ -23,9 +23,7 @@ pub fn run(call: &Call<'_>) -> Result<Res, Problem> {
     let all = match that {
         Value::Str(text) if templar.is_template(text) && text.text.trim().starts_with("{{") => {
             match templar.template(that, &call.vars).map_err(|e| Problem::Failed(e.into()))? {
-                list @ Value::List(_) => {
-                    items(&list).into_iter().map(as_template).collect()
-                }
+                list @ Value::List(_) => items(&list).into_iter().map(as_template).collect(),
                 _ => vec![that.clone()],
             }
         }
@@ -34,7 +32,7 @@ pub fn run(call: &Call<'_>) -> Result<Res, Problem> {
     for condition in all {
         let (holds, warning) = templar.condition(&condition, &call.vars).map_err(|e| {
             let span = e.span.clone().or_else(|| condition.span().cloned());
-            let text = format!("Error while evaluating conditional: {}", e.message);
+            let text = crate::exec::result::condition_message(&e.message);
             Problem::Failed(Failure::new(text).at(span.as_ref()).because("Action failed", None))
         })?;
         if let Some(warning) = warning {

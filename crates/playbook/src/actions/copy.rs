@@ -41,7 +41,12 @@ pub async fn run(call: &Call<'_>) -> Result<Res, Problem> {
         if content.is_some() && src.is_none() {
             return Err(refuse("src is required when remote_src is set"));
         }
-        return call.remote(imgbuild_proto::spec::module("copy").ok_or_else(|| refuse("copy is not available"))?, call.args.clone()).await;
+        return call
+            .remote(
+                imgbuild_proto::spec::module("copy").ok_or_else(|| refuse("copy is not available"))?,
+                call.args.clone(),
+            )
+            .await;
     }
     let mut args = call.args.clone();
     args.shift_remove(&Key::from("remote_src"));
@@ -57,7 +62,8 @@ pub async fn run(call: &Call<'_>) -> Result<Res, Problem> {
             let text = match content {
                 Value::Map(_) | Value::List(_) => crate::callback::json(content),
                 Value::Bytes(bytes) => {
-                    return send(call, args, Source::Text { name: String::new(), bytes: bytes.to_vec(), path: None }).await;
+                    return send(call, args, Source::Text { name: String::new(), bytes: bytes.to_vec(), path: None })
+                        .await;
                 }
                 other => crate::text::of(other),
             };
@@ -77,7 +83,8 @@ pub async fn run(call: &Call<'_>) -> Result<Res, Problem> {
 /// Sends one file. `args` are those of the module `copy`.
 pub async fn send(call: &Call<'_>, mut args: Map, source: Source) -> Result<Res, Problem> {
     args.shift_remove(&Key::from("directory_mode"));
-    let decrypt = args.shift_remove(&Key::from("decrypt")).as_ref().and_then(crate::exec::connection::boolean).unwrap_or(true);
+    let decrypt =
+        args.shift_remove(&Key::from("decrypt")).as_ref().and_then(crate::exec::connection::boolean).unwrap_or(true);
     args.shift_remove(&Key::from("local_follow"));
     let (name, content, sum, size, mode) = match source {
         Source::Text { name, bytes, path } => {
@@ -126,7 +133,8 @@ pub async fn send(call: &Call<'_>, mut args: Map, source: Source) -> Result<Res,
     // A difference can only be shown of a content that is there.
     let at_once = size <= SMALL || call.check && call.diff;
     let first = call.module("copy", args.clone(), at_once.then(|| content.clone())).await?;
-    let mut res = if flag(&first, "needs_content") && !at_once { call.module("copy", args, Some(content)).await? } else { first };
+    let mut res =
+        if flag(&first, "needs_content") && !at_once { call.module("copy", args, Some(content)).await? } else { first };
     res.shift_remove(&Key::from("needs_content"));
     if crate::exec::result::get(&res, "checksum").is_none() && !flag(&res, "failed") {
         set(&mut res, "checksum", sum);

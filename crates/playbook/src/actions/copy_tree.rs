@@ -9,16 +9,13 @@ use std::path::{Path, PathBuf};
 /// Copies a folder; with a trailing slash what is in it, else the folder itself.
 pub async fn run(call: &Call<'_>, args: Map, root: &Path, contents_only: bool) -> Result<Res, Problem> {
     let dest = call.text("dest").unwrap_or_default();
-    let prefix = if contents_only {
-        PathBuf::new()
-    } else {
-        PathBuf::from(root.file_name().unwrap_or_default())
-    };
+    let prefix = if contents_only { PathBuf::new() } else { PathBuf::from(root.file_name().unwrap_or_default()) };
     let follow = call.bool("local_follow", true)?;
     let (mut dirs, mut files, mut links) = (Vec::new(), Vec::new(), Vec::new());
     walk(root, &prefix, follow, &mut dirs, &mut files, &mut links, 0)?;
     let mut changed = false;
-    let base = |rest: &Path| format!("{}/{}", dest.trim_end_matches('/'), rest.display()).trim_end_matches('/').to_owned();
+    let base =
+        |rest: &Path| format!("{}/{}", dest.trim_end_matches('/'), rest.display()).trim_end_matches('/').to_owned();
     let directory_mode = args.get(&Key::from("directory_mode")).cloned();
     let mut ownership = Map::new();
     for key in ["owner", "group", "seuser", "serole", "setype", "selevel", "attributes", "attr"] {

@@ -12,7 +12,8 @@ pub async fn run(call: &Call<'_>) -> Result<Res, Problem> {
     if call.action.name == "gather_facts" && !flag(&res, "failed") {
         let mut facts = get(&res, "ansible_facts").map(as_map).unwrap_or_default();
         facts.insert("module_setup".into(), Value::Bool(true));
-        let subset = args.get(&Key::from("gather_subset")).cloned().unwrap_or_else(|| Value::list(vec![Value::str("all")]));
+        let subset =
+            args.get(&Key::from("gather_subset")).cloned().unwrap_or_else(|| Value::list(vec![Value::str("all")]));
         facts.entry("gather_subset".into()).or_insert(subset);
         set(&mut res, "ansible_facts", Value::map(facts));
     }

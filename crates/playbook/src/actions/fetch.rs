@@ -63,7 +63,10 @@ pub async fn run(call: &Call<'_>) -> Result<Res, Problem> {
     let partial = dest.with_file_name(format!(".{}.part", dest.file_name().unwrap_or_default().to_string_lossy()));
     let mut file = fs_err::File::create(&partial).map_err(|e| refuse(e.to_string()))?;
     let target = call.target().await?;
-    let read = target.fetch(&src, call.become_.as_ref(), &mut file).await.map_err(|lost| Problem::Unreachable(lost.message))?;
+    let read = target
+        .fetch(&src, call.become_.as_ref(), &mut file)
+        .await
+        .map_err(|lost| Problem::Unreachable(lost.message))?;
     let kept = file.flush().map_err(|e| e.to_string()).and(read.map(|_| ()));
     drop(file);
     if let Err(why) = kept {
@@ -96,7 +99,9 @@ fn destination(call: &Call<'_>, src: &str, dest: &str, flat: bool) -> Result<Pat
             return Ok(normal(&base.join(Path::new(src).file_name().unwrap_or_default())));
         }
         if base.is_dir() {
-            return Err(refuse("dest is an existing directory, use a trailing slash if you want to fetch src into that directory"));
+            return Err(refuse(
+                "dest is an existing directory, use a trailing slash if you want to fetch src into that directory",
+            ));
         }
         return Ok(normal(&base));
     }

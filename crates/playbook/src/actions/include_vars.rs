@@ -24,7 +24,9 @@ pub fn run(call: &Call<'_>) -> Result<Res, Problem> {
         None => call.run.engine.settings.hash_merge,
         Some("merge") => true,
         Some("replace") => false,
-        Some(other) => return Err(refuse(format!("value of hash_behaviour must be one of: replace, merge, got: {other}"))),
+        Some(other) => {
+            return Err(refuse(format!("value of hash_behaviour must be one of: replace, merge, got: {other}")));
+        }
     };
     let mut vars = Map::new();
     let mut read = Vec::new();
@@ -47,7 +49,11 @@ pub fn run(call: &Call<'_>) -> Result<Res, Problem> {
         vars = Map::from_iter([(Key::from(name), Value::map(vars))]);
     }
     let mut res = Call::done(false);
-    set(&mut res, "ansible_included_var_files", Value::list(read.iter().map(|p| Value::str(p.display().to_string())).collect()));
+    set(
+        &mut res,
+        "ansible_included_var_files",
+        Value::list(read.iter().map(|p| Value::str(p.display().to_string())).collect()),
+    );
     set(&mut res, "ansible_facts", Value::map(vars));
     if call.no_log {
         set(&mut res, "_ansible_no_log", true);
@@ -66,7 +72,8 @@ fn folder(call: &Call<'_>, dir: &str) -> Result<PathBuf, Problem> {
 
 fn files(call: &Call<'_>, root: &Path) -> Result<Vec<PathBuf>, Problem> {
     let depth = call.arg("depth").and_then(crate::exec::connection::number).unwrap_or(0.0) as usize;
-    let regex = |text: &str| regex::Regex::new(text).map_err(|e| refuse(format!("{text:?} is no regular expression: {e}")));
+    let regex =
+        |text: &str| regex::Regex::new(text).map_err(|e| refuse(format!("{text:?} is no regular expression: {e}")));
     let matching = call.text("files_matching").map(|t| regex(&t)).transpose()?;
     let mut ignored = Vec::new();
     for pattern in call.arg("ignore_files").map(items).unwrap_or_default() {
@@ -80,11 +87,8 @@ fn files(call: &Call<'_>, root: &Path) -> Result<Vec<PathBuf>, Problem> {
     let mut found = Vec::new();
     let mut todo = vec![(root.to_owned(), 1)];
     while let Some((dir, level)) = todo.pop() {
-        let mut entries: Vec<PathBuf> = fs_err::read_dir(&dir)
-            .map_err(|e| refuse(e.to_string()))?
-            .flatten()
-            .map(|e| e.path())
-            .collect();
+        let mut entries: Vec<PathBuf> =
+            fs_err::read_dir(&dir).map_err(|e| refuse(e.to_string()))?.flatten().map(|e| e.path()).collect();
         entries.sort();
         let mut below = Vec::new();
         for entry in entries {
@@ -107,7 +111,11 @@ fn files(call: &Call<'_>, root: &Path) -> Result<Vec<PathBuf>, Problem> {
                 if lenient {
                     continue;
                 }
-                return Err(refuse(format!("{} does not have a valid extension: {}", entry.display(), extensions.join(", "))));
+                return Err(refuse(format!(
+                    "{} does not have a valid extension: {}",
+                    entry.display(),
+                    extensions.join(", ")
+                )));
             }
             found.push(entry);
         }
@@ -123,8 +131,14 @@ fn load(call: &Call<'_>, path: &Path, vars: &mut Map, merge: bool) -> Result<(),
     if let Err(problems) = out.into_result(()) {
         let first = problems.errors().next();
         let message = first.map_or_else(String::new, |d| d.message.clone());
-        return Err(Problem::Failed(Failure::new(message).at(first.and_then(|d| d.span.as_ref())).field("_action", true)));
+        return Err(Problem::Failed(
+            Failure::new(message).at(first.and_then(|d| d.span.as_ref())).field("_action", true),
+        ));
     }
-    if merge { crate::vars::merge::deep(vars, read) } else { vars.extend(read) }
+    if merge {
+        crate::vars::merge::deep(vars, read)
+    } else {
+        vars.extend(read)
+    }
     Ok(())
 }

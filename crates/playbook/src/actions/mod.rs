@@ -2,8 +2,8 @@
 
 mod add_host;
 mod args;
-mod asserts;
 mod assemble;
+mod asserts;
 mod async_jobs;
 mod command;
 mod copy;
@@ -107,8 +107,19 @@ pub fn keeps_template(action: &str, key: &str) -> bool {
 /// Whether an action needs no connection.
 pub fn on_controller(action: &Action) -> bool {
     const LOCAL: &[&str] = &[
-        "add_host", "assert", "debug", "fail", "group_by", "include_vars", "pause", "set_fact", "set_stats",
-        "validate_argument_spec", "meta", "include_tasks", "include_role",
+        "add_host",
+        "assert",
+        "debug",
+        "fail",
+        "group_by",
+        "include_vars",
+        "pause",
+        "set_fact",
+        "set_stats",
+        "validate_argument_spec",
+        "meta",
+        "include_tasks",
+        "include_role",
     ];
     LOCAL.contains(&action.name.as_str())
 }
@@ -218,7 +229,12 @@ impl Call<'_> {
         let callback = Arc::clone(&self.run.engine.session.callback);
         let (task, host) = (Arc::clone(self.info), self.host.to_string());
         Arc::new(move |stream, bytes| {
-            callback.event(&Event::Output { task: Arc::clone(&task), host: host.clone(), stream, bytes: Arc::from(bytes) });
+            callback.event(&Event::Output {
+                task: Arc::clone(&task),
+                host: host.clone(),
+                stream,
+                bytes: Arc::from(bytes),
+            });
         })
     }
 
@@ -260,11 +276,13 @@ impl Call<'_> {
 
     /// Refuses arguments that are not among these.
     pub fn only(&self, known: &[&str]) -> Result<(), Problem> {
-        let wrong: Vec<String> = self.args.keys().map(ToString::to_string).filter(|k| !known.contains(&k.as_str())).collect();
+        let wrong: Vec<String> =
+            self.args.keys().map(ToString::to_string).filter(|k| !known.contains(&k.as_str())).collect();
         if wrong.is_empty() {
             return Ok(());
         }
-        let help = imgbuild_diag::did_you_mean(&wrong[0], known.iter().copied()).map(|s| format!(" Did you mean {s:?}?"));
+        let help =
+            imgbuild_diag::did_you_mean(&wrong[0], known.iter().copied()).map(|s| format!(" Did you mean {s:?}?"));
         Err(refuse(format!(
             "Unsupported parameters for ({}) module: {}. Supported parameters include: {}.{}",
             self.action.spec.map_or(self.action.written.as_str(), |s| s.fqcn),

@@ -7,7 +7,8 @@ use imgbuild_proto::spec;
 
 pub async fn run(call: &Call<'_>) -> Result<Res, Problem> {
     let mut args = call.args.clone();
-    let given = ["use", "use_backend"].iter().find_map(|k| args.shift_remove(&Key::from(*k))).map(|v| crate::text::of(&v));
+    let given =
+        ["use", "use_backend"].iter().find_map(|k| args.shift_remove(&Key::from(*k))).map(|v| crate::text::of(&v));
     let given = given.filter(|u| u != "auto");
     let name = match (call.action.name.as_str(), given) {
         (_, Some(name)) => match name.as_str() {
@@ -37,7 +38,9 @@ async fn manager(call: &Call<'_>) -> Result<String, Problem> {
     if flag(&seen, "failed") {
         return Err(refuse("Failed to fetch ansible_pkg_mgr to determine the package action backend"));
     }
-    let found = get(&seen, "ansible_facts").and_then(|f| f.get("ansible_pkg_mgr").or_else(|| f.get("pkg_mgr"))).map(crate::text::of);
+    let found = get(&seen, "ansible_facts")
+        .and_then(|f| f.get("ansible_pkg_mgr").or_else(|| f.get("pkg_mgr")))
+        .map(crate::text::of);
     match found.filter(|n| !n.is_empty() && n != "unknown") {
         Some(name) => Ok(module_of(&name)),
         None => Err(refuse("Could not find a module for unknown package manager.")),

@@ -11,9 +11,9 @@ pub async fn run(call: &Call<'_>) -> Result<Res, Problem> {
     let echo = call.bool("echo", true)?;
     let amount = |name: &str| match call.arg(name) {
         None => Ok(None),
-        Some(value) => number(value).map(|n| Some(n.max(0.0) as u64)).ok_or_else(|| {
-            refuse(format!("non-integer value given for {name}: {}", crate::text::of(value)))
-        }),
+        Some(value) => number(value)
+            .map(|n| Some(n.max(0.0) as u64))
+            .ok_or_else(|| refuse(format!("non-integer value given for {name}: {}", crate::text::of(value)))),
     };
     let (minutes, seconds) = (amount("minutes")?, amount("seconds")?);
     if minutes.is_some() && seconds.is_some() {

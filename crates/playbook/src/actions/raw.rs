@@ -39,5 +39,9 @@ pub async fn run(call: &Call<'_>) -> Result<Res, Problem> {
 /// Text as one word of a POSIX shell.
 pub fn quote(text: &str) -> String {
     let safe = |c: char| c.is_ascii_alphanumeric() || "@%_-+=:,./".contains(c);
-    if !text.is_empty() && text.chars().all(safe) { text.to_owned() } else { format!("'{}'", text.replace('\'', "'\"'\"'")) }
+    if !text.is_empty() && text.chars().all(safe) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', "'\"'\"'"))
+    }
 }

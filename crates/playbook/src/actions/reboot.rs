@@ -42,9 +42,13 @@ pub async fn run(call: &Call<'_>) -> Result<Res, Problem> {
     let message = call.text("msg").unwrap_or_else(|| "Reboot initiated by Ansible".into());
     // shutdown counts in minutes.
     let delay = (seconds("pre_reboot_delay", 0.0) / 60.0).floor();
-    let command = call
-        .text("reboot_command")
-        .unwrap_or_else(|| format!("shutdown -r {} {}", if delay > 0.0 { format!("+{delay}") } else { "now".into() }, super::raw::quote(&message)));
+    let command = call.text("reboot_command").unwrap_or_else(|| {
+        format!(
+            "shutdown -r {} {}",
+            if delay > 0.0 { format!("+{delay}") } else { "now".into() },
+            super::raw::quote(&message)
+        )
+    });
     // The connection may go while the command still runs: that is no error.
     if let Ok((rc, out)) = shell(call, &command).await {
         if rc != 0 && rc < 128 {

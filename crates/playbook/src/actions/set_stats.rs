@@ -13,7 +13,9 @@ pub fn run(call: &Call<'_>) -> Result<Res, Problem> {
         Some(_) => return Err(refuse("The 'data' option needs to be a dictionary/hash")),
     };
     if let Some(wrong) = data.keys().map(ToString::to_string).find(|k| !is_identifier(k)) {
-        return Err(refuse(format!("The variable name '{wrong}' is not valid. Variables must start with a letter or underscore character, and contain only letters, numbers and underscores.")));
+        return Err(refuse(format!(
+            "The variable name '{wrong}' is not valid. Variables must start with a letter or underscore character, and contain only letters, numbers and underscores."
+        )));
     }
     let mut stats = Map::new();
     stats.insert("data".into(), Value::map(data));

@@ -49,7 +49,9 @@ pub async fn run(call: &Call<'_>) -> Result<Res, Problem> {
         Some("\r\n" | "\\r\\n") => "\r\n".into(),
         Some(_) => return Err(refuse("newline_sequence needs to be one of: \n, \r or \r\n")),
     };
-    if let Some(encoding) = call.text("output_encoding").filter(|e| !matches!(e.to_lowercase().as_str(), "utf-8" | "utf8")) {
+    if let Some(encoding) =
+        call.text("output_encoding").filter(|e| !matches!(e.to_lowercase().as_str(), "utf-8" | "utf8"))
+    {
         return Err(refuse(format!("output_encoding {encoding:?} is not supported: templates are written as utf-8")));
     }
     let dest = call.text("dest").unwrap_or_default();

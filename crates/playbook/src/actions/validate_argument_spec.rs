@@ -13,7 +13,10 @@ pub fn run(call: &Call<'_>) -> Result<Res, Problem> {
         Some(Value::Map(map)) => Map::clone(map),
         None => return Err(refuse("\"argument_spec\" arg is required in args: {}")),
         Some(other) => {
-            return Err(refuse(format!("Incorrect type for argument_spec, expected dict and got <class '{}'>", python_type(other))));
+            return Err(refuse(format!(
+                "Incorrect type for argument_spec, expected dict and got <class '{}'>",
+                python_type(other)
+            )));
         }
     };
     let given = call.arg("provided_arguments").and_then(|v| v.as_map().cloned()).unwrap_or_default();
@@ -23,7 +26,8 @@ pub fn run(call: &Call<'_>) -> Result<Res, Problem> {
         if let Some(value) = given.get(name) {
             arguments.insert(name.clone(), value.clone());
         } else if let Some(raw) = call.vars.get(&text) {
-            let value = call.run.engine.templar.template(&raw, &call.vars).map_err(|e| Problem::Failed(Failure::from(e)))?;
+            let value =
+                call.run.engine.templar.template(&raw, &call.vars).map_err(|e| Problem::Failed(Failure::from(e)))?;
             if !matches!(value, Value::Omit) {
                 arguments.insert(name.clone(), value);
             }
@@ -89,12 +93,15 @@ fn one(name: &str, option: &Value, value: &Value, path: &str, problems: &mut Vec
     }
     if let Some(choices) = option.get("choices").map(items).filter(|c| !c.is_empty()) {
         let texts: Vec<String> = choices.iter().map(crate::text::of).collect();
-        let wrong: Vec<String> =
-            items(value).iter().map(crate::text::of).filter(|v| !texts.contains(v)).collect();
+        let wrong: Vec<String> = items(value).iter().map(crate::text::of).filter(|v| !texts.contains(v)).collect();
         if !wrong.is_empty() {
             let place = if path.is_empty() { String::new() } else { format!(" found in {path}") };
             let any = if matches!(value, Value::List(_)) { "one or more of" } else { "one of" };
-            problems.push(format!("value of {name} must be {any}: {}, got: {}{place}", texts.join(", "), wrong.join(", ")));
+            problems.push(format!(
+                "value of {name} must be {any}: {}, got: {}{place}",
+                texts.join(", "),
+                wrong.join(", ")
+            ));
         }
     }
     if kind == "list" {
@@ -113,7 +120,8 @@ fn one(name: &str, option: &Value, value: &Value, path: &str, problems: &mut Vec
         for item in items(value) {
             if let Value::Map(map) = &item {
                 check(sub, map, &inner, problems);
-                let unknown: Vec<String> = map.keys().filter(|k| !sub.contains_key(*k)).map(ToString::to_string).collect();
+                let unknown: Vec<String> =
+                    map.keys().filter(|k| !sub.contains_key(*k)).map(ToString::to_string).collect();
                 if !unknown.is_empty() {
                     let known: Vec<String> = sub.keys().map(ToString::to_string).collect();
                     problems.push(format!(

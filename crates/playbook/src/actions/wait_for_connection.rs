@@ -16,9 +16,9 @@ pub async fn run(call: &Call<'_>) -> Result<Res, Problem> {
     }
     let started = Instant::now();
     tokio::time::sleep(Duration::from_secs_f64(delay)).await;
-    until_up(call, limit, Duration::from_secs_f64(sleep.max(0.1))).await.map_err(|last| {
-        refuse(format!("timed out waiting for ping module test: {last}"))
-    })?;
+    until_up(call, limit, Duration::from_secs_f64(sleep.max(0.1)))
+        .await
+        .map_err(|last| refuse(format!("timed out waiting for ping module test: {last}")))?;
     let mut res = Call::done(false);
     set(&mut res, "elapsed", Value::Int(started.elapsed().as_secs() as i64));
     Ok(res)

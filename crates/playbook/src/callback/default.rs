@@ -143,7 +143,7 @@ impl DefaultCallback {
             }
         }
         if let Some(text) = result.get("exception").and_then(Value::as_str) {
-            self.sink.err(&self.paint(Some(Color::Error), &format!("[ERROR]: {text}\n").replace("\n\n\n", "\n\n")));
+            self.failure(&format!("[ERROR]: {text}"), Color::Error);
         }
     }
 

@@ -112,7 +112,7 @@ pub fn abridged(result: &Value, verbosity: u8) -> Value {
     for (key, value) in map.iter() {
         let name = key.to_string();
         let hidden = name.starts_with("_ansible_")
-            || matches!(name.as_str(), "exception" | "warnings" | "deprecations")
+            || matches!(name.as_str(), "exception" | "warnings" | "deprecations" | "failed" | "skipped")
             || (verbosity < 3 && matches!(name.as_str(), "invocation" | "diff"));
         if !hidden {
             shown.insert(key.clone(), value.clone());

@@ -98,7 +98,10 @@ impl Resolver<'_> {
     pub fn flag(&self, name: &str) -> Result<Option<bool>, Failure> {
         let Some(value) = self.keyword(name)? else { return Ok(None) };
         boolean(&value).map(Some).ok_or_else(|| {
-            Failure::new(format!("the field '{name}' has an invalid value, {} is no boolean", crate::text::repr(&value)))
+            Failure::new(format!(
+                "the field '{name}' has an invalid value, {} is no boolean",
+                crate::text::repr(&value)
+            ))
         })
     }
 
@@ -127,9 +130,11 @@ impl Resolver<'_> {
             other => other.to_owned(),
         };
         let port = match self.first(&["ansible_port", "ansible_ssh_port"])? {
-            Some(text) => {
-                Some(text.trim().parse().map_err(|_| Failure::new(format!("ansible_port must be a port number, not {text:?}")))?)
-            }
+            Some(text) => Some(
+                text.trim()
+                    .parse()
+                    .map_err(|_| Failure::new(format!("ansible_port must be a port number, not {text:?}")))?,
+            ),
             None => match self.number("port")? {
                 Some(port) => Some(port as u16),
                 None => defaults.port,

@@ -138,7 +138,10 @@ impl Engine {
             let mut layer = if inject { injectable(&l.facts) } else { Map::new() };
             let short = l.facts.iter().map(|(k, v)| {
                 let name = k.to_string();
-                (name.strip_prefix("ansible_").filter(|_| name != "ansible_local").map_or(k.clone(), Key::from), v.clone())
+                (
+                    name.strip_prefix("ansible_").filter(|_| name != "ansible_local").map_or(k.clone(), Key::from),
+                    v.clone(),
+                )
             });
             layer.insert("ansible_facts".into(), Value::map(short.collect()));
             if let Some(local) = l.facts.get(&Key::from("ansible_local")) {

@@ -102,17 +102,20 @@ impl PlayRun {
         match &task.loop_ {
             None => Ok(None),
             Some(Loop::Loop(raw)) => {
-                let items = templar.template(raw, vars).map_err(|e| {
-                    Failure::from(e).at(raw.span()).because("Task failed", None)
-                })?;
+                let items = templar
+                    .template(raw, vars)
+                    .map_err(|e| Failure::from(e).at(raw.span()).because("Task failed", None))?;
                 match items {
                     Value::List(items) => Ok(Some(items.as_ref().clone())),
                     other => {
                         let kind = python_type(&other);
                         let mut failure =
-                            Failure::new(format!("The `loop` value must resolve to a 'list', not '{kind}'.")).at(raw.span());
+                            Failure::new(format!("The `loop` value must resolve to a 'list', not '{kind}'."))
+                                .at(raw.span());
                         if let Some(cause) = failure.causes.last_mut() {
-                            cause.help.push("Provide a list of items/templates, or a template resolving to a list.".into());
+                            cause
+                                .help
+                                .push("Provide a list of items/templates, or a template resolving to a list.".into());
                         }
                         Err(failure)
                     }
@@ -150,7 +153,11 @@ impl PlayRun {
             Some(raw) => self.engine.templar.template(raw, vars).map(Some).map_err(Failure::from),
             None => Ok(None),
         };
-        let text = |name: &str| Ok::<_, Failure>(render(name)?.filter(|v| !matches!(v, Value::Null | Value::Omit)).map(|v| crate::text::of(&v)));
+        let text = |name: &str| {
+            Ok::<_, Failure>(
+                render(name)?.filter(|v| !matches!(v, Value::Null | Value::Omit)).map(|v| crate::text::of(&v)),
+            )
+        };
         let bool = |name: &str| Ok::<_, Failure>(render(name)?.as_ref().and_then(super::connection::boolean));
         Ok(Control {
             loop_var: text("loop_var")?.unwrap_or_else(|| "item".into()),
@@ -163,7 +170,13 @@ impl PlayRun {
         })
     }
 
-    async fn run_loop(self: &Arc<Self>, place: &Place<'_>, items: Vec<Value>, vars: &Arc<dyn VarSource>, done: &mut Done) {
+    async fn run_loop(
+        self: &Arc<Self>,
+        place: &Place<'_>,
+        items: Vec<Value>,
+        vars: &Arc<dyn VarSource>,
+        done: &mut Done,
+    ) {
         let task = place.task;
         let control = match self.control(task, vars) {
             Ok(control) => control,
@@ -243,7 +256,8 @@ impl PlayRun {
 
     /// Items that need nothing of one another go out back to back.
     fn independent(&self, task: &Task, control: &Control) -> bool {
-        let remote = !crate::actions::on_controller(&task.action) || matches!(task.action.name.as_str(), "template" | "copy");
+        let remote =
+            !crate::actions::on_controller(&task.action) || matches!(task.action.name.as_str(), "template" | "copy");
         if !remote || control.pause > 0.0 || !control.break_when.is_empty() {
             return false;
         }

@@ -210,7 +210,10 @@ impl PlayRun {
                         "No file specified for include_tasks".to_owned()
                     } else {
                         let path = task.dir.join(Path::new(name));
-                        format!("Could not find or access '{}' on the Ansible Controller.", paths::normal(&path).display())
+                        format!(
+                            "Could not find or access '{}' on the Ansible Controller.",
+                            paths::normal(&path).display()
+                        )
                     };
                     loader.out.push(imgbuild_diag::Diagnostic::error(message).at(&task.span));
                     (String::new(), Vec::new())

@@ -80,18 +80,12 @@ impl Place<'_> {
             let (holds, warning) = self.run.engine.templar.condition(&condition, vars).map_err(|e| {
                 let span = e.span.clone().or_else(|| condition.span().cloned());
                 let failure = Failure::from(e);
-                let text = failure.message();
-                let text = if text.starts_with("Error while evaluating conditional") {
-                    text
-                } else {
-                    format!("Error while evaluating conditional: {text}")
-                };
-                let mut failure = Failure::new(text).at(span.as_ref());
-                failure.fields = Res::new();
-                failure
+                Failure::new(super::result::condition_message(&failure.message())).at(span.as_ref())
             })?;
             if let Some(warning) = warning {
-                self.run.engine.emit(Event::Warning(warning.diagnostic().to_string().trim_start_matches("Warning: ").to_owned()));
+                self.run
+                    .engine
+                    .emit(Event::Warning(warning.diagnostic().to_string().trim_start_matches("Warning: ").to_owned()));
             }
             if !holds {
                 let mut res = Res::new();
@@ -132,7 +126,8 @@ impl Place<'_> {
         let connect_to = delegate.take().unwrap_or_else(|| Arc::clone(self.host));
         let connection = resolver.connection(&connect_to)?;
         if *connect_to != **self.host || own.text("delegate_to")?.is_some() {
-            done.delegated = Some((connect_to.to_string(), Some(connection.host.clone()).filter(|h| **h != *connect_to)));
+            done.delegated =
+                Some((connect_to.to_string(), Some(connection.host.clone()).filter(|h| **h != *connect_to)));
         }
         let become_ = resolver.become_()?;
         let check = own.flag("check_mode")?.unwrap_or(engine.settings.check);
@@ -171,8 +166,7 @@ impl Place<'_> {
     /// Variables as the host that a task is delegated to has them, where they concern the connection.
     fn delegated_vars(&self, to: &Host, vars: &Arc<dyn VarSource>) -> Result<Arc<dyn VarSource>, Failure> {
         {
-            let mut inventory =
-                self.run.engine.inventory.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let mut inventory = self.run.engine.inventory.write().unwrap_or_else(std::sync::PoisonError::into_inner);
             if !inventory.hosts.contains_key(&**to) && crate::inventory::LOCALHOST.contains(&&**to) {
                 inventory.implicit_localhost(to);
             }
@@ -184,9 +178,10 @@ impl Place<'_> {
     fn environment(&self, vars: &Arc<dyn VarSource>) -> Result<BTreeMap<String, String>, Failure> {
         let mut environment = BTreeMap::new();
         for raw in self.task.scope.all_items("environment") {
-            let value = self.run.engine.templar.template(&raw, vars).map_err(|e| {
-                Failure::from(e).at(raw.span()).because("Error processing keyword 'environment'", None)
-            })?;
+            let value =
+                self.run.engine.templar.template(&raw, vars).map_err(|e| {
+                    Failure::from(e).at(raw.span()).because("Error processing keyword 'environment'", None)
+                })?;
             match value {
                 Value::Map(map) => {
                     environment.extend(map.iter().map(|(k, v)| (k.to_string(), crate::text::of(v))));
@@ -224,7 +219,8 @@ impl Place<'_> {
     fn args(&self, action: &crate::play::modules::Action, vars: &Arc<dyn VarSource>) -> Result<Map, Failure> {
         let templar = &self.run.engine.templar;
         let full = action.spec.map_or_else(|| format!("ansible.builtin.{}", action.name), |s| s.fqcn.to_owned());
-        let failed = |f: Failure| f.because(format!("Finalization of task args for '{full}' failed"), Some(&self.task.span));
+        let failed =
+            |f: Failure| f.because(format!("Finalization of task args for '{full}' failed"), Some(&self.task.span));
         let mut args = Map::new();
         for raw in self.task.scope.all_items("module_defaults") {
             let Value::Map(all) = raw else { continue };
@@ -322,7 +318,7 @@ impl Place<'_> {
                 let all = Value::list(until.clone());
                 let (met, _) = engine.templar.condition(&all, &scope).map_err(|e| {
                     let span = e.span.clone();
-                    let message = format!("Error while evaluating conditional: {}", e.message);
+                    let message = super::result::condition_message(&e.message);
                     Problem::Failed(Failure::new(message).at(span.as_ref()))
                 })?;
                 met
@@ -378,14 +374,20 @@ impl Place<'_> {
             () = engine.session.cancel.cancelled() => return Err(Problem::Failed(Failure::new("interrupted"))),
         };
         match result {
-            Ok(Err(Problem::Failed(failure))) if failure.fields.contains_key(&Key::from("_action")) || failure.causes.len() == 1 => {
+            Ok(Err(Problem::Failed(failure)))
+                if failure.fields.contains_key(&Key::from("_action")) || failure.causes.len() == 1 =>
+            {
                 // A refusal of the action is judged like a module's result (failed_when may accept it).
                 let mut res = failure.fields.clone();
                 res.shift_remove(&Key::from("_action"));
                 set(&mut res, "failed", true);
                 set(&mut res, "msg", failure.message());
                 if let Some(help) = failure.causes.last().filter(|c| !c.help.is_empty() || c.span.is_some()) {
-                    set(&mut res, "_ansible_cause", Value::list(help.help.iter().map(|h| Value::str(h.as_str())).collect()));
+                    set(
+                        &mut res,
+                        "_ansible_cause",
+                        Value::list(help.help.iter().map(|h| Value::str(h.as_str())).collect()),
+                    );
                 }
                 Ok(res)
             }
@@ -435,7 +437,7 @@ impl Place<'_> {
                 Err(error) => {
                     set(res, "failed", true);
                     res.shift_remove(&Key::from("_ansible_module_failed"));
-                    set(res, &format!("{field}_when_result"), format!("Error while evaluating conditional: {}", error.message));
+                    set(res, &format!("{field}_when_result"), super::result::condition_message(&error.message));
                     return;
                 }
             }
@@ -451,7 +453,11 @@ impl Place<'_> {
         }
         let what = if module { "Module failed" } else { "Action failed" };
         let message = get(&res, "msg").map(crate::text::of).unwrap_or_default();
-        let whole = if message.is_empty() { format!("Task failed: {what}.") } else { format!("Task failed: {what}: {message}") };
+        let whole = if message.is_empty() {
+            format!("Task failed: {what}.")
+        } else {
+            format!("Task failed: {what}: {message}")
+        };
         let help = cause.iter().flat_map(|c| c.as_list().unwrap_or_default()).map(crate::text::of).collect();
         let causes = [Cause { message: whole.clone(), span: None, help }];
         let text = explain(&whole, &causes, &self.task.span);
@@ -468,9 +474,13 @@ struct Delegated {
 
 impl VarSource for Delegated {
     fn get(&self, name: &str) -> Option<Value> {
-        const CONNECTION: [&str; 8] = ["host", "port", "user", "connection", "password", "timeout", "private_key_file", "host_key_checking"];
+        const CONNECTION: [&str; 8] =
+            ["host", "port", "user", "connection", "password", "timeout", "private_key_file", "host_key_checking"];
         let connection = name.strip_prefix("ansible_").is_some_and(|rest| {
-            CONNECTION.contains(&rest) || rest.starts_with("ssh_") || rest.starts_with("become") || rest.starts_with("sudo_")
+            CONNECTION.contains(&rest)
+                || rest.starts_with("ssh_")
+                || rest.starts_with("become")
+                || rest.starts_with("sudo_")
         });
         if connection { self.theirs.get(name) } else { self.own.get(name) }
     }

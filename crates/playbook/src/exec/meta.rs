@@ -35,7 +35,11 @@ impl PlayRun {
         }
         if !ACTIONS.contains(&name.as_str()) {
             let help = imgbuild_diag::did_you_mean(&name, ACTIONS).map(|s| format!(" (did you mean {s:?}?)"));
-            self.engine.fail(format!("{}: invalid meta action requested: {name}{}", task.path(), help.unwrap_or_default()));
+            self.engine.fail(format!(
+                "{}: invalid meta action requested: {name}{}",
+                task.path(),
+                help.unwrap_or_default()
+            ));
             return Flow::default();
         }
         // What has no condition of its own acts on all; the others on the hosts for which it holds.
@@ -50,7 +54,10 @@ impl PlayRun {
                 }
             }
         }
-        let rest = |gone: &[Host]| Flow { ok: all.iter().filter(|h| !gone.contains(h)).cloned().collect(), failed: Vec::new() };
+        let rest = |gone: &[Host]| Flow {
+            ok: all.iter().filter(|h| !gone.contains(h)).cloned().collect(),
+            failed: Vec::new(),
+        };
         match name.as_str() {
             "flush_handlers" => {
                 let waiting: Vec<Host> = all.iter().filter(|h| !hold.contains(h)).cloned().collect();
@@ -97,7 +104,8 @@ impl PlayRun {
                 for host in &at {
                     for target in self.engine.connections.of(host) {
                         if let Err(lost) = target.reset().await {
-                            self.engine.emit(Event::Warning(format!("{host}: the connection could not be reset: {lost}")));
+                            self.engine
+                                .emit(Event::Warning(format!("{host}: the connection could not be reset: {lost}")));
                         }
                     }
                     self.engine.connections.forget(host);
@@ -108,7 +116,11 @@ impl PlayRun {
         for host in &at {
             if !hold.contains(host) && !task.implicit {
                 let mut res = super::result::Res::new();
-                super::result::set(&mut res, "skip_reason", format!("{name} conditional evaluated to False, continuing execution"));
+                super::result::set(
+                    &mut res,
+                    "skip_reason",
+                    format!("{name} conditional evaluated to False, continuing execution"),
+                );
                 super::result::set(&mut res, "skipped", true);
                 lock(&self.engine.stats).host(host).skipped += 1;
                 self.engine.emit(Event::Result(Ended {
@@ -126,7 +138,12 @@ impl PlayRun {
         Flow { ok: all, failed: Vec::new() }
     }
 
-    fn holds(self: &Arc<Self>, task: &Arc<Task>, host: &Host, info: &Arc<crate::callback::TaskInfo>) -> Result<bool, Failure> {
+    fn holds(
+        self: &Arc<Self>,
+        task: &Arc<Task>,
+        host: &Host,
+        info: &Arc<crate::callback::TaskInfo>,
+    ) -> Result<bool, Failure> {
         if task.conditions().is_empty() {
             return Ok(true);
         }

@@ -193,7 +193,9 @@ impl PlayRun {
                     continue;
                 }
                 let what = entry.as_str().map_or_else(|| "any of the alternatives".to_owned(), str::to_owned);
-                return Err(imgbuild_diag::Diagnostic::error(format!("vars file {what} was not found")).at_opt(entry.span()).into());
+                return Err(imgbuild_diag::Diagnostic::error(format!("vars file {what} was not found"))
+                    .at_opt(entry.span())
+                    .into());
             };
             let mut map = Map::new();
             let mut out = Diagnostics::new();
@@ -205,7 +207,12 @@ impl PlayRun {
     }
 
     fn names(hosts: &[Host]) -> Value {
-        Value::list(hosts.iter().map(|h| Value::Str(imgbuild_jinja::Str { text: Arc::clone(h), template: false, span: None })).collect())
+        Value::list(
+            hosts
+                .iter()
+                .map(|h| Value::Str(imgbuild_jinja::Str { text: Arc::clone(h), template: false, span: None }))
+                .collect(),
+        )
     }
 
     /// What `hostvars` shows of the run.

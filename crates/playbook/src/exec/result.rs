@@ -131,14 +131,24 @@ impl From<String> for Failure {
 /// What Ansible shows after `[ERROR]: `: the message, then each cause with its place and lines of the file.
 pub fn explain(whole: &str, causes: &[Cause], task: &Span) -> String {
     let mut out = format!("{whole}\n");
-    let placed: Vec<(String, &Span, &[String])> = causes
-        .iter()
-        .enumerate()
-        .filter_map(|(i, c)| {
-            let span = c.span.as_ref().or(if i == 0 { Some(task) } else { None })?;
-            Some((c.message.clone(), span, c.help.as_slice()))
-        })
-        .collect();
+    let same = |a: &Span, b: &Span| Arc::ptr_eq(a.source(), b.source()) && a.range().start == b.range().start;
+    let mut placed: Vec<(String, &Span, &[String])> = Vec::new();
+    for (i, cause) in causes.iter().enumerate() {
+        let span = cause.span.as_ref().or(if i == 0 { Some(task) } else { None });
+        match (placed.last_mut(), span) {
+            // Causes at one place are one sentence.
+            (Some(last), Some(span)) if same(last.1, span) => {
+                last.0 = format!("{}: {}", last.0, cause.message);
+                last.2 = &cause.help;
+            }
+            (Some(last), None) => {
+                last.0 = format!("{}: {}", last.0, cause.message);
+                last.2 = &cause.help;
+            }
+            (_, Some(span)) => placed.push((cause.message.clone(), span, &cause.help)),
+            (None, None) => {}
+        }
+    }
     if let [(_, span, help)] = &placed[..] {
         origin(&mut out, span);
         help.iter().for_each(|h| _ = write!(out, "\n{h}\n"));
@@ -219,9 +229,16 @@ pub fn censor(res: &Res) -> Res {
         "ansible_loop_var",
         "ansible_index_var",
     ];
-    let mut out: Res =
-        res.iter().filter(|(k, _)| KEEP.contains(&k.to_string().as_str())).map(|(k, v)| (k.clone(), v.clone())).collect();
-    set(&mut out, "censored", "the output has been hidden due to the fact that 'no_log: true' was specified for this result");
+    let mut out: Res = res
+        .iter()
+        .filter(|(k, _)| KEEP.contains(&k.to_string().as_str()))
+        .map(|(k, v)| (k.clone(), v.clone()))
+        .collect();
+    set(
+        &mut out,
+        "censored",
+        "the output has been hidden due to the fact that 'no_log: true' was specified for this result",
+    );
     set(&mut out, "_ansible_no_log", true);
     if let Some(Value::List(items)) = get(res, "results") {
         let _ = items;
@@ -239,10 +256,18 @@ mod tests {
         let source = Source::new("/t/a.yml", "- hosts: a\n  tasks:\n    - debug: msg=x\n      when: foo.bar\n");
         let task = Span::new(&source, 28..30);
         let when = Span::new(&source, 54..57);
-        let failure = Failure::new("Error while evaluating conditional: 'foo' is undefined").at(Some(&when)).because("Task failed", None);
+        let failure = Failure::new("Error while evaluating conditional: 'foo' is undefined")
+            .at(Some(&when))
+            .because("Task failed", None);
         assert_eq!(failure.message(), "Task failed: Error while evaluating conditional: 'foo' is undefined");
         let res = failure.into_result(&task);
         let text = get(&res, "exception").and_then(Value::as_str).unwrap().to_owned();
         assert!(text.contains("\n\nTask failed.\nOrigin: /t/a.yml:3:7\n\n1 - hosts: a\n2   tasks:\n3     - debug: msg=x\n        ^ column 7\n\n<<< caused by >>>\n\n"), "{text}");
     }
+}
+
+/// The message of a condition that can't be evaluated, in Ansible's words.
+pub fn condition_message(message: &str) -> String {
+    const WORDS: &str = "Error while evaluating conditional";
+    if message.starts_with(WORDS) { message.to_owned() } else { format!("{WORDS}: {message}") }
 }

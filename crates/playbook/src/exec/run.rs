@@ -115,7 +115,9 @@ async fn run_play(engine: &Arc<Engine>, play: &Arc<Play>) -> Result<Next, String
         Some(attr) => engine.templar.template(&attr.value, &vars).map(Some).map_err(|e| e.diagnostic().to_string()),
         None => Ok(None),
     };
-    let text = |name: &str| Ok::<_, String>(keyword(name)?.filter(|v| !matches!(v, Value::Null | Value::Omit)).map(|v| crate::text::of(&v)));
+    let text = |name: &str| {
+        Ok::<_, String>(keyword(name)?.filter(|v| !matches!(v, Value::Null | Value::Omit)).map(|v| crate::text::of(&v)))
+    };
     let patterns = engine.patterns(play, &vars)?;
     let name = match text("name")? {
         Some(name) if !name.is_empty() => name,
@@ -269,7 +271,9 @@ impl PlayRun {
         let mut flow = Flow { ok: hosts, failed: Vec::new() };
         if let Some(task) = gather {
             let at: Vec<Host> = match self.engine.settings.gathering {
-                Gathering::Smart => flow.ok.iter().filter(|h| self.engine.learnt(h).facts.is_empty()).cloned().collect(),
+                Gathering::Smart => {
+                    flow.ok.iter().filter(|h| self.engine.learnt(h).facts.is_empty()).cloned().collect()
+                }
                 _ => flow.ok.clone(),
             };
             if !at.is_empty() {
@@ -304,7 +308,12 @@ impl PlayRun {
             let next = self.flush(at, around).await;
             self.lose(&next.failed);
             flow.ok.retain(|h| next.ok.contains(h));
-            flow.failed.extend(next.failed.into_iter().filter(|h| !self.force_handlers || !flow.failed.contains(h)).collect::<Vec<_>>());
+            flow.failed.extend(
+                next.failed
+                    .into_iter()
+                    .filter(|h| !self.force_handlers || !flow.failed.contains(h))
+                    .collect::<Vec<_>>(),
+            );
         }
     }
 

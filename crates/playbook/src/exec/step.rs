@@ -70,7 +70,8 @@ impl PlayRun {
                 return self.finish(task, &hosts, then, others, rest_with(includes.clone(), &at, rest), around).await;
             }
         }
-        let fatal = once || self.flag(task, "any_errors_fatal", &at[0]).unwrap_or(self.engine.settings.any_errors_fatal);
+        let fatal =
+            once || self.flag(task, "any_errors_fatal", &at[0]).unwrap_or(self.engine.settings.any_errors_fatal);
         if fatal && (any_failed || any_lost) && !ignored {
             for (_, next) in &mut then {
                 if *next == Then::On {
@@ -259,7 +260,9 @@ impl PlayRun {
     /// What the banner shows.
     pub fn info(self: &Arc<Self>, task: &Arc<Task>, host: &Host) -> Arc<TaskInfo> {
         let name = task.name().map(|raw| match self.vars(host, Some(task)) {
-            Ok(vars) => self.engine.templar.template(raw, &vars).map_or_else(|_| crate::text::of(raw), |v| crate::text::of(&v)),
+            Ok(vars) => {
+                self.engine.templar.template(raw, &vars).map_or_else(|_| crate::text::of(raw), |v| crate::text::of(&v))
+            }
             Err(_) => crate::text::of(raw),
         });
         let no_log = task.attr("no_log").is_some_and(|a| a.value.is_true()) || self.engine.settings.no_log;

@@ -67,7 +67,8 @@ impl PlayRun {
     /// What a task sees before any host is known.
     pub fn vars_without_host(self: &Arc<Self>, task: &Task) -> Arc<dyn VarSource> {
         let play = self.layers.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
-        let layers = crate::vars::layers(&self.engine.extra, &crate::vars::HostLayers::default(), &play, Some(&task.scope));
+        let layers =
+            crate::vars::layers(&self.engine.extra, &crate::vars::HostLayers::default(), &play, Some(&task.scope));
         Arc::new(crate::vars::Vars {
             magic: vec![Arc::clone(&self.magic)],
             layers,

@@ -8,22 +8,25 @@ pub fn run(ask: &Ask<'_>) -> Answer {
     for term in ask.terms {
         let term = crate::text::of(term);
         let (pairs, raw) = crate::play::split::key_values(&term, false).map_err(failed)?;
-        let option = |name: &str| {
-            pairs.iter().find(|(k, _)| k == name).map(|(_, v)| v.clone()).or_else(|| ask.text(name))
-        };
+        let option =
+            |name: &str| pairs.iter().find(|(k, _)| k == name).map(|(_, v)| v.clone()).or_else(|| ask.text(name));
         let key = raw.map(|r| r.trim().to_owned()).unwrap_or_default();
         if key.is_empty() {
             return Err(failed("Search key is required but was not found"));
         }
         let file = option("file").unwrap_or_else(|| "ansible.csv".into());
-        let Some(path) = ask.find("files", &file) else { return Err(failed(format!("csvfile: {file} could not be found"))) };
+        let Some(path) = ask.find("files", &file) else {
+            return Err(failed(format!("csvfile: {file} could not be found")));
+        };
         let text = crate::vault::read_text(&path, &ask.plugins.settings).map_err(failed)?;
         let delimiter = match option("delimiter").as_deref() {
             None | Some("TAB" | "\\t" | "\t") => '\t',
             Some(text) => text.chars().next().unwrap_or('\t'),
         };
         let number = |name: &str, default: i64| {
-            option(name).map_or(Ok(default), |t| t.trim().parse().map_err(|_| failed(format!("csvfile: {name} must be a number"))))
+            option(name).map_or(Ok(default), |t| {
+                t.trim().parse().map_err(|_| failed(format!("csvfile: {name} must be a number")))
+            })
         };
         let (column, key_column) = (number("col", 1)?, number("keycol", 0)?);
         let pick = |row: &[String], at: i64| {
@@ -77,6 +80,9 @@ mod tests {
 
     #[test]
     fn quotes() {
-        assert_eq!(rows("a,\"b,\"\"c\"\nd,e\n", ','), [vec!["a".to_owned(), "b,\"c".into()], vec!["d".into(), "e".into()]]);
+        assert_eq!(
+            rows("a,\"b,\"\"c\"\nd,e\n", ','),
+            [vec!["a".to_owned(), "b,\"c".into()], vec!["d".into(), "e".into()]]
+        );
     }
 }

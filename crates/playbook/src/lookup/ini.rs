@@ -13,7 +13,8 @@ pub fn run(ask: &Ask<'_>) -> Answer {
     let exact = ask.bool("case_sensitive", false);
     let allow_none = ask.bool("allow_no_value", false) || ask.bool("allow_none", false);
     let entries = parse(&text, properties, allow_none).map_err(|e| failed(format!("{}: {e}", path.display())))?;
-    let section = if properties { "java_properties".to_owned() } else { ask.text("section").unwrap_or_else(|| "global".into()) };
+    let section =
+        if properties { "java_properties".to_owned() } else { ask.text("section").unwrap_or_else(|| "global".into()) };
     let default = ask.option("default").cloned().unwrap_or_else(|| Value::str(""));
     let fold = |key: &str| if exact { key.to_owned() } else { key.to_lowercase() };
     let mut out = Vec::new();
@@ -32,7 +33,12 @@ pub fn run(ask: &Ask<'_>) -> Answer {
         }
         if ask.bool("re", false) {
             let regex = regex::Regex::new(&key).map_err(|e| failed(format!("ini: {e}")))?;
-            out.extend(entries.iter().filter(|(s, k, _)| *s == section && regex.is_match(k)).map(|(_, _, v)| Value::str(v.as_str())));
+            out.extend(
+                entries
+                    .iter()
+                    .filter(|(s, k, _)| *s == section && regex.is_match(k))
+                    .map(|(_, _, v)| Value::str(v.as_str())),
+            );
             continue;
         }
         let found = entries.iter().rev().find(|(s, k, _)| (*s == section || s == "DEFAULT") && fold(k) == fold(&key));

@@ -129,8 +129,11 @@ impl Ask<'_> {
     /// Folders in which files are looked for.
     pub fn search(&self) -> Vec<PathBuf> {
         let listed = self.cx.var("ansible_search_path").ok().flatten();
-        let mut paths: Vec<PathBuf> =
-            listed.iter().flat_map(|v| v.as_list().unwrap_or_default()).filter_map(|v| v.as_str().map(PathBuf::from)).collect();
+        let mut paths: Vec<PathBuf> = listed
+            .iter()
+            .flat_map(|v| v.as_list().unwrap_or_default())
+            .filter_map(|v| v.as_str().map(PathBuf::from))
+            .collect();
         if let Ok(Some(dir)) = self.cx.var("playbook_dir") {
             let dir = PathBuf::from(crate::text::of(&dir));
             if !paths.contains(&dir) {

@@ -81,14 +81,16 @@ fn parse(ask: &Ask<'_>, term: &str) -> Result<Wanted, LookupError> {
         let dir = ask.cx.var("playbook_dir").ok().flatten().map(|d| crate::text::of(&d));
         dir.map_or_else(|| ask.plugins.settings.cwd.clone(), PathBuf::from).join(&name)
     };
-    let length = option("length").map_or(Ok(20), |t| t.trim().parse().map_err(|_| failed("password: length must be a number")))?;
+    let length = option("length")
+        .map_or(Ok(20), |t| t.trim().parse().map_err(|_| failed("password: length must be a number")))?;
     let listed: Vec<String> = match ask.option("chars") {
         Some(Value::List(items)) => items.iter().map(crate::text::of).collect(),
         _ => match option("chars") {
             Some(text) => {
                 // ",," stands for a comma itself.
                 let comma = text.contains(",,");
-                let mut parts: Vec<String> = text.replace(",,", ",").split(',').filter(|p| !p.is_empty()).map(str::to_owned).collect();
+                let mut parts: Vec<String> =
+                    text.replace(",,", ",").split(',').filter(|p| !p.is_empty()).map(str::to_owned).collect();
                 if comma {
                     parts.push(",".into());
                 }

@@ -6,7 +6,13 @@ use imgbuild_jinja::Value;
 /// Reads URLs for the `url` lookup.
 pub trait UrlClient: Send + Sync {
     /// The body. `headers` in order; `validate_certs` false accepts any certificate.
-    fn get(&self, url: &str, headers: &[(String, String)], validate_certs: bool, timeout: f64) -> Result<String, String>;
+    fn get(
+        &self,
+        url: &str,
+        headers: &[(String, String)],
+        validate_certs: bool,
+        timeout: f64,
+    ) -> Result<String, String>;
 }
 
 pub fn run(ask: &Ask<'_>) -> Answer {

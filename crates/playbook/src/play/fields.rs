@@ -54,8 +54,15 @@ pub fn read<'a>(entries: &'a [(Node, Node)], level: Level, out: &mut Diagnostics
         let old = OLD.iter().find(|(old, _)| *old == name && (*old != "user" || level == Level::PLAY));
         if let Some((_, new)) = old {
             if let Some(keyword) = keywords::find(new, level) {
-                out.push(Diagnostic::warning(format!("{name:?} is an old keyword")).at(&key.span).help(format!("write {new:?}")));
-                fields.attrs.entry(keyword.name).or_insert(Attr { value: value.to_value(), span: Some(key.span.clone()) });
+                out.push(
+                    Diagnostic::warning(format!("{name:?} is an old keyword"))
+                        .at(&key.span)
+                        .help(format!("write {new:?}")),
+                );
+                fields
+                    .attrs
+                    .entry(keyword.name)
+                    .or_insert(Attr { value: value.to_value(), span: Some(key.span.clone()) });
                 if matches!(name, "su" | "su_user") {
                     fields.attrs.entry("become_method").or_insert(Attr { value: Value::str("su"), span: None });
                 }
@@ -64,7 +71,9 @@ pub fn read<'a>(entries: &'a [(Node, Node)], level: Level, out: &mut Diagnostics
         }
         if name == "always_run" && level != Level::ROLE {
             out.push(
-                Diagnostic::warning("\"always_run\" is an old keyword").at(&key.span).help("write \"check_mode: false\""),
+                Diagnostic::warning("\"always_run\" is an old keyword")
+                    .at(&key.span)
+                    .help("write \"check_mode: false\""),
             );
             let on = match &value.kind {
                 Kind::Bool(on) => *on,
@@ -93,11 +102,15 @@ pub fn unknown(key: &Node, level: Level) -> Diagnostic {
 fn check(keyword: &keywords::Keyword, value: &Node, out: &mut Diagnostics) {
     let wrong = match keyword.holds {
         Holds::Str => value.as_map().is_some() || value.as_seq().is_some(),
-        Holds::Bool | Holds::Int | Holds::Float | Holds::Percent => value.as_map().is_some() || value.as_seq().is_some(),
+        Holds::Bool | Holds::Int | Holds::Float | Holds::Percent => {
+            value.as_map().is_some() || value.as_seq().is_some()
+        }
         Holds::Dict => value.as_seq().is_some(),
         Holds::List => {
-            matches!(keyword.name, "tasks" | "pre_tasks" | "post_tasks" | "handlers" | "roles" | "block" | "rescue" | "always")
-                && value.as_seq().is_none()
+            matches!(
+                keyword.name,
+                "tasks" | "pre_tasks" | "post_tasks" | "handlers" | "roles" | "block" | "rescue" | "always"
+            ) && value.as_seq().is_none()
                 && !value.is_null()
         }
         Holds::Any => false,
@@ -111,8 +124,12 @@ fn check(keyword: &keywords::Keyword, value: &Node, out: &mut Diagnostics) {
             _ => "a list",
         };
         out.push(
-            Diagnostic::error(format!("the field '{}' should be {wanted}, but it is a {}", keyword.name, value.type_name()))
-                .at(&value.span),
+            Diagnostic::error(format!(
+                "the field '{}' should be {wanted}, but it is a {}",
+                keyword.name,
+                value.type_name()
+            ))
+            .at(&value.span),
         );
     }
 }
@@ -124,7 +141,9 @@ fn read_vars(value: &Node, out: &mut Diagnostics) -> Arc<Map> {
         Kind::Null => {}
         Kind::Map(_) => vars.extend(value.to_map()),
         Kind::Seq(items) if items.iter().all(|i| i.as_map().is_some()) => {
-            out.push(Diagnostic::warning("a list of variables is an old form").at(&value.span).help("write one mapping"));
+            out.push(
+                Diagnostic::warning("a list of variables is an old form").at(&value.span).help("write one mapping"),
+            );
             items.iter().for_each(|item| vars.extend(item.to_map()));
         }
         _ => {
@@ -136,7 +155,12 @@ fn read_vars(value: &Node, out: &mut Diagnostics) -> Arc<Map> {
     for (key, _) in value.as_map().unwrap_or_default() {
         let name = key.scalar_text().unwrap_or_default();
         if !is_identifier(&name) {
-            out.push(Diagnostic::error(format!("Invalid variable name in vars specified: '{name}' is not a valid variable name")).at(&key.span));
+            out.push(
+                Diagnostic::error(format!(
+                    "Invalid variable name in vars specified: '{name}' is not a valid variable name"
+                ))
+                .at(&key.span),
+            );
         }
     }
     Arc::new(vars)
@@ -145,9 +169,9 @@ fn read_vars(value: &Node, out: &mut Diagnostics) -> Arc<Map> {
 /// A name that a variable may have: letters, digits and underscores, no digit first, no Python keyword.
 pub fn is_identifier(name: &str) -> bool {
     const RESERVED: &[&str] = &[
-        "False", "None", "True", "and", "as", "assert", "async", "await", "break", "class", "continue", "def", "del", "elif",
-        "else", "except", "finally", "for", "from", "global", "if", "import", "in", "is", "lambda", "nonlocal", "not", "or",
-        "pass", "raise", "return", "try", "while", "with", "yield",
+        "False", "None", "True", "and", "as", "assert", "async", "await", "break", "class", "continue", "def", "del",
+        "elif", "else", "except", "finally", "for", "from", "global", "if", "import", "in", "is", "lambda", "nonlocal",
+        "not", "or", "pass", "raise", "return", "try", "while", "with", "yield",
     ];
     let mut chars = name.chars();
     chars.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_')

@@ -78,7 +78,11 @@ impl Loader<'_> {
     /// Folders named `ansible_collections`.
     pub fn collection_roots(&self) -> Vec<PathBuf> {
         let beside = self.dir.join("collections");
-        [beside].into_iter().chain(self.settings.collections_path.iter().cloned()).map(|p| p.join("ansible_collections")).collect()
+        [beside]
+            .into_iter()
+            .chain(self.settings.collections_path.iter().cloned())
+            .map(|p| p.join("ansible_collections"))
+            .collect()
     }
 
     /// `namespace.collection.playbook`.

@@ -6,20 +6,100 @@ use std::path::PathBuf;
 
 /// Actions with a part on the controller, and the builtin modules, by short name.
 const BUILTIN: &[&str] = &[
-    "add_host", "apt", "apt_key", "apt_repository", "assemble", "assert", "async_status", "blockinfile", "command", "copy",
-    "cron", "deb822_repository", "debconf", "debug", "dnf", "dnf5", "dpkg_selections", "expect", "fail", "fetch", "file",
-    "find", "gather_facts", "get_url", "getent", "git", "group", "group_by", "hostname", "import_playbook", "import_role",
-    "import_tasks", "include", "include_role", "include_tasks", "include_vars", "iptables", "known_hosts", "lineinfile", "meta",
-    "mount_facts", "package", "package_facts", "pause", "ping", "pip", "raw", "reboot", "replace", "rpm_key", "script",
-    "service", "service_facts", "set_fact", "set_stats", "setup", "shell", "slurp", "stat", "subversion", "systemd",
-    "systemd_service", "sysvinit", "tempfile", "template", "unarchive", "uri", "user", "validate_argument_spec", "wait_for",
-    "wait_for_connection", "yum", "yum_repository",
+    "add_host",
+    "apt",
+    "apt_key",
+    "apt_repository",
+    "assemble",
+    "assert",
+    "async_status",
+    "blockinfile",
+    "command",
+    "copy",
+    "cron",
+    "deb822_repository",
+    "debconf",
+    "debug",
+    "dnf",
+    "dnf5",
+    "dpkg_selections",
+    "expect",
+    "fail",
+    "fetch",
+    "file",
+    "find",
+    "gather_facts",
+    "get_url",
+    "getent",
+    "git",
+    "group",
+    "group_by",
+    "hostname",
+    "import_playbook",
+    "import_role",
+    "import_tasks",
+    "include",
+    "include_role",
+    "include_tasks",
+    "include_vars",
+    "iptables",
+    "known_hosts",
+    "lineinfile",
+    "meta",
+    "mount_facts",
+    "package",
+    "package_facts",
+    "pause",
+    "ping",
+    "pip",
+    "raw",
+    "reboot",
+    "replace",
+    "rpm_key",
+    "script",
+    "service",
+    "service_facts",
+    "set_fact",
+    "set_stats",
+    "setup",
+    "shell",
+    "slurp",
+    "stat",
+    "subversion",
+    "systemd",
+    "systemd_service",
+    "sysvinit",
+    "tempfile",
+    "template",
+    "unarchive",
+    "uri",
+    "user",
+    "validate_argument_spec",
+    "wait_for",
+    "wait_for_connection",
+    "yum",
+    "yum_repository",
 ];
 
 /// Modules that take free text.
 pub const FREE_FORM: &[&str] = &[
-    "command", "win_command", "shell", "win_shell", "script", "raw", "include_vars", "include_tasks", "include_role",
-    "import_tasks", "import_role", "import_playbook", "include", "meta", "add_host", "group_by", "set_fact",
+    "command",
+    "win_command",
+    "shell",
+    "win_shell",
+    "script",
+    "raw",
+    "include_vars",
+    "include_tasks",
+    "include_role",
+    "import_tasks",
+    "import_role",
+    "import_playbook",
+    "include",
+    "meta",
+    "add_host",
+    "group_by",
+    "set_fact",
 ];
 
 /// Modules whose free text is a command line, in which `=` is nothing special.
@@ -50,15 +130,19 @@ pub enum Unresolved {
 impl Action {
     /// The action of this name. `libraries`: folders with modules of the user.
     pub fn resolve(written: &str, libraries: &[PathBuf]) -> Result<Action, Unresolved> {
-        let action = |name: &str, spec, custom| Action { written: written.to_owned(), name: name.to_owned(), spec, custom };
+        let action =
+            |name: &str, spec, custom| Action { written: written.to_owned(), name: name.to_owned(), spec, custom };
         if written.contains("{{") {
             return Ok(action(written, None, None));
         }
-        let short =
-            written.strip_prefix("ansible.builtin.").or_else(|| written.strip_prefix("ansible.legacy.")).unwrap_or(written);
+        let short = written
+            .strip_prefix("ansible.builtin.")
+            .or_else(|| written.strip_prefix("ansible.legacy."))
+            .unwrap_or(written);
         if !written.starts_with("ansible.builtin.") {
             for library in libraries {
-                let found = ["py", "sh", ""].iter().map(|e| library.join(short).with_extension(e)).find(|p| p.is_file());
+                let found =
+                    ["py", "sh", ""].iter().map(|e| library.join(short).with_extension(e)).find(|p| p.is_file());
                 if let Some(path) = found {
                     return Ok(action(short, None, Some(path)));
                 }

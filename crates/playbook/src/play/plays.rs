@@ -50,11 +50,8 @@ impl Reader<'_> {
         let text = match crate::vault::read_text(&path, self.settings) {
             Ok(text) => text,
             Err(why) => {
-                let message = if path.exists() {
-                    why
-                } else {
-                    format!("the playbook: {} could not be found", path.display())
-                };
+                let message =
+                    if path.exists() { why } else { format!("the playbook: {} could not be found", path.display()) };
                 self.out.push(Diagnostic::error(message).at_opt(asked_by));
                 return Vec::new();
             }
@@ -141,9 +138,8 @@ impl Reader<'_> {
         let Some(name) = rendered else { return Vec::new() };
         let path = collection.unwrap_or_else(|| dir.join(&name));
         if !path.is_file() {
-            self.out.push(
-                Diagnostic::error(format!("could not find the playbook {}", path.display())).at(&target.span),
-            );
+            self.out
+                .push(Diagnostic::error(format!("could not find the playbook {}", path.display())).at(&target.span));
             return Vec::new();
         }
         let own = |name: &str| fields.attrs.get(name).map(|a| items(&a.value)).unwrap_or_default();
@@ -238,7 +234,11 @@ fn extend_attr(attrs: &mut Attrs, name: &'static str, more: &[Value], first: boo
         return;
     }
     let own = attrs.get(name).map(|a| items(&a.value)).unwrap_or_default();
-    let all = if first { more.iter().cloned().chain(own).collect() } else { own.into_iter().chain(more.iter().cloned()).collect() };
+    let all = if first {
+        more.iter().cloned().chain(own).collect()
+    } else {
+        own.into_iter().chain(more.iter().cloned()).collect()
+    };
     attrs.insert(name, Attr { value: Value::list(all), span: None });
 }
 
@@ -251,14 +251,18 @@ fn check_hosts(node: &Node, out: &mut Diagnostics) {
         (Some(text), _) => text.trim().is_empty(),
         (None, Some(list)) => {
             if let Some(wrong) = list.iter().find(|i| i.as_str().is_none()) {
-                let message = format!("Hosts list contains an invalid host value: '{}'", wrong.scalar_text().unwrap_or_default());
+                let message =
+                    format!("Hosts list contains an invalid host value: '{}'", wrong.scalar_text().unwrap_or_default());
                 out.push(Diagnostic::error(message).at(&wrong.span));
             }
             list.is_empty()
         }
         _ if hosts.is_null() => true,
         _ => {
-            out.push(Diagnostic::error("Hosts list must be a sequence or string. Please check your playbook.").at(&hosts.span));
+            out.push(
+                Diagnostic::error("Hosts list must be a sequence or string. Please check your playbook.")
+                    .at(&hosts.span),
+            );
             false
         }
     };
@@ -282,7 +286,8 @@ fn static_vars_files(list: &[Value], dir: &Path, loader: &mut Loader<'_>, scope:
                 loader.out.push(Diagnostic::error(format!("vars file {name} was not found")).at_opt(entry.span()));
             } else {
                 loader.out.push(
-                    Diagnostic::error("could not find any of the alternatives of a vars_files entry").at_opt(entry.span()),
+                    Diagnostic::error("could not find any of the alternatives of a vars_files entry")
+                        .at_opt(entry.span()),
                 );
             }
             continue;
@@ -302,7 +307,9 @@ fn read_prompts(node: &Node, loader: &mut Loader<'_>) -> Vec<VarsPrompt> {
     let mut prompts = Vec::new();
     for entry in node.as_seq().unwrap_or(std::slice::from_ref(node)) {
         let Some(name) = entry.get("name").and_then(Node::scalar_text) else {
-            loader.out.push(Diagnostic::error("Invalid vars_prompt data structure, missing 'name' key").at(&entry.span));
+            loader
+                .out
+                .push(Diagnostic::error("Invalid vars_prompt data structure, missing 'name' key").at(&entry.span));
             continue;
         };
         for (key, _) in entry.as_map().unwrap_or_default() {

@@ -94,8 +94,10 @@ impl Loader<'_> {
     pub fn import_role(&mut self, task: &Task, _place: &super::tasks::Place) -> Vec<Item> {
         if task.loop_.is_some() {
             self.out.push(
-                Diagnostic::error("You cannot use loops on 'import_role' statements. You should use 'include_role' instead.")
-                    .at(&task.span),
+                Diagnostic::error(
+                    "You cannot use loops on 'import_role' statements. You should use 'include_role' instead.",
+                )
+                .at(&task.span),
             );
             return Vec::new();
         }
@@ -145,7 +147,9 @@ impl Loader<'_> {
         for (key, text, at) in args {
             let mut flag = || {
                 crate::settings::parse_bool(text).or_else(|| {
-                    self.out.push(Diagnostic::error(format!("'{key}' must be a boolean, not {text:?}")).at_opt(at.as_ref()));
+                    self.out.push(
+                        Diagnostic::error(format!("'{key}' must be a boolean, not {text:?}")).at_opt(at.as_ref()),
+                    );
                     good = false;
                     None
                 })
@@ -207,7 +211,12 @@ impl Loader<'_> {
         compiled
     }
 
-    fn compile_found(&mut self, used: Use, found: super::find_role::Found, parent: &Arc<Scope>) -> Option<CompiledRole> {
+    fn compile_found(
+        &mut self,
+        used: Use,
+        found: super::find_role::Found,
+        parent: &Arc<Scope>,
+    ) -> Option<CompiledRole> {
         let [tasks_from, vars_from, defaults_from, handlers_from] = &used.from;
         let vars = self.role_vars(&found.path, "vars", vars_from.as_deref(), &used.span);
         let defaults = self.role_vars(&found.path, "defaults", defaults_from.as_deref(), &used.span);
@@ -337,7 +346,8 @@ impl Loader<'_> {
     fn role_file(&mut self, role: &Role, folder: &str, from: Option<&str>, span: &Span) -> Option<PathBuf> {
         let found = paths::main_file(&role.path.join(folder), from.unwrap_or("main"));
         if let (None, Some(from)) = (&found, from) {
-            self.out.push(Diagnostic::error(format!("Could not find specified file in role: {folder}/{from}")).at(span));
+            self.out
+                .push(Diagnostic::error(format!("Could not find specified file in role: {folder}/{from}")).at(span));
         }
         found
     }

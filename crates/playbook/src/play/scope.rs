@@ -61,7 +61,10 @@ impl Scope {
 
     /// The value of a keyword, from the innermost level that sets it.
     pub fn attr(&self, name: &str) -> Option<&Attr> {
-        self.chain().enumerate().filter(|(i, s)| *i == 0 || s.kind != Kind::Include).find_map(|(_, s)| s.attrs.get(name))
+        self.chain()
+            .enumerate()
+            .filter(|(i, s)| *i == 0 || s.kind != Kind::Include)
+            .find_map(|(_, s)| s.attrs.get(name))
     }
 
     /// The keyword at this very level.

@@ -53,7 +53,11 @@ pub fn parse(
     }
     if let [first, second, ..] = &found[..] {
         let message = format!("conflicting action statements: {}, {}", first.0, second.0);
-        loader.out.push(Diagnostic::error(message).at(&second.1.span).help("a task has one action: start a new task with \"- name:\""));
+        loader.out.push(
+            Diagnostic::error(message)
+                .at(&second.1.span)
+                .help("a task has one action: start a new task with \"- name:\""),
+        );
         return None;
     }
     for (key, _) in &unknown {
@@ -77,7 +81,11 @@ pub fn parse(
     let (mut args, template) = keyword_args(task, loader);
     args.extend(form_args(form, &action, &place.span, loader)?);
     let raw = Key::from("_raw_params");
-    if args.contains_key(&raw) && !FREE_FORM.contains(&action.name.as_str()) && !action.is_template() && action.custom.is_none() {
+    if args.contains_key(&raw)
+        && !FREE_FORM.contains(&action.name.as_str())
+        && !action.is_template()
+        && action.custom.is_none()
+    {
         let free = action.spec.is_some_and(|s| s.free_form);
         if !free {
             let text = args.get(&raw).and_then(Value::as_str).unwrap_or_default().trim().to_owned();
@@ -119,7 +127,11 @@ fn old_style<'a>(node: &'a Node, loader: &mut Loader<'_>) -> Option<(String, For
         }
         Kind::Map(_) => {
             let Some(module) = node.get("module").and_then(Node::as_str) else {
-                loader.out.push(Diagnostic::error("no module/action detected in task.").at(&node.span).help("name it with \"module:\""));
+                loader.out.push(
+                    Diagnostic::error("no module/action detected in task.")
+                        .at(&node.span)
+                        .help("name it with \"module:\""),
+                );
                 return None;
             };
             Some((split_text(module).0, Form::Value(node)))
@@ -208,7 +220,8 @@ fn no_action(
         [(key, why)] => {
             let name = key.as_str().unwrap_or_default();
             let action = unresolved(name, &key.span, why, loader)?;
-            let value = rest.iter().find(|(k, _)| k.as_str() == Some(name)).map(|(_, v)| v.to_map()).unwrap_or_default();
+            let value =
+                rest.iter().find(|(k, _)| k.as_str() == Some(name)).map(|(_, v)| v.to_map()).unwrap_or_default();
             Some(Parsed { action, args: value, template: None, local: false })
         }
         several => {

@@ -32,8 +32,11 @@ impl Loader<'_> {
         }
         let Some(entries) = list.as_seq() else {
             self.out.push(
-                Diagnostic::error(format!("A malformed block was encountered while loading tasks: a list is needed, this is a {}", list.type_name()))
-                    .at(&list.span),
+                Diagnostic::error(format!(
+                    "A malformed block was encountered while loading tasks: a list is needed, this is a {}",
+                    list.type_name()
+                ))
+                .at(&list.span),
             );
             return Vec::new();
         };
@@ -44,8 +47,11 @@ impl Loader<'_> {
             }
             let Some(map) = entry.as_map() else {
                 self.out.push(
-                    Diagnostic::error(format!("A malformed block was encountered while loading tasks: a task must be a mapping, this is a {}", entry.type_name()))
-                        .at(&entry.span),
+                    Diagnostic::error(format!(
+                        "A malformed block was encountered while loading tasks: a task must be a mapping, this is a {}",
+                        entry.type_name()
+                    ))
+                    .at(&entry.span),
                 );
                 continue;
             };
@@ -93,7 +99,9 @@ impl Loader<'_> {
         let mut fields = fields::read(map, level, &mut self.out);
         let loop_ = self.take_loop(node, &mut fields);
         if let Some((control, name)) = node.get("loop_control").and_then(|c| c.as_map().map(|m| (m, c))) {
-            for (key, _) in control.iter().filter(|(k, _)| !keywords::LOOP_CONTROL.contains(&k.as_str().unwrap_or_default())) {
+            for (key, _) in
+                control.iter().filter(|(k, _)| !keywords::LOOP_CONTROL.contains(&k.as_str().unwrap_or_default()))
+            {
                 let wrong = key.as_str().unwrap_or_default();
                 let _ = name;
                 self.out.push(
@@ -183,15 +191,20 @@ impl Loader<'_> {
             let short = name.strip_prefix("ansible.builtin.").unwrap_or(name);
             if found.is_some() {
                 self.out.push(
-                    Diagnostic::error(format!("duplicate loop in task: {name}")).at(&key.span).help("a task has one loop"),
+                    Diagnostic::error(format!("duplicate loop in task: {name}"))
+                        .at(&key.span)
+                        .help("a task has one loop"),
                 );
             } else if value.is_null() {
-                self.out.push(Diagnostic::error(format!("you must specify a value when using with_{name}")).at(&key.span));
+                self.out
+                    .push(Diagnostic::error(format!("you must specify a value when using with_{name}")).at(&key.span));
             } else if !crate::lookup::known(short) {
                 self.out.push(
-                    Diagnostic::error(format!("'with_{name}' is not a valid attribute for a Task: no lookup has this name"))
-                        .at(&key.span)
-                        .suggest(short, crate::lookup::names()),
+                    Diagnostic::error(format!(
+                        "'with_{name}' is not a valid attribute for a Task: no lookup has this name"
+                    ))
+                    .at(&key.span)
+                    .suggest(short, crate::lookup::names()),
                 );
             }
             found = Some(Loop::With(short.to_owned(), value.to_value()));
@@ -207,7 +220,9 @@ impl Loader<'_> {
         let dynamic = looped || file.contains("{{");
         let new = if dynamic { "include_tasks" } else { "import_tasks" };
         self.out.push(
-            Diagnostic::warning("\"include\" was removed in ansible-core 2.16").at(&node.span).help(format!("write \"{new}\"")),
+            Diagnostic::warning("\"include\" was removed in ansible-core 2.16")
+                .at(&node.span)
+                .help(format!("write \"{new}\"")),
         );
         *action = super::modules::Action { written: "include".into(), ..super::modules::Action::builtin(new) };
     }
@@ -231,8 +246,10 @@ impl Loader<'_> {
     fn import_tasks(&mut self, task: &Task, place: &Place) -> Vec<Item> {
         if task.loop_.is_some() {
             self.out.push(
-                Diagnostic::error("You cannot use loops on 'import_tasks' statements. You should use 'include_tasks' instead.")
-                    .at(&task.span),
+                Diagnostic::error(
+                    "You cannot use loops on 'import_tasks' statements. You should use 'include_tasks' instead.",
+                )
+                .at(&task.span),
             );
             return Vec::new();
         }
@@ -274,8 +291,10 @@ impl Loader<'_> {
     ) -> Vec<Item> {
         if self.depth >= MAX_DEPTH {
             self.out.push(
-                Diagnostic::error(format!("imports are nested deeper than {MAX_DEPTH} levels: does a file import itself?"))
-                    .at_opt(asked_by),
+                Diagnostic::error(format!(
+                    "imports are nested deeper than {MAX_DEPTH} levels: does a file import itself?"
+                ))
+                .at_opt(asked_by),
             );
             return Vec::new();
         }

@@ -138,8 +138,16 @@ impl Args {
         let mut all = Diagnostics::new();
         let filled = |text: &Option<String>| text.as_deref().is_some_and(|t| !t.trim().is_empty());
         for (flag, used, why) in [
-            ("--sftp-extra-args", filled(&self.sftp_extra_args), "files travel over the SSH connection itself, no sftp program runs"),
-            ("--scp-extra-args", filled(&self.scp_extra_args), "files travel over the SSH connection itself, no scp program runs"),
+            (
+                "--sftp-extra-args",
+                filled(&self.sftp_extra_args),
+                "files travel over the SSH connection itself, no sftp program runs",
+            ),
+            (
+                "--scp-extra-args",
+                filled(&self.scp_extra_args),
+                "files travel over the SSH connection itself, no scp program runs",
+            ),
         ] {
             if used {
                 all.push(Diagnostic::error(format!("{flag} is not supported: {why}")));
@@ -223,7 +231,8 @@ mod tests {
 
     #[test]
     fn flags_land_in_settings() {
-        let words = ["-i", "a,", "-vv", "-e", "x=1", "--extra-vars", "{\"y\": 2}", "-t", "a,b", "-b", "-l", "web", "site.yml"];
+        let words =
+            ["-i", "a,", "-vv", "-e", "x=1", "--extra-vars", "{\"y\": 2}", "-t", "a,b", "-b", "-l", "web", "site.yml"];
         let args = Args::parse_words(&words).unwrap();
         let mut settings = Settings::new("/", "/root");
         args.apply(&mut settings).unwrap();
