@@ -36,10 +36,9 @@ type Answer = std::result::Result<Response<Full<Bytes>>, Dropped>;
 pub async fn answer(core: Arc<Core>, user: Option<u32>, request: Request<Incoming>) -> Answer {
     if !core.admits(user) {
         let who = user.map_or_else(|| "an unknown user".to_owned(), |u| format!("user {u}"));
-        return Ok(plain(
-            StatusCode::FORBIDDEN,
-            format!("this sandbox is not for {who}: serve it as that user, or through that user's sudo\n"),
-        ));
+        let why = format!("this sandbox is not for {who}: serve it as that user, or through that user's sudo");
+        let error = ApiError::new("AuthFailure", why).status(403);
+        return Ok(plain(StatusCode::FORBIDDEN, error.to_ec2_xml("none")));
     }
     if let Some(refusal) = from_a_browser(request.headers()) {
         return Ok(plain(StatusCode::FORBIDDEN, refusal));
