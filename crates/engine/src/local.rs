@@ -4,7 +4,7 @@ use crate::communicator::{CommError, Command, Communicator, Exit, Output, Proces
 use crate::tree;
 use async_trait::async_trait;
 use bytes::BytesMut;
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -79,10 +79,24 @@ impl Communicator for LocalCommunicator {
         mode: Option<u32>,
         progress: Option<Progress>,
     ) -> Result<(), CommError> {
-        let path = self.path(destination);
-        let mut file = create(&path, mode).map_err(remote)?;
-        copy(source, &mut file, size, progress).await?;
-        file.shutdown().await.map_err(remote)
+        // A child writes, not this process: a file that this process has open for writing may be open in any other child
+        // that is being forked at that moment, and then the kernel refuses to run it ("text file busy").
+        let to = crate::shell_quote::quote(&self.path(destination).display().to_string());
+        let line = match mode {
+            Some(mode) => format!("umask 077; : > {to} && chmod {mode:o} {to} && exec cat > {to}"),
+            None => format!("exec cat > {to}"),
+        };
+        let Process { mut stdin, mut output, exit } = self.start(Command::new(line)).await?;
+        let sent = copy(source, &mut stdin, size, progress).await;
+        drop(stdin);
+        let mut said = Vec::new();
+        while let Some(Output::Stdout(bytes) | Output::Stderr(bytes)) = output.recv().await {
+            said.extend_from_slice(&bytes);
+        }
+        match exit.await {
+            Ok(Ok(exit)) if exit.success() => sent.map(drop),
+            _ => Err(remote(String::from_utf8_lossy(&said).trim())),
+        }
     }
 
     async fn upload_dir(
@@ -153,20 +167,6 @@ async fn copy_tree(
         fs_err::tokio::set_permissions(base.join(&entry.relative), mode).await.map_err(remote)?;
     }
     Ok(())
-}
-
-fn create(path: &Path, mode: Option<u32>) -> std::io::Result<tokio::fs::File> {
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    if let Some(mode) = mode {
-        options.mode(mode);
-    }
-    let named = |e: std::io::Error| std::io::Error::new(e.kind(), format!("{}: {e}", path.display()));
-    let file = options.open(path).map_err(named)?;
-    if let Some(mode) = mode {
-        file.set_permissions(std::fs::Permissions::from_mode(mode)).map_err(named)?;
-    }
-    Ok(tokio::fs::File::from_std(file))
 }
 
 /// Copies with progress. Shared by communicators: what can't be read is a local error, what can't be written a remote one.

@@ -266,6 +266,15 @@ impl BuildRun {
     }
 }
 
+/// An entry for people: `instance i-… in us-east-1`.
+pub fn describe(entry: &Entry) -> String {
+    let id = match &entry.state {
+        State::Created { id } | State::Kept { id } => id.as_str(),
+        State::Intended | State::Over => entry.intent.name.as_deref().unwrap_or("(its creation was under way)"),
+    };
+    format!("{} {id} in {}", entry.intent.kind, entry.intent.place.region)
+}
+
 /// Removes what an owed entry stands for: by its id, or by looking for it. Used by unwinding and by `gc`.
 pub async fn remove(entry: &Entry, releaser: &dyn Releaser) -> Result<Vec<String>, Leak> {
     let leak = |id: Option<&str>, why: String| Leak { intent: entry.intent.clone(), id: id.map(str::to_owned), why };

@@ -14,11 +14,10 @@ use crate::run::Cancel;
 use async_trait::async_trait;
 use imgbuild_diag::Diagnostics;
 use imgbuild_template::{Body, Context, Kind, Opt, Reader, Spanned, Table};
-use std::io::Write as _;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 use std::process::Stdio;
-use tokio::io::{AsyncRead, AsyncReadExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 
 const LOCAL: &[Opt] = &[
     Opt::new("command", Kind::String, "One command line; use inline."),
@@ -102,15 +101,10 @@ impl ShellLocal {
         match &settings.scripts {
             Scripts::Inline(lines) => {
                 let text = inline_script(lines, settings.inline_shebang.as_deref());
-                let mut file = tempfile::Builder::new()
-                    .prefix("packer-shell")
-                    .suffix(&settings.extension)
-                    .tempfile()
-                    .map_err(failed)?;
-                file.write_all(&text).map_err(failed)?;
-                executable(file.path()).map_err(failed)?;
-                // The kernel does not run a file that is open for writing.
-                let path = file.into_temp_path();
+                // In a folder of its own: see `write`.
+                let dir = tempfile::Builder::new().prefix("packer-shell").tempdir().map_err(failed)?;
+                let path = dir.path().join(format!("script{}", settings.extension));
+                write(&text, &path).await.map_err(failed)?;
                 self.script(&settings, &path, on).await
             }
             Scripts::Files(files) => {
@@ -180,9 +174,25 @@ fn end_group(group: Option<u32>) {
     }
 }
 
-fn executable(path: &Path) -> std::io::Result<()> {
-    use std::os::unix::fs::PermissionsExt as _;
-    fs_err::set_permissions(path, std::fs::Permissions::from_mode(0o700))
+/// Writes a script that can be run. A child does it: a file that this process has open for writing may be open in any other
+/// child that is being forked at that moment, and then the kernel refuses to run it ("text file busy").
+async fn write(text: &[u8], path: &Path) -> std::io::Result<()> {
+    let mut child = tokio::process::Command::new("/bin/sh")
+        .args(["-c", "umask 077; cat > \"$0\" && chmod 700 \"$0\""])
+        .arg(path)
+        .stdin(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()?;
+    if let Some(mut stdin) = child.stdin.take() {
+        stdin.write_all(text).await?;
+        stdin.shutdown().await?;
+    }
+    let status = child.wait().await?;
+    if status.success() {
+        Ok(())
+    } else {
+        Err(std::io::Error::other(format!("the shell that writes it ended with {status}")))
+    }
 }
 
 async fn pump(mut from: impl AsyncRead + Unpin, line: impl Fn(&str)) {
