@@ -5,7 +5,7 @@ use imgbuild_engine::event::{Event, Sink};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::collections::HashMap;
 use std::sync::Mutex;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Packer's order: green, cyan, magenta, yellow, blue.
 const COLORS: [&str; 5] = ["32", "36", "35", "33", "34"];
@@ -21,6 +21,7 @@ pub fn paint(color: bool, code: &str, text: &str) -> String {
 /// Shows events as lines.
 pub struct Human {
     style: Style,
+    timings: bool,
     bars: MultiProgress,
     state: Mutex<State>,
 }
@@ -31,13 +32,15 @@ struct State {
     colors: HashMap<String, usize>,
     live: HashMap<(String, String), ProgressBar>,
     artifacts: bool,
+    /// The phase that each build is in, and since when.
+    phases: HashMap<String, (&'static str, Instant)>,
 }
 
 impl Human {
     /// For this style.
-    pub fn new(style: Style) -> Self {
+    pub fn new(style: Style, timings: bool) -> Self {
         let target = if style.live { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
-        Human { style, bars: MultiProgress::with_draw_target(target), state: Mutex::default() }
+        Human { style, timings, bars: MultiProgress::with_draw_target(target), state: Mutex::default() }
     }
 
     fn print(&self, text: &str) {
@@ -77,6 +80,20 @@ impl Human {
         state.live.entry((build.to_owned(), what.to_owned())).or_insert_with(|| self.bars.add(make())).clone()
     }
 
+    /// Ends a build's phase and begins the next; `--timings` prints how long it took.
+    fn phase(&self, build: &str, next: Option<&'static str>) {
+        let mut state = self.state.lock().unwrap_or_else(|e| e.into_inner());
+        let last = match next {
+            Some(phase) => state.phases.insert(build.to_owned(), (phase, Instant::now())),
+            None => state.phases.remove(build),
+        };
+        drop(state);
+        if let (true, Some((phase, since))) = (self.timings, last) {
+            let text = format!("phase {phase}: {:.2} s", since.elapsed().as_secs_f64());
+            self.print(&Self::prefixed(build, "    ", &text));
+        }
+    }
+
     fn done(&self, build: &str, what: &str) {
         let mut state = self.state.lock().unwrap_or_else(|e| e.into_inner());
         if let Some(bar) = state.live.remove(&(build.to_owned(), what.to_owned())) {
@@ -100,7 +117,7 @@ impl Sink for Human {
             Event::Error { build, text } => {
                 self.print(&paint(color, "1;31", &Self::prefixed(&build, "==> ", &text)));
             }
-            Event::Phase { .. } => {}
+            Event::Phase { build, phase } => self.phase(&build, Some(phase)),
             Event::Waiting { build, what, elapsed, percent, done } => {
                 if !self.style.live {
                     return;
@@ -142,6 +159,7 @@ impl Sink for Human {
                 bar.set_position(done);
             }
             Event::BuildFinished { build, elapsed, error } => {
+                self.phase(&build, None);
                 let elapsed = indicatif::HumanDuration(elapsed);
                 match error {
                     Some(error) => {

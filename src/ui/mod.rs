@@ -10,7 +10,7 @@ use std::io::{IsTerminal, Write};
 use std::sync::Arc;
 
 pub use human::Human;
-pub use machine::Machine;
+pub use machine::{Machine, record};
 
 /// How to show things.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,8 +33,8 @@ impl Style {
     }
 
     /// The consumer of a run's events.
-    pub fn sink(self) -> Arc<dyn Sink> {
-        if self.machine_readable { Arc::new(Machine::default()) } else { Arc::new(Human::new(self)) }
+    pub fn sink(self, timings: bool) -> Arc<dyn Sink> {
+        if self.machine_readable { Arc::new(Machine::default()) } else { Arc::new(Human::new(self, timings)) }
     }
 }
 
@@ -73,6 +73,13 @@ pub fn diagnostics(style: Style, all: &Diagnostics) {
     }
 }
 
+/// A table without frames, for lists.
+pub fn table<const N: usize>(head: [&str; N]) -> comfy_table::Table {
+    let mut table = comfy_table::Table::new();
+    table.load_style(comfy_table::presets::NOTHING).set_header(head);
+    table
+}
+
 /// A heading without a build, as `ui.Say` prints it.
 pub fn say(style: Style, text: &str) {
     if style.machine_readable {
@@ -80,6 +87,39 @@ pub fn say(style: Style, text: &str) {
     } else {
         line(text);
     }
+}
+
+/// Whether there is somebody to ask.
+pub fn interactive() -> bool {
+    std::io::stdin().is_terminal()
+}
+
+/// The terminal's width, if there is one.
+pub fn columns() -> Option<usize> {
+    let (_, columns) = console::Term::stdout().size_checked()?;
+    Some(usize::from(columns))
+}
+
+/// Whether `ansible-playbook` would colour: a terminal and no ANSIBLE_NOCOLOR/NO_COLOR, or ANSIBLE_FORCE_COLOR.
+pub fn color(settings: &crate::settings::Settings) -> bool {
+    let on = |name: &str| settings.var(name).is_some_and(|v| !["0", "false", "no"].contains(&v.to_lowercase().as_str()));
+    on("ANSIBLE_FORCE_COLOR")
+        || (std::io::stdout().is_terminal() && !on("ANSIBLE_NOCOLOR") && settings.var("NO_COLOR").is_none())
+}
+
+/// Asks without showing what is typed; `None` where there is no terminal.
+pub async fn ask_secret(question: String) -> Option<String> {
+    if !interactive() {
+        return None;
+    }
+    tokio::task::spawn_blocking(move || {
+        let term = console::Term::stderr();
+        let _ = term.write_str(&question);
+        term.read_secure_line().ok()
+    })
+    .await
+    .ok()
+    .flatten()
 }
 
 /// Asks on the terminal; `None` where there is none.

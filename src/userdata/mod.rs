@@ -4,10 +4,10 @@
 mod stacks;
 
 use imgbuild_diag::{Diagnostic, Diagnostics};
-use minijinja::syntax::SyntaxConfig;
-use minijinja::{Environment, UndefinedBehavior, Value};
+use imgbuild_jinja::{FileOptions, LocalHost, Map, NoLoader, NoLookups, Templar, TemplateError, Value, VarSource};
 use stacks::{Kind, Stack, Variable};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 pub use stacks::{ROLES, STACKS, names};
 
@@ -42,12 +42,12 @@ pub fn render(stack: &str, role: &str, given: &BTreeMap<String, String>) -> Resu
                 .help(format!("give:\n    {list}")),
         );
     }
-    let mut values: BTreeMap<&str, Value> = BTreeMap::new();
+    let mut values = Map::new();
     for variable in &variables {
         let text = given.get(variable.name).map(String::as_str).or(variable.default);
         if let Some(text) = text {
             match variable.kind.parse(text) {
-                Ok(value) => _ = values.insert(variable.name, value),
+                Ok(value) => _ = values.insert(variable.name.into(), value),
                 Err(why) => problems.push(Diagnostic::error(format!("{}: {why}", variable.name))),
             }
         }
@@ -55,34 +55,24 @@ pub fn render(stack: &str, role: &str, given: &BTreeMap<String, String>) -> Resu
     if problems.has_errors() {
         return Err(problems);
     }
-    let text = fill(stack, role, values).map_err(|e| Diagnostic::error(format!("the {} {role} template: {e:#}", stack.name)))?;
+    let text = fill(stack, role, values).map_err(|e| Diagnostic::error(format!("the {} {role} template: {e}", stack.name)))?;
     if text.len() > LARGEST {
         return Err(Diagnostic::error(format!("the user data has {} bytes, EC2 takes {LARGEST}", text.len())).into());
     }
     Ok(text)
 }
 
-fn fill(stack: &Stack, role: &str, mut values: BTreeMap<&str, Value>) -> Result<String, minijinja::Error> {
-    let mut environment = Environment::new();
-    environment.set_undefined_behavior(UndefinedBehavior::Strict);
-    environment.set_syntax(SyntaxConfig::builder().trim_blocks(true).keep_trailing_newline(true).build()?);
-    environment.add_filter("quote", |text: String| shell_quote(&text));
-    environment.add_template("lib", stacks::LIB)?;
-    let lib = environment.get_template("lib")?.render(())?;
-    values.insert("lib", Value::from(lib.trim_start().trim_end().to_owned()));
-    let (_, text) = stack
-        .templates
-        .iter()
-        .find(|(name, _)| *name == role)
-        .ok_or_else(|| minijinja::Error::new(minijinja::ErrorKind::TemplateNotFound, role.to_owned()))?;
-    environment.add_template("node", text)?;
-    environment.get_template("node")?.render(values)
-}
-
-/// A word for `sh`, quoted where it must be.
-fn shell_quote(text: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "@%+=:,./-_".contains(c);
-    if !text.is_empty() && text.chars().all(plain) { text.to_owned() } else { format!("'{}'", text.replace('\'', r#"'"'"'"#)) }
+fn fill(stack: &Stack, role: &str, mut values: Map) -> Result<String, TemplateError> {
+    let templar = Templar::new(Arc::new(NoLookups), Arc::new(LocalHost::new(BTreeMap::new(), None, |_| {})));
+    let render = |name: &str, text: &str, values: Map| {
+        let vars: Arc<dyn VarSource> = Arc::new(values);
+        templar.render_file(name, text, &FileOptions::default(), &vars, &NoLoader)
+    };
+    let lib = render("_lib.sh", stacks::LIB, Map::new())?;
+    values.insert("lib".into(), Value::from(lib.trim().to_owned()));
+    // Every stack has a template for every role: the table is ours, and a test renders all of them.
+    let text = stack.templates.iter().find(|(name, _)| *name == role).map_or("", |(_, text)| text);
+    render(&format!("{}-{role}.yaml", stack.name), text, values)
 }
 
 impl Kind {
@@ -112,9 +102,9 @@ impl Kind {
                 _ => Err(format!("{text:?} must be true or false")),
             },
             Kind::List => {
-                let items: Vec<String> = text.split(',').map(|i| i.trim().to_owned()).filter(|i| !i.is_empty()).collect();
+                let items: Vec<&str> = text.split(',').map(str::trim).filter(|i| !i.is_empty()).collect();
                 if items.iter().all(|i| i.chars().all(|c| c.is_ascii_alphanumeric() || "._-/:=*".contains(c))) {
-                    Ok(Value::from(items))
+                    Ok(Value::list(items.into_iter().map(Value::from).collect()))
                 } else {
                     Err(format!("{text:?} must be names, separated by commas"))
                 }
@@ -166,7 +156,9 @@ mod tests {
         let mut given = vars(SERVER);
         given.insert("database_name".into(), "a; rm -rf /".into());
         assert!(render("rancher1", "server", &given).is_err());
-        assert_eq!(shell_quote("a'b"), r#"'a'"'"'b'"#);
+        given.insert("database_name".into(), "a".into());
+        given.insert("database_username".into(), "u$(id)".into());
+        assert!(render("rancher1", "server", &given).is_err());
     }
 
     #[test]

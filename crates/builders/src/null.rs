@@ -85,7 +85,8 @@ impl Builder for Null {
             reporter: ui.clone(),
             cancel: session.run.cancel().clone(),
             ask: Arc::clone(&session.ask),
-            agents: session.agents.clone(),
+            agents: session.agents,
+            connect: Some(Arc::clone(&session.connect)),
         };
         match self.communicator.ssh() {
             None => {

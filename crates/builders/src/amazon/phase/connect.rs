@@ -61,7 +61,8 @@ pub async fn run(env: &Env<'_>, source: &Image, launched: &Launched) -> Result<R
             reporter: env.ui().clone(),
             cancel: env.session.run.cancel().clone(),
             ask: Arc::clone(&env.session.ask),
-            agents: env.session.agents.clone(),
+            agents: env.session.agents,
+            connect: Some(Arc::clone(&env.session.connect)),
         },
     })
 }

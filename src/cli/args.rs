@@ -1,0 +1,121 @@
+//! What Packer's commands share: single-dash flags and the template's options.
+
+use crate::failure::Failure;
+use crate::settings::Settings;
+use imgbuild_template::LoadOptions;
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+/// Commands whose flags follow getopt (`-i`, `-vvv`), not Go.
+const GETOPT: &[&str] = &["playbook", "completions", "man", "__machine"];
+
+/// Makes of Packer's command line one that clap reads: `-var` is `--var`, `-machine-readable` may stand anywhere. Called as
+/// `ansible-playbook`, everything is for `playbook`. Returns whether `-machine-readable` was there.
+pub fn normalise(arguments: Vec<OsString>) -> (Vec<OsString>, bool) {
+    let mut arguments = arguments.into_iter();
+    let program = arguments.next().unwrap_or_else(|| "imgbuild".into());
+    let called = PathBuf::from(&program);
+    if called.file_name().is_some_and(|name| name == "ansible-playbook") {
+        return ([program, "playbook".into()].into_iter().chain(arguments).collect(), false);
+    }
+    let rest: Vec<OsString> = arguments.collect();
+    let command = rest.iter().find(|a| !a.to_string_lossy().starts_with('-')).map(|a| a.to_string_lossy().into_owned());
+    if command.as_deref().is_some_and(|c| GETOPT.contains(&c)) {
+        return (std::iter::once(program).chain(rest).collect(), false);
+    }
+    let mut machine_readable = false;
+    let mut out = vec![program];
+    let mut literal = false;
+    for argument in rest {
+        let text = argument.to_string_lossy();
+        if literal || text == "-" || !text.starts_with('-') {
+            out.push(argument);
+            continue;
+        }
+        if text == "--" {
+            literal = true;
+            out.push(argument);
+            continue;
+        }
+        let name = text.trim_start_matches('-');
+        match name {
+            "machine-readable" | "machine-readable=true" => machine_readable = true,
+            "machine-readable=false" => machine_readable = false,
+            "h" => out.push("--help".into()),
+            "v" => out.push("--version".into()),
+            _ => out.push(format!("--{name}").into()),
+        }
+    }
+    (out, machine_readable)
+}
+
+/// A flag as Go's flag package has it: `-x`, `-x=true`, `-x=false`.
+pub fn go_bool(text: &str) -> Result<bool, String> {
+    match text {
+        "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(true),
+        "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(false),
+        _ => Err("must be true or false".into()),
+    }
+}
+
+/// The options that every command on a template takes.
+#[derive(clap::Args, Debug, Clone, Default)]
+pub struct TemplateArgs {
+    /// Set a variable; may be repeated
+    #[arg(long = "var", value_name = "NAME=VALUE")]
+    pub vars: Vec<String>,
+    /// Read variables from a file; may be repeated
+    #[arg(long = "var-file", value_name = "FILE")]
+    pub var_files: Vec<PathBuf>,
+    /// Only these builds
+    #[arg(long, value_delimiter = ',', value_name = "NAME,…")]
+    pub only: Vec<String>,
+    /// All builds but these
+    #[arg(long, value_delimiter = ',', value_name = "NAME,…")]
+    pub except: Vec<String>,
+    /// Refuse what is accepted with a warning: an AMI filter without owners
+    #[arg(long)]
+    pub strict: bool,
+}
+
+impl TemplateArgs {
+    /// For the template crate.
+    pub fn load_options(&self, settings: &Settings) -> Result<LoadOptions, Failure> {
+        let mut options = LoadOptions::new(settings.ambient());
+        for var in &self.vars {
+            let (name, value) = var
+                .split_once('=')
+                .filter(|(name, _)| !name.is_empty())
+                .ok_or_else(|| anyhow::anyhow!("-var {var:?} must be of the form name=value"))?;
+            options.vars.push((name.to_owned(), value.to_owned()));
+        }
+        options.var_files = self.var_files.clone();
+        options.only = self.only.clone();
+        options.except = self.except.clone();
+        Ok(options)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(text: &str) -> (Vec<String>, bool) {
+        let (out, machine) = normalise(text.split(' ').map(OsString::from).collect());
+        (out.into_iter().map(|a| a.into_string().unwrap()).collect(), machine)
+    }
+
+    #[test]
+    fn single_dashes_are_double_dashes() {
+        assert_eq!(
+            words("imgbuild build -machine-readable -var a=-b --only=x -color=false t.json"),
+            (
+                ["imgbuild", "build", "--var", "a=-b", "--only=x", "--color=false", "t.json"].map(String::from).to_vec(),
+                true
+            )
+        );
+        assert_eq!(words("imgbuild validate -").0, ["imgbuild", "validate", "-"]);
+        assert_eq!(words("imgbuild playbook -vvv -i x").0, ["imgbuild", "playbook", "-vvv", "-i", "x"]);
+        assert_eq!(words("/usr/bin/ansible-playbook -i x").0, ["/usr/bin/ansible-playbook", "playbook", "-i", "x"]);
+    }
+}

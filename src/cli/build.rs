@@ -1,0 +1,204 @@
+//! `imgbuild build`.
+
+use super::args::{TemplateArgs, go_bool};
+use super::prepare::{self, PreparedBuild};
+use crate::agent_binaries::AGENTS;
+use crate::failure::{self, Failure, Outcome};
+use crate::settings::Settings;
+use crate::ui::{self, Style};
+use crate::wire;
+use imgbuild_diag::Redactor;
+use imgbuild_engine::build::OnError;
+use imgbuild_engine::event::{Event, Reporter};
+use imgbuild_engine::jobs::{self, Ended, Job, Shared};
+use imgbuild_engine::journal::{Begin, CrashPoint, Journal, When};
+use imgbuild_engine::run::{Cancel, Run};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+#[derive(clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    template: TemplateArgs,
+    /// Colours
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "true", value_parser = go_bool)]
+    color: bool,
+    /// A time before each line
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false", value_parser = go_bool)]
+    timestamp_ui: bool,
+    /// Stop between phases and wait for Enter
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false", value_parser = go_bool)]
+    debug: bool,
+    /// Replace artifacts that are there
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false", value_parser = go_bool)]
+    force: bool,
+    /// What to do when a build fails
+    #[arg(long, default_value = "cleanup", value_parser = ["cleanup", "abort", "ask", "run-cleanup-provisioner"])]
+    on_error: String,
+    /// Builds at the same time; 0 is all
+    #[arg(long, default_value_t = 0)]
+    parallel_builds: usize,
+    /// Build on this machine, in the sandbox
+    #[arg(long)]
+    sandbox: bool,
+    /// The sandbox's state directory
+    #[arg(long, value_name = "DIR")]
+    sandbox_dir: Option<PathBuf>,
+    /// Start an instance from the new image and run this playbook on it; if it fails, the image is removed
+    #[arg(long, value_name = "PLAYBOOK")]
+    verify: Option<PathBuf>,
+    /// Append what was built to this manifest, beside those that the template asks for
+    #[arg(long, value_name = "FILE")]
+    manifest: Option<PathBuf>,
+    /// Print how long each phase took
+    #[arg(long)]
+    timings: bool,
+    /// The template; - is standard input
+    #[arg(value_name = "TEMPLATE")]
+    path: PathBuf,
+}
+
+/// Runs all builds of the template.
+pub async fn run(args: Args, settings: &Settings, style: Style) -> Outcome {
+    let style = Style { color: style.color && args.color, timestamps: args.timestamp_ui, ..style };
+    let redactor = Redactor::new();
+    let loaded = prepare::prepare(
+        &args.path,
+        &args.template,
+        args.force,
+        args.verify.as_ref().map(|path| settings.cwd.join(path)).as_deref(),
+        settings,
+        &redactor,
+    )?;
+    ui::diagnostics(style, &loaded.warnings);
+    if loaded.builds.is_empty() {
+        return Err(anyhow::anyhow!("No builds to run. (-only and -except left none of: {})", loaded.template.build_names.join(", ")).into());
+    }
+    let reporter = Reporter::new(style.sink(args.timings), redactor);
+    let dir = args.sandbox.then(|| settings.sandbox_dir(args.sandbox_dir.as_deref()));
+    let (amazon, accounts) = wire::amazon(settings, dir.as_deref());
+    let mut jobs = Vec::new();
+    for build in loaded.builds {
+        jobs.push(job(build, &amazon)?);
+    }
+    let cancel = Cancel::new();
+    let run = open(settings, &args, &cancel)?;
+    signals(&run, &reporter);
+    let shared = Shared {
+        connect: wire::connect(settings),
+        ask: Arc::new(wire::Terminal),
+        agents: AGENTS,
+        on_error: match args.on_error.as_str() {
+            "abort" => OnError::Abort,
+            "ask" => OnError::Ask,
+            "run-cleanup-provisioner" => OnError::RunCleanupProvisioner,
+            _ => OnError::Cleanup,
+        },
+        force: args.force,
+        debug: args.debug,
+        parallel: args.parallel_builds,
+        manifest: args.manifest.as_ref().map(|path| settings.cwd.join(path)),
+    };
+    let ended = jobs::run(&run, jobs, &shared, &reporter).await;
+    accounts.shutdown().await;
+    let code = conclude(&run, &ended, &reporter, style);
+    Ok(code)
+}
+
+fn job(build: PreparedBuild, amazon: &Arc<imgbuild_builders::amazon::env::Amazon>) -> Result<Job, Failure> {
+    let verify = build.verify.map(Arc::new);
+    let builder = build.builder.builder(amazon, verify).map_err(|d| Failure::Diagnostics(d.into()))?;
+    Ok(Job { name: build.name, kind: build.kind, builder, provision: Arc::new(build.provision), post: build.post })
+}
+
+/// The run with its journal.
+fn open(settings: &Settings, args: &Args, cancel: &Cancel) -> Result<Run, Failure> {
+    let id = settings.run_id();
+    let begin = Begin {
+        run: id.clone(),
+        started: settings.start.as_second(),
+        version: env!("CARGO_PKG_VERSION").into(),
+        pid: std::process::id(),
+        template: args.path.display().to_string(),
+    };
+    let journal = Journal::create(&settings.journals(), begin, crash_point(settings)).map_err(|e| Failure::Error(e.into()))?;
+    Ok(Run::new(id, journal, cancel.clone()))
+}
+
+/// For the crash tests: `before:K` or `after:K` kills this program around the K-th write of its journal, as a power cut would.
+fn crash_point(settings: &Settings) -> Option<CrashPoint> {
+    let (side, number) = settings.var("IMGBUILD_TEST_KILL_AT_JOURNAL_WRITE")?.split_once(':')?;
+    let when = if side == "before" { When::Before } else { When::After };
+    let number: u64 = number.parse().ok()?;
+    Some(Arc::new(move |at, write| {
+        if at == when && write == number {
+            let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
+        }
+    }))
+}
+
+/// The first Ctrl-C (or SIGTERM) cancels: every build undoes what it made. The second ends the program at once and lists what
+/// is left.
+fn signals(run: &Run, reporter: &Reporter) {
+    let (run, reporter) = (run.clone(), reporter.clone());
+    tokio::spawn(async move {
+        interrupt().await;
+        reporter.say("\nCancelling: what this run has made is being removed. Once more to stop at once.");
+        run.cancel().cancel();
+        interrupt().await;
+        let text = std::fs::read_to_string(run.journal().path()).unwrap_or_default();
+        if let Ok((_, entries, _)) = imgbuild_engine::journal::replay(&text) {
+            ui::note("Stopped. Left behind (imgbuild gc removes it):");
+            for entry in entries.iter().rev().filter(|e| e.owed()) {
+                ui::note(format!("  {}", imgbuild_engine::run::describe(entry)));
+            }
+        }
+        std::process::exit(i32::from(failure::INTERRUPTED));
+    });
+}
+
+async fn interrupt() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else { return std::future::pending().await };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+    }
+}
+
+/// Says how it ended, and with which code.
+fn conclude(run: &Run, ended: &[Ended], reporter: &Reporter, style: Style) -> u8 {
+    let failed: Vec<&Ended> = ended.iter().filter(|e| !e.errors.is_empty()).collect();
+    if ended.iter().any(|e| e.cancelled) {
+        ui::say(style, "\nCleanly cancelled builds after being interrupted.");
+    } else if !failed.is_empty() && !style.machine_readable {
+        ui::say(style, "\n==> Some builds didn't complete successfully and had errors:");
+        for one in &failed {
+            for error in &one.errors {
+                ui::say(style, &format!("--> {}: {}", one.name, reporter.redactor().redact(error)));
+            }
+        }
+    }
+    for one in ended {
+        for artifact in &one.artifacts {
+            reporter.emit(Event::Artifact {
+                build: one.name.clone(),
+                builder_id: artifact.builder_id().to_owned(),
+                id: artifact.id(),
+                description: artifact.description(),
+                files: artifact.files().iter().map(|f| f.display().to_string()).collect(),
+            });
+        }
+    }
+    let leaks: Vec<String> = ended.iter().flat_map(|e| e.leaks.iter().map(ToString::to_string)).collect();
+    if !leaks.is_empty() {
+        ui::note("Left behind (imgbuild gc removes it):");
+        leaks.iter().for_each(|leak| ui::note(format!("  {leak}")));
+        return failure::LEAKED;
+    }
+    // The journal of a run that owes nothing is not needed any more.
+    if let Err(error) = run.journal().clone().finish() {
+        ui::note(format!("Warning: {error}"));
+    }
+    if failed.is_empty() && !ended.iter().any(|e| e.cancelled) { failure::OK } else { failure::FAILED }
+}

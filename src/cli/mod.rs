@@ -1,0 +1,144 @@
+//! The commands, one file each. Packer's and Ansible's command lines are the interface: their flags, output and exit codes.
+
+mod args;
+mod build;
+mod gc;
+mod inspect;
+mod machine;
+mod plan;
+mod playbook;
+mod prepare;
+mod sandbox;
+mod userdata;
+mod validate;
+
+use crate::failure::{self, Failure, Outcome};
+use crate::settings::Settings;
+use crate::ui::{self, Style};
+use clap::{CommandFactory, Parser};
+use std::ffi::OsString;
+
+#[derive(Parser)]
+#[command(
+    name = "imgbuild",
+    version,
+    about = "Builds machine images from Packer templates and provisions hosts with Ansible playbooks",
+    disable_help_subcommand = true
+)]
+enum Command {
+    /// Check a template; no network call is made
+    Validate(validate::Args),
+    /// Build images from a template
+    Build(build::Args),
+    /// Say what a build would launch, create and tag, and which permissions it needs
+    Plan(plan::Args),
+    /// Show what a template holds: variables, builders, provisioners
+    Inspect(inspect::Args),
+    /// Run Ansible playbooks; the same as calling this program as ansible-playbook
+    Playbook(playbook::Args),
+    /// Render cloud-init user data for a node
+    Userdata(userdata::Args),
+    /// Remove what killed runs left behind
+    Gc(gc::Args),
+    /// Machines on this host behind an EC2 endpoint
+    #[command(subcommand)]
+    Sandbox(sandbox::Command),
+    /// Print the version
+    Version,
+    /// Print a completion script for a shell
+    Completions {
+        /// bash, zsh, fish, elvish or powershell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page
+    Man,
+    /// Supervise one machine of the sandbox (started by the sandbox itself)
+    #[command(name = "__machine", hide = true)]
+    Machine(machine::Args),
+}
+
+/// Runs what the arguments ask for and returns the exit code.
+pub fn main(settings: Settings, arguments: Vec<OsString>) -> u8 {
+    let (arguments, machine_readable) = args::normalise(arguments);
+    let style = Style::new(true, false, machine_readable, settings.no_color());
+    let command = match Command::try_parse_from(&arguments) {
+        Ok(command) => command,
+        Err(error) => return usage(&error),
+    };
+    match dispatch(command, settings, style) {
+        Ok(code) => code,
+        Err(Failure::Code(code)) => code,
+        Err(Failure::Diagnostics(all)) => {
+            ui::diagnostics(style, &all);
+            failure::FAILED
+        }
+        Err(Failure::Error(error)) => {
+            let mut text = format!("Error: {error}");
+            for cause in error.chain().skip(1) {
+                text.push_str(&format!("\n  caused by: {cause}"));
+            }
+            ui::note(text);
+            failure::FAILED
+        }
+    }
+}
+
+/// Packer's exit codes for a wrong command line: 0 for help, 127 where there is no such command, else 1; ansible-playbook's
+/// is 5 (2 before 2.19 for flags that are unknown).
+fn usage(error: &clap::Error) -> u8 {
+    use clap::error::ErrorKind;
+    let text = error.render().to_string();
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+            ui::data(text.as_bytes());
+            failure::OK
+        }
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand | ErrorKind::InvalidSubcommand => {
+            ui::note(text);
+            failure::NO_COMMAND
+        }
+        _ => {
+            ui::note(text);
+            failure::FAILED
+        }
+    }
+}
+
+fn dispatch(command: Command, settings: Settings, style: Style) -> Outcome {
+    match command {
+        Command::Validate(args) => validate::run(&args, &settings, style),
+        Command::Build(args) => runtime()?.block_on(build::run(args, &settings, style)),
+        Command::Plan(args) => runtime()?.block_on(plan::run(args, &settings, style)),
+        Command::Inspect(args) => inspect::run(&args, &settings, style),
+        Command::Playbook(args) => runtime()?.block_on(playbook::run(args, &settings)),
+        Command::Userdata(args) => userdata::run(&args),
+        Command::Gc(args) => runtime()?.block_on(gc::run(args, &settings, style)),
+        Command::Sandbox(command) => sandbox::run(command, &settings, style),
+        Command::Machine(args) => machine::run(&args),
+        Command::Version => {
+            if style.machine_readable {
+                ui::line(ui::record("", "version", &[env!("CARGO_PKG_VERSION")]));
+            } else {
+                ui::line(concat!("imgbuild v", env!("CARGO_PKG_VERSION")));
+            }
+            Ok(failure::OK)
+        }
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Command::command(), "imgbuild", &mut script);
+            ui::data(&script);
+            Ok(failure::OK)
+        }
+        Command::Man => {
+            let mut page = Vec::new();
+            clap_mangen::Man::new(Command::command()).render(&mut page).map_err(anyhow::Error::from)?;
+            ui::data(&page);
+            Ok(failure::OK)
+        }
+    }
+}
+
+/// The runtime for commands that talk to the outside.
+fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|e| Failure::Error(e.into()))
+}

@@ -1,0 +1,128 @@
+//! From a template to prepared builds: everything that can be checked without the network, all errors at once.
+
+use super::args::TemplateArgs;
+use crate::failure::Failure;
+use crate::settings::Settings;
+use imgbuild_builders::{Flags, Prepared};
+use imgbuild_diag::{Diagnostic, Diagnostics, Redactor, Source, Span};
+use imgbuild_engine::postprocess::PostPlan;
+use imgbuild_engine::provision::Plan;
+use imgbuild_template::value::{Entry, Map};
+use imgbuild_template::{Body, Build, LoadOptions, Node, Provisioner, Spanned, Template, Value};
+use std::path::Path;
+
+/// A build whose blocks were all read and checked.
+pub struct PreparedBuild {
+    pub name: String,
+    pub kind: String,
+    pub builder: Prepared,
+    pub provision: Plan,
+    pub post: PostPlan,
+    /// What proves the image on an instance of it (`--verify`).
+    pub verify: Option<Plan>,
+}
+
+/// A template and its builds.
+pub struct Loaded {
+    pub template: Template,
+    pub builds: Vec<PreparedBuild>,
+    pub warnings: Diagnostics,
+}
+
+/// The template file; `-` is standard input.
+pub fn load(path: &Path, args: &TemplateArgs, settings: &Settings, redactor: &Redactor) -> Result<imgbuild_template::Loaded, Failure> {
+    let mut options: LoadOptions = args.load_options(settings)?;
+    options.redactor = redactor.clone();
+    Ok(imgbuild_template::load(path, &options)?)
+}
+
+/// Reads the template and prepares every selected build.
+pub fn prepare(
+    path: &Path,
+    args: &TemplateArgs,
+    force: bool,
+    verify: Option<&Path>,
+    settings: &Settings,
+    redactor: &Redactor,
+) -> Result<Loaded, Failure> {
+    let imgbuild_template::Loaded { template, mut warnings } = load(path, args, settings, redactor)?;
+    let flags = Flags { force, strict: args.strict };
+    let mut problems = Diagnostics::new();
+    let mut builds = Vec::new();
+    for build in &template.builds {
+        let context = template.context(build);
+        let builder = match imgbuild_builders::prepare(&build.builder, &context, flags) {
+            Ok((builder, more)) => {
+                warnings.extend(more);
+                Some(builder)
+            }
+            Err(more) => {
+                problems.extend(more);
+                None
+            }
+        };
+        let promised = builder.as_ref().map_or(&[][..], Prepared::data_names);
+        let mut diags = Diagnostics::new();
+        let provision = Plan::prepare(build, &context, promised, &mut diags);
+        let post = PostPlan::prepare(build, &context, promised, &mut diags);
+        let verify = verify.map(|playbook| Plan::prepare(&verification(build, playbook), &context, promised, &mut diags));
+        for diagnostic in diags {
+            match diagnostic.severity {
+                imgbuild_diag::Severity::Error => problems.push(diagnostic),
+                imgbuild_diag::Severity::Warning => warnings.push(diagnostic),
+            }
+        }
+        let Some(builder) = builder else { continue };
+        if !builder.connects() && !provision.steps.is_empty() && provision.steps.iter().any(|s| s.kind != "shell-local") {
+            let message = format!("{}: the communicator is \"none\": no provisioner can run on the machine", build.name);
+            warnings.push(Diagnostic::warning(message));
+        }
+        for secret in builder.secrets() {
+            redactor.add(secret);
+        }
+        builds.push(PreparedBuild {
+            name: build.name.clone(),
+            kind: build.builder.kind.value.clone(),
+            builder,
+            provision,
+            post,
+            verify,
+        });
+    }
+    if problems.has_errors() {
+        // Several builds share provisioners: what is wrong in one is said once.
+        let mut once = Diagnostics::new();
+        for problem in problems {
+            if !once.iter().any(|known| known.to_string() == problem.to_string()) {
+                once.push(problem);
+            }
+        }
+        return Err(once.into());
+    }
+    Ok(Loaded { template, builds, warnings })
+}
+
+/// The build with another playbook in the place of its provisioners: run with the options (variables, groups, user) of its first
+/// `ansible` provisioner, so that what is verified is what was asked for.
+fn verification(build: &Build, playbook: &Path) -> Build {
+    let written = playbook.display().to_string();
+    let source = Source::new("--verify", written.clone());
+    let span = Span::new(&source, 0..written.len());
+    let mut options = Map::new();
+    options.insert("playbook_file".into(), Entry { key: span.clone(), node: Node::new(Value::String(written), span.clone()) });
+    let like = build.provisioners.iter().find(|p| p.kind.as_str() == "ansible");
+    let body = match like {
+        Some(like) => like.body.clone().with_override(options),
+        None => Body::new(options, span.clone()),
+    };
+    let provisioner = Provisioner {
+        kind: Spanned::new("ansible".into(), span),
+        name: None,
+        pause_before: Default::default(),
+        timeout: None,
+        max_retries: 0,
+        continue_on_error: false,
+        body,
+    };
+    Build { provisioners: vec![provisioner], cleanup: None, post_processors: Vec::new(), ..build.clone() }
+}

@@ -1,0 +1,80 @@
+//! What enters at main and nowhere else: environment, working directory, home, time, randomness, this program's own path.
+
+use imgbuild_template::Ambient;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// What the program was started with.
+#[derive(Clone)]
+pub struct Settings {
+    /// The environment, as far as it is UTF-8.
+    pub env: BTreeMap<String, String>,
+    /// Working directory.
+    pub cwd: PathBuf,
+    /// Home directory.
+    pub home: PathBuf,
+    /// When the program started.
+    pub start: jiff::Timestamp,
+    /// This program's own file: the sandbox's supervisors are started from it.
+    pub program: PathBuf,
+}
+
+impl Settings {
+    /// From the process.
+    pub fn from_process() -> anyhow::Result<Self> {
+        let env: BTreeMap<String, String> =
+            std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?))).collect();
+        let home = env.get("HOME").filter(|h| !h.is_empty()).map_or_else(|| PathBuf::from("/root"), PathBuf::from);
+        Ok(Settings {
+            cwd: std::env::current_dir()?,
+            home,
+            start: jiff::Timestamp::now(),
+            program: std::env::current_exe()?,
+            env,
+        })
+    }
+
+    /// A variable that is set to something.
+    pub fn var(&self, name: &str) -> Option<&str> {
+        self.env.get(name).map(String::as_str).filter(|v| !v.is_empty())
+    }
+
+    /// NO_COLOR (no-color.org) or PACKER_NO_COLOR.
+    pub fn no_color(&self) -> bool {
+        self.var("NO_COLOR").is_some() || self.var("PACKER_NO_COLOR").is_some()
+    }
+
+    /// A folder of ours under an XDG base directory.
+    fn xdg(&self, variable: &str, default: &str) -> PathBuf {
+        let base = self.var(variable).map(PathBuf::from).filter(|p| p.is_absolute());
+        base.unwrap_or_else(|| self.home.join(default)).join("imgbuild")
+    }
+
+    /// Where the journals of runs are.
+    pub fn journals(&self) -> PathBuf {
+        self.xdg("XDG_STATE_HOME", ".local/state").join("journals")
+    }
+
+    /// The sandbox's state, unless `--sandbox-dir` names another.
+    pub fn sandbox_dir(&self, given: Option<&Path>) -> PathBuf {
+        given.map_or_else(|| self.xdg("XDG_DATA_HOME", ".local/share").join("sandbox"), |dir| self.cwd.join(dir))
+    }
+
+    /// What can be made again: base images.
+    pub fn cache(&self) -> PathBuf {
+        self.xdg("XDG_CACHE_HOME", ".cache")
+    }
+
+    /// A new run's id: sorts by time, unique.
+    pub fn run_id(&self) -> String {
+        uuid::Uuid::now_v7().to_string()
+    }
+
+    /// For templates: clock, environment, working directory.
+    pub fn ambient(&self) -> Arc<Ambient> {
+        let mut ambient = Ambient::new(self.start, &self.cwd);
+        ambient.env = self.env.clone();
+        Arc::new(ambient)
+    }
+}
