@@ -12,8 +12,8 @@ use aws_runtime::env_config::file::{EnvConfigFileKind, EnvConfigFiles};
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use imgbuild_builders::amazon::ec2::{Account, Accounts, Ec2};
 use imgbuild_builders::amazon::ids::Region;
-use imgbuild_builders::amazon::options::access::{Access, AssumeRole, StaticKeys};
 use imgbuild_builders::amazon::is_loopback;
+use imgbuild_builders::amazon::options::access::{Access, AssumeRole, StaticKeys};
 use imgbuild_engine::journal::Place;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -71,9 +71,11 @@ struct AwsAccount {
 impl AwsAccount {
     async fn load(access: &Access) -> Result<Self, String> {
         if access.insecure_tls && access.endpoint.is_some() && !is_plain(access) {
-            return Err("insecure_skip_tls_verify is not supported for an https endpoint: add the endpoint's CA to this \
+            return Err(
+                "insecure_skip_tls_verify is not supported for an https endpoint: add the endpoint's CA to this \
                         machine's trusted certificates instead (SSL_CERT_FILE names a file of them)"
-                .into());
+                    .into(),
+            );
         }
         let mut loader = defaults(access);
         if let Some(keys) = &access.keys {
@@ -120,8 +122,10 @@ fn defaults(access: &Access) -> ConfigLoader {
         .with_max_attempts(access.max_attempts.max(1))
         .with_initial_backoff(Duration::from_millis(200))
         .with_max_backoff(Duration::from_secs(20));
-    let mut loader =
-        aws_config::defaults(BehaviorVersion::v2026_01_12()).http_client(http).retry_config(retries).timeout_config(timeouts);
+    let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
+        .http_client(http)
+        .retry_config(retries)
+        .timeout_config(timeouts);
     if let Some(profile) = &access.profile {
         loader = loader.profile_name(profile);
     }
@@ -134,7 +138,12 @@ fn defaults(access: &Access) -> ConfigLoader {
 /// `shared_credentials_file` stands in the place of `~/.aws/credentials`.
 fn profile_files(access: &Access) -> Option<EnvConfigFiles> {
     let file = access.shared_credentials_file.as_ref()?;
-    Some(EnvConfigFiles::builder().with_file(EnvConfigFileKind::Credentials, file).include_default_config_file(true).build())
+    Some(
+        EnvConfigFiles::builder()
+            .with_file(EnvConfigFileKind::Credentials, file)
+            .include_default_config_file(true)
+            .build(),
+    )
 }
 
 /// The usual chain, less this machine's metadata service (`skip_metadata_api_check`).
@@ -146,15 +155,20 @@ fn without_metadata(access: &Access) -> CredentialsProviderChain {
     if let Some(files) = profile_files(access) {
         profile = profile.profile_files(files);
     }
-    CredentialsProviderChain::first_try("Environment", aws_config::environment::EnvironmentVariableCredentialsProvider::new())
-        .or_else("Profile", profile.build())
-        .or_else("WebIdentityToken", aws_config::web_identity_token::WebIdentityTokenCredentialsProvider::builder().build())
-        .or_else("EcsContainer", aws_config::ecs::EcsCredentialsProvider::builder().build())
+    CredentialsProviderChain::first_try(
+        "Environment",
+        aws_config::environment::EnvironmentVariableCredentialsProvider::new(),
+    )
+    .or_else("Profile", profile.build())
+    .or_else("WebIdentityToken", aws_config::web_identity_token::WebIdentityTokenCredentialsProvider::builder().build())
+    .or_else("EcsContainer", aws_config::ecs::EcsCredentialsProvider::builder().build())
 }
 
 fn region_without_metadata() -> aws_config::meta::region::RegionProviderChain {
-    aws_config::meta::region::RegionProviderChain::first_try(aws_config::environment::EnvironmentVariableRegionProvider::new())
-        .or_else(aws_config::profile::ProfileFileRegionProvider::new())
+    aws_config::meta::region::RegionProviderChain::first_try(
+        aws_config::environment::EnvironmentVariableRegionProvider::new(),
+    )
+    .or_else(aws_config::profile::ProfileFileRegionProvider::new())
 }
 
 async fn assume(role: &AssumeRole, config: &SdkConfig) -> aws_config::sts::AssumeRoleProvider {
@@ -187,7 +201,9 @@ impl Account for AwsAccount {
             let mut builder = aws_sdk_ec2::config::Builder::from(&self.config);
             builder.set_region(Some(SdkRegion::new(region.as_str().to_owned())));
             // All regions and all calls: Packer's own client forgets the endpoint in every region but the first.
-            builder.set_endpoint_url(self.access.endpoint.clone().or_else(|| self.config.endpoint_url().map(str::to_owned)));
+            builder.set_endpoint_url(
+                self.access.endpoint.clone().or_else(|| self.config.endpoint_url().map(str::to_owned)),
+            );
             let sdk = aws_sdk_ec2::Client::from_conf(builder.build());
             let creating = Creating { attempts: self.access.max_attempts, emulated: self.access.endpoint.is_some() };
             Arc::new(Client::new(region.clone(), sdk, creating)) as Arc<dyn Ec2>

@@ -83,7 +83,8 @@ pub fn instance(instance: &sdk::Instance) -> Instance {
             delete_on_termination: ebs.delete_on_termination().unwrap_or(false),
         })
     });
-    let ipv6 = instance.network_interfaces().iter().flat_map(|n| n.ipv6_addresses()).find_map(|a| some(a.ipv6_address()));
+    let ipv6 =
+        instance.network_interfaces().iter().flat_map(|n| n.ipv6_addresses()).find_map(|a| some(a.ipv6_address()));
     Instance {
         id: text(instance.instance_id()).into(),
         state: InstanceState::from_name(state),

@@ -76,7 +76,9 @@ impl Ec2 for Client {
             .key_name(name)
             .public_key_material(aws_smithy_types::Blob::new(public_key))
             .set_tag_specifications(tagging(sdk::ResourceType::KeyPair, tags).map(|t| vec![t]));
-        once(self.creating, || call.clone().customize().config_override(no_retry()).send(), "ImportKeyPair").await.map(drop)
+        once(self.creating, || call.clone().customize().config_override(no_retry()).send(), "ImportKeyPair")
+            .await
+            .map(drop)
     }
 
     async fn delete_key_pair(&self, name: &str) -> Ec2Result<()> {
@@ -114,7 +116,8 @@ impl Ec2 for Client {
                 permission.ip_ranges(sdk::IpRange::builder().cidr_ip(cidr).build())
             };
         }
-        let call = self.sdk.authorize_security_group_ingress().group_id(group.as_str()).ip_permissions(permission.build());
+        let call =
+            self.sdk.authorize_security_group_ingress().group_id(group.as_str()).ip_permissions(permission.build());
         call.send().await.map(drop).map_err(|e| error::ec2("AuthorizeSecurityGroupIngress", e))
     }
 
@@ -290,13 +293,14 @@ impl Client {
             let target = sdk::CapacityReservationTarget::builder();
             let specification = sdk::CapacityReservationSpecification::builder();
             let specification = match reservation {
-                CapacityReservation::Preference(word) => specification.capacity_reservation_preference(word.as_str().into()),
+                CapacityReservation::Preference(word) => {
+                    specification.capacity_reservation_preference(word.as_str().into())
+                }
                 CapacityReservation::Id(id) => {
                     specification.capacity_reservation_target(target.capacity_reservation_id(id).build())
                 }
-                CapacityReservation::GroupArn(arn) => {
-                    specification.capacity_reservation_target(target.capacity_reservation_resource_group_arn(arn).build())
-                }
+                CapacityReservation::GroupArn(arn) => specification
+                    .capacity_reservation_target(target.capacity_reservation_resource_group_arn(arn).build()),
             };
             call = call.capacity_reservation_specification(specification.build());
         }
@@ -306,7 +310,8 @@ impl Client {
         }
         if let Some(spot) = &launch.spot {
             let options = sdk::SpotMarketOptions::builder().set_max_price(spot.max_price.clone()).build();
-            let market = sdk::InstanceMarketOptionsRequest::builder().market_type(sdk::MarketType::Spot).spot_options(options);
+            let market =
+                sdk::InstanceMarketOptionsRequest::builder().market_type(sdk::MarketType::Spot).spot_options(options);
             call = call.instance_market_options(market.build());
         }
         call

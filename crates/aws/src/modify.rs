@@ -16,9 +16,10 @@ pub async fn image(client: &Sdk, image: &AmiId, change: &ImageChange) -> Ec2Resu
     let call = match change {
         ImageChange::Description(text) => call.description(value(text)),
         ImageChange::ImdsV2 => call.imds_support(value("v2.0")),
-        ImageChange::ProductCodes(codes) => {
-            call.attribute("productCodes").operation_type(sdk::OperationType::Add).set_product_codes(Some(codes.clone()))
-        }
+        ImageChange::ProductCodes(codes) => call
+            .attribute("productCodes")
+            .operation_type(sdk::OperationType::Add)
+            .set_product_codes(Some(codes.clone())),
         ImageChange::Launch(grant) => {
             let permission = sdk::LaunchPermission::builder;
             let mut add: Vec<sdk::LaunchPermission> = Vec::new();

@@ -100,11 +100,8 @@ impl Builder for Null {
                 let mut spec = ssh.spec.clone();
                 spec.host = ssh.host.clone().unwrap_or_default();
                 // Someone else's machine: a host that is known must still be itself. Packer knows none and takes any.
-                spec.host_keys = HostKeys::Known {
-                    files: vec![self.known_hosts.clone()],
-                    unknown: UnknownKey::Accept,
-                    alias: None,
-                };
+                spec.host_keys =
+                    HostKeys::Known { files: vec![self.known_hosts.clone()], unknown: UnknownKey::Accept, alias: None };
                 ui.message(format!("Using SSH communicator to connect: {}", spec.host));
                 ui.say("Waiting for SSH to become available...");
                 ui.phase("connect");

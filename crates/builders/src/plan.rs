@@ -198,7 +198,14 @@ fn actions(config: &Config) -> Vec<String> {
         actions.push("iam:PassRole".to_owned());
     }
     if ami.encryption.is_on() {
-        let kms = ["CreateGrant", "Decrypt", "DescribeKey", "GenerateDataKeyWithoutPlaintext", "ReEncryptFrom", "ReEncryptTo"];
+        let kms = [
+            "CreateGrant",
+            "Decrypt",
+            "DescribeKey",
+            "GenerateDataKeyWithoutPlaintext",
+            "ReEncryptFrom",
+            "ReEncryptTo",
+        ];
         actions.extend(kms.iter().map(|action| format!("kms:{action}")));
     }
     if config.access.assume_role.is_some() {

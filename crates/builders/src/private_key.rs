@@ -14,7 +14,8 @@ pub fn check(path: &Path) -> Result<(), String> {
     if text.contains("-----BEGIN ENCRYPTED PRIVATE KEY-----") || text.contains("Proc-Type: 4,ENCRYPTED") {
         return Err(encrypted(path));
     }
-    let pem = ["RSA ", "EC ", "DSA ", ""].iter().any(|kind| text.contains(&format!("-----BEGIN {kind}PRIVATE KEY-----")));
+    let pem =
+        ["RSA ", "EC ", "DSA ", ""].iter().any(|kind| text.contains(&format!("-----BEGIN {kind}PRIVATE KEY-----")));
     if pem { Ok(()) } else { Err(format!("{} holds no private key in OpenSSH or PEM format", path.display())) }
 }
 
@@ -56,8 +57,9 @@ pub fn make(what: Make, comment: &str) -> Result<KeyPair, String> {
     let mut key = match what {
         Make::Ed25519 => PrivateKey::random(&mut random, Algorithm::Ed25519),
         Make::EcdsaP256 => PrivateKey::random(&mut random, Algorithm::Ecdsa { curve: EcdsaCurve::NistP256 }),
-        Make::Rsa(bits) => ssh_key::private::RsaKeypair::random(&mut random, bits as usize)
-            .map(|pair| PrivateKey::from(pair)),
+        Make::Rsa(bits) => {
+            ssh_key::private::RsaKeypair::random(&mut random, bits as usize).map(|pair| PrivateKey::from(pair))
+        }
     }
     .map_err(|e| format!("no key could be made: {e}"))?;
     key.set_comment(comment);

@@ -15,8 +15,12 @@ const INTERNAL: &str = "it is a builder's own; use \"ssh_private_key_file\"";
 /// Rows.
 pub const COMMUNICATOR: &[Opt] = &[
     Opt::new("communicator", Kind::String, "\"ssh\" or \"none\".").default("ssh"),
-    Opt::new("pause_before_connecting", Kind::Duration, "Wait this long after the first connection, then connect anew.")
-        .default("0"),
+    Opt::new(
+        "pause_before_connecting",
+        Kind::Duration,
+        "Wait this long after the first connection, then connect anew.",
+    )
+    .default("0"),
     Opt::new("ssh_host", Kind::String, "Address to connect to instead of the machine's own."),
     Opt::new("ssh_port", Kind::UInt(65535), "TCP port.").default("22"),
     Opt::new("ssh_username", Kind::String, "User to log in as.").default("required"),
@@ -26,8 +30,12 @@ pub const COMMUNICATOR: &[Opt] = &[
     Opt::new("temporary_key_pair_type", Kind::String, "\"ed25519\" or \"rsa\".").default("ed25519, unlike Packer"),
     Opt::new("temporary_key_pair_bits", Kind::Int, "Bits of an RSA key.").default("2048"),
     Opt::new("ssh_ciphers", Kind::Strings, "Ciphers to offer."),
-    Opt::new("ssh_clear_authorized_keys", Kind::Bool, "Take the temporary key out of authorized_keys before the image.")
-        .default("false"),
+    Opt::new(
+        "ssh_clear_authorized_keys",
+        Kind::Bool,
+        "Take the temporary key out of authorized_keys before the image.",
+    )
+    .default("false"),
     Opt::new("ssh_key_exchange_algorithms", Kind::Strings, "Key exchange algorithms to offer."),
     Opt::new("ssh_private_key_file", Kind::String, "Private key."),
     Opt::new("ssh_certificate_file", Kind::String, "OpenSSH certificate for it."),
@@ -193,7 +201,12 @@ fn ssh(reader: &Reader, temporary_keys: bool, paths: &Paths, diags: &mut Diags) 
     let key = key_source(reader, temporary_keys, key_file.clone(), password.is_some(), agent, diags);
     let mut auth = Vec::new();
     if let Some(path) = &key_file {
-        auth.push(Auth::KeyFile { path: path.clone(), passphrase: None, certificate: certificate.clone(), optional: false });
+        auth.push(Auth::KeyFile {
+            path: path.clone(),
+            passphrase: None,
+            certificate: certificate.clone(),
+            optional: false,
+        });
     }
     if agent {
         auth.push(Auth::Agent { socket: None });
@@ -328,7 +341,9 @@ fn bastion(
     diags: &mut Diags,
 ) -> Option<SshSpec> {
     let Some(host) = text(reader, "ssh_bastion_host") else {
-        if reader.text("ssh_bastion_certificate_file").is_some() && reader.text("ssh_bastion_private_key_file").is_none() {
+        if reader.text("ssh_bastion_certificate_file").is_some()
+            && reader.text("ssh_bastion_private_key_file").is_none()
+        {
             let message = "\"ssh_bastion_private_key_file\" must be specified if \"ssh_bastion_certificate_file\" is";
             diags.error(&reader.place("ssh_bastion_certificate_file"), message);
         }
@@ -362,11 +377,8 @@ fn bastion(
     }
     let port = port.and_then(|n| u16::try_from(n).ok()).unwrap_or(22);
     let username = text(reader, "ssh_bastion_username").unwrap_or_default();
-    let host_keys = HostKeys::Known {
-        files: vec![paths.resolve("~/.ssh/known_hosts")],
-        unknown: UnknownKey::Refuse,
-        alias: None,
-    };
+    let host_keys =
+        HostKeys::Known { files: vec![paths.resolve("~/.ssh/known_hosts")], unknown: UnknownKey::Refuse, alias: None };
     Some(SshSpec { auth, ..SshSpec::new(host, port, username, host_keys) })
 }
 

@@ -38,7 +38,8 @@ impl CallerAddress for CheckIp {
         let url = self.url.clone();
         let ask = move || -> Result<IpAddr, String> {
             let config = ureq::Agent::config_builder().timeout_global(Some(Duration::from_secs(10))).build();
-            let mut answer = ureq::Agent::new_with_config(config).get(&url).call().map_err(|e| format!("{url}: {e}"))?;
+            let mut answer =
+                ureq::Agent::new_with_config(config).get(&url).call().map_err(|e| format!("{url}: {e}"))?;
             let text = answer.body_mut().read_to_string().map_err(|e| format!("{url}: {e}"))?;
             text.trim().parse().map_err(|_| format!("{url} did not answer with an address"))
         };

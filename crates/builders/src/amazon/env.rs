@@ -1,5 +1,6 @@
 //! What all phases of one build share: the session, the configuration, the clients; and creating things with the right tags.
 
+use super::caller::CallerAddress;
 use super::ec2::{Account, Accounts, Ec2, Ec2Result, ErrorKind};
 use super::failure::Failure;
 use super::ids::Region;
@@ -8,7 +9,6 @@ use super::pollers::Pollers;
 use super::releaser::AmazonReleaser;
 use super::types::{Image, Tags};
 use super::wait::{Poller, Wait};
-use super::caller::CallerAddress;
 use crate::read::LateTags;
 use imgbuild_diag::Diagnostics;
 use imgbuild_engine::build::BuildSession;
@@ -38,13 +38,7 @@ pub struct Amazon {
 impl Amazon {
     /// With the defaults for real use.
     pub fn new(accounts: Arc<dyn Accounts>, caller: Arc<dyn CallerAddress>) -> Self {
-        Amazon {
-            accounts,
-            caller,
-            pollers: Arc::default(),
-            accept_any_host_key: false,
-            pause: Duration::from_secs(1),
-        }
+        Amazon { accounts, caller, pollers: Arc::default(), accept_any_host_key: false, pause: Duration::from_secs(1) }
     }
 }
 
@@ -116,7 +110,14 @@ impl<'a> Env<'a> {
     }
 
     /// What is about to be made in a region.
-    pub fn intent(&self, kind: &str, region: &Region, name: Option<String>, token: Option<String>, tags: Tags) -> Intent {
+    pub fn intent(
+        &self,
+        kind: &str,
+        region: &Region,
+        name: Option<String>,
+        token: Option<String>,
+        tags: Tags,
+    ) -> Intent {
         Intent { build: String::new(), kind: kind.into(), place: self.account.place(region), token, name, tags }
     }
 

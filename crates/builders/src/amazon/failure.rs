@@ -73,7 +73,8 @@ impl Failure {
 impl From<JournalError> for Failure {
     fn from(error: JournalError) -> Self {
         let source = std::error::Error::source(&error).map(|s| format!(": {s}")).unwrap_or_default();
-        Failure::new(format!("{error}{source}")).help("nothing is created without the journal: free space, or check the folder's permissions")
+        Failure::new(format!("{error}{source}"))
+            .help("nothing is created without the journal: free space, or check the folder's permissions")
     }
 }
 
@@ -98,9 +99,7 @@ fn help(error: &Ec2Error) -> Option<&'static str> {
         "AuthFailure" | "InvalidClientTokenId" | "SignatureDoesNotMatch" | "UnrecognizedClientException" => {
             "check the access key, the secret key and this machine's clock"
         }
-        "UnauthorizedOperation" | "AccessDenied" => {
-            "\"imgbuild plan\" lists the permissions that this template needs"
-        }
+        "UnauthorizedOperation" | "AccessDenied" => "\"imgbuild plan\" lists the permissions that this template needs",
         "ExpiredToken" | "RequestExpired" => "get new credentials and try again",
         "OptInRequired" => "accept the terms of the source image in AWS Marketplace first",
         "InsufficientInstanceCapacity" => "try another availability zone or instance type",

@@ -6,7 +6,7 @@ use super::ec2::{Account, Ec2, Ec2Error};
 use super::ids::{AmiId, InstanceId, Region, SecurityGroupId};
 use super::options::access::Polling;
 use super::pollers::Pollers;
-use super::types::{Filter, ImageQuery, ImageState, InstanceState, Snapshot, Tags};
+use super::types::{Filter, ImageQuery, ImageState, Instance, InstanceState, Snapshot, Tags};
 use super::wait::{Verdict, Wait};
 use async_trait::async_trait;
 use imgbuild_engine::journal::Intent;
@@ -81,9 +81,13 @@ impl AmazonReleaser {
 
     async fn release_instance(&self, ec2: &Arc<dyn Ec2>, intent: &Intent, id: &InstanceId) -> Result<(), String> {
         let poller = self.pollers.of(ec2);
-        // Only what was seen to take all volumes along needs no look at them afterwards.
-        let leaves_volumes =
-            poller.last_seen(id).is_none_or(|seen| seen.volumes.iter().any(|volume| !volume.delete_on_termination));
+        // Only what was seen, while it lived, to take all its volumes along needs no look at them afterwards.
+        let takes_all = |seen: Instance| {
+            !matches!(seen.state, InstanceState::ShuttingDown | InstanceState::Terminated)
+                && !seen.volumes.is_empty()
+                && seen.volumes.iter().all(|volume| volume.delete_on_termination)
+        };
+        let leaves_volumes = !poller.last_seen(id).is_some_and(takes_all);
         match ec2.terminate_instance(id).await {
             Err(error) if !error.is_not_found() => return Err(error.to_string()),
             _ => {}
@@ -120,8 +124,7 @@ impl AmazonReleaser {
         let query = ImageQuery { owners: vec!["self".into()], filters, ..ImageQuery::default() };
         let image = ec2.images(query).await.map_err(|e| e.to_string())?.into_iter().next();
         let pending = image.as_ref().is_some_and(|i| i.state == ImageState::Pending);
-        let mut snapshots: Vec<_> =
-            image.iter().flat_map(|i| &i.mappings).filter_map(|m| m.snapshot.clone()).collect();
+        let mut snapshots: Vec<_> = image.iter().flat_map(|i| &i.mappings).filter_map(|m| m.snapshot.clone()).collect();
         match ec2.deregister_image(id).await {
             // A name for "not there" that differs from other kinds' names.
             Err(error) if !error.is_not_found() && error.code != "InvalidAMIID.Unavailable" => {

@@ -442,10 +442,7 @@ pub struct Grant {
 impl Grant {
     /// Grants nothing.
     pub fn is_empty(&self) -> bool {
-        self.users.is_empty()
-            && self.groups.is_empty()
-            && self.organization_arns.is_empty()
-            && self.ou_arns.is_empty()
+        self.users.is_empty() && self.groups.is_empty() && self.organization_arns.is_empty() && self.ou_arns.is_empty()
     }
 }
 

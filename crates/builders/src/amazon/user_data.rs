@@ -35,10 +35,8 @@ pub fn decode(text: &[u8]) -> Vec<u8> {
 
 /// Joins the user's data with the host key. `own` is empty where the template has none.
 pub fn prepare(own: &[u8], host_key: Option<&KeyPair>) -> Prepared {
-    let plain = |why| Prepared {
-        encoded: (!own.is_empty()).then(|| Secret::new(STANDARD.encode(own))),
-        host_key: Err(why),
-    };
+    let plain =
+        |why| Prepared { encoded: (!own.is_empty()).then(|| Secret::new(STANDARD.encode(own))), host_key: Err(why) };
     let Some(host_key) = host_key else { return plain("no host key was made") };
     let ours = cloud_config(host_key);
     let joined = if own.is_empty() {
@@ -109,7 +107,8 @@ fn part(own: &[u8]) -> Option<Vec<u8>> {
     }
     let (_, mime) = KINDS.iter().find(|(mark, _)| start.starts_with(mark))?;
     // cloud-init reads no encoding but what it is told; 8bit keeps the text as it is.
-    let headers = format!("Content-Type: {mime}; charset=\"utf-8\"\nMIME-Version: 1.0\nContent-Transfer-Encoding: 8bit\n\n");
+    let headers =
+        format!("Content-Type: {mime}; charset=\"utf-8\"\nMIME-Version: 1.0\nContent-Transfer-Encoding: 8bit\n\n");
     out.extend_from_slice(headers.as_bytes());
     out.extend_from_slice(start.as_bytes());
     Some(out)
@@ -150,9 +149,7 @@ pub fn console_host_keys(console: &str) -> Vec<String> {
             keys.clear();
         } else if line.contains("-----END SSH HOST KEY KEYS-----") {
             inside = false;
-        } else if inside
-            && let Some(at) = ["ssh-", "ecdsa-", "sk-"].iter().filter_map(|mark| line.find(mark)).min()
-        {
+        } else if inside && let Some(at) = ["ssh-", "ecdsa-", "sk-"].iter().filter_map(|mark| line.find(mark)).min() {
             keys.push(line[at..].trim().to_owned());
         }
     }
@@ -195,7 +192,9 @@ mod tests {
 
     #[test]
     fn others_are_left_alone() {
-        for own in ["{\"ignition\":{}}", "<powershell>x</powershell>", "[settings]\na = 1", "#cloud-config\nssh_keys: {}\n"] {
+        for own in
+            ["{\"ignition\":{}}", "<powershell>x</powershell>", "[settings]\na = 1", "#cloud-config\nssh_keys: {}\n"]
+        {
             let (text, prepared) = joined(own);
             assert_eq!(text, own);
             assert!(prepared.host_key.is_err());

@@ -210,10 +210,8 @@ impl Poller {
             };
             let look = match tokio::time::timeout_at(start + wait.limit, next).await {
                 Err(_) => {
-                    break Err(trouble.map_or(
-                        WaitError::TooLong { what: wait.what.clone(), limit: wait.limit },
-                        WaitError::Call,
-                    ));
+                    break Err(trouble
+                        .map_or(WaitError::TooLong { what: wait.what.clone(), limit: wait.limit }, WaitError::Call));
                 }
                 Ok(None) => break Err(WaitError::Cancelled),
                 // The poller lives as long as `self`; a closed channel can only be a poll that was lost.

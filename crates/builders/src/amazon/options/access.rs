@@ -20,8 +20,9 @@ pub const ACCESS: &[Opt] = &[
     Opt::new("insecure_skip_tls_verify", Kind::Bool, "Accept any certificate of the endpoint.").default("false"),
     Opt::new("max_retries", Kind::UInt(1000), "Tries of a call that was throttled or failed on the service's side.")
         .default("10"),
-    Opt::new("mfa_code", Kind::String, "Code of an MFA device.")
-        .refused("the code is used up by the first session; use credentials from \"aws sts get-session-token\" instead"),
+    Opt::new("mfa_code", Kind::String, "Code of an MFA device.").refused(
+        "the code is used up by the first session; use credentials from \"aws sts get-session-token\" instead",
+    ),
     Opt::new("skip_credential_validation", Kind::Bool, "Nothing is validated beforehand; the first call tells.")
         .default("false"),
     Opt::new("skip_metadata_api_check", Kind::Bool, "Do not ask this machine's metadata service for credentials.")
@@ -43,7 +44,8 @@ static ASSUME_ROLE: Table = Table::new(
         Opt::new("policy", Kind::String, "Session policy, JSON."),
         Opt::new("policy_arns", Kind::Strings, "Session policies, by ARN."),
         Opt::new("session_name", Kind::String, "Session name."),
-        Opt::new("tags", Kind::Map, "Session tags.").refused("the AWS SDK for Rust has no session tags in its provider"),
+        Opt::new("tags", Kind::Map, "Session tags.")
+            .refused("the AWS SDK for Rust has no session tags in its provider"),
         Opt::new("transitive_tag_keys", Kind::Strings, "Session tags that pass on.")
             .refused("the AWS SDK for Rust has no session tags in its provider"),
     ]],
@@ -154,9 +156,8 @@ impl Access {
             // Packer takes a block without a role for no block.
             (!role.role_arn.is_empty()).then_some(role)
         });
-        let endpoint = text(reader, "custom_endpoint_ec2").map(|endpoint| {
-            if endpoint.contains("://") { endpoint } else { format!("https://{endpoint}") }
-        });
+        let endpoint = text(reader, "custom_endpoint_ec2")
+            .map(|endpoint| if endpoint.contains("://") { endpoint } else { format!("https://{endpoint}") });
         let tries = reader.int("max_retries").map_or(0, |n| n.value as u32);
         Access {
             keys,
@@ -217,9 +218,8 @@ impl Polling {
         let env = &context.ambient().env;
         let number = |name: &str| env.get(name).and_then(|v| v.trim().parse::<u64>().ok()).filter(|n| *n > 0);
         let block = reader.block("aws_polling");
-        let option = |name: &str| {
-            block.as_ref().and_then(|b| b.int(name)).map(|n| n.value.unsigned_abs()).filter(|n| *n > 0)
-        };
+        let option =
+            |name: &str| block.as_ref().and_then(|b| b.int(name)).map(|n| n.value.unsigned_abs()).filter(|n| *n > 0);
         Polling::new(
             option("delay_seconds").or_else(|| number("AWS_POLL_DELAY_SECONDS")),
             option("max_attempts").or_else(|| number("AWS_MAX_ATTEMPTS")),

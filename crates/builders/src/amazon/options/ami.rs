@@ -25,7 +25,8 @@ pub const AMI: &[Opt] = &[
     Opt::new("tags", Kind::KeyValues { singular: "tag" }, "Tags of the AMI and its snapshots.").later(),
     Opt::new("ena_support", Kind::Trilean, "Set ENA on the instance before the image is made."),
     Opt::new("sriov_support", Kind::Bool, "Set SR-IOV on the instance before the image is made.").default("false"),
-    Opt::new("force_deregister", Kind::Bool, "Replace an AMI of this name, once the new one is there.").default("false"),
+    Opt::new("force_deregister", Kind::Bool, "Replace an AMI of this name, once the new one is there.")
+        .default("false"),
     Opt::new("force_delete_snapshot", Kind::Bool, "Delete the snapshots of the replaced AMI too.").default("false"),
     Opt::new("encrypt_boot", Kind::Trilean, "Encrypt the AMI's snapshots."),
     Opt::new("kms_key_id", Kind::String, "KMS key for the build region.").default("the account's EBS key"),
@@ -240,7 +241,8 @@ fn check_name(reader: &Reader, name: &str, diags: &mut Diags) {
         return;
     }
     if !(3..=128).contains(&name.len()) {
-        diags.error(&at, format!("\"ami_name\" must be between 3 and 128 characters long, this one has {}", name.len()));
+        diags
+            .error(&at, format!("\"ami_name\" must be between 3 and 128 characters long, this one has {}", name.len()));
     }
     let mut bad: Vec<char> = name.chars().filter(|c| !allowed_in_name(*c)).collect();
     bad.sort_unstable();
@@ -312,10 +314,16 @@ fn check_sharing(reader: &Reader, encryption: &Encryption, ami: &Grant, snapshot
     let empty = regions.values().any(String::is_empty);
     let shared = !ami.users.is_empty() || !ami.organization_arns.is_empty() || !ami.ou_arns.is_empty();
     let first = ["ami_users", "ami_org_arns", "ami_ou_arns"].into_iter().find(|o| reader.has(o)).unwrap_or("ami_users");
-    for (shared, option, what) in [(shared, first, "an AMI"), (!snapshot.users.is_empty(), "snapshot_users", "a snapshot")] {
+    for (shared, option, what) in
+        [(shared, first, "an AMI"), (!snapshot.users.is_empty(), "snapshot_users", "a snapshot")]
+    {
         if shared && (by_default || empty) {
             let message = format!("can't share {what} that is encrypted with the account's default KMS key");
-            let help = if by_default { "set \"kms_key_id\" or \"region_kms_key_ids\"" } else { "give every region of \"region_kms_key_ids\" a key" };
+            let help = if by_default {
+                "set \"kms_key_id\" or \"region_kms_key_ids\""
+            } else {
+                "give every region of \"region_kms_key_ids\" a key"
+            };
             diags.error_help(&reader.place(option), message, help);
         }
     }
@@ -337,9 +345,13 @@ mod tests {
         ] {
             assert!(KMS_KEY.is_match(good), "{good}");
         }
-        for bad in
-            ["", "foo", "arn:aws:kms:us-east-1:012345678910:foo/bar", "arn:foo:kms:us-east-1:012345678910:key/ab-cd", "alias/a b"]
-        {
+        for bad in [
+            "",
+            "foo",
+            "arn:aws:kms:us-east-1:012345678910:foo/bar",
+            "arn:foo:kms:us-east-1:012345678910:key/ab-cd",
+            "alias/a b",
+        ] {
             assert!(!KMS_KEY.is_match(bad), "{bad}");
         }
     }

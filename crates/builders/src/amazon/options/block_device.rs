@@ -110,7 +110,8 @@ fn check_performance(
         if let Some(value) = value
             && !range.contains(&value)
         {
-            let message = format!("device {name}: {option:?} must be between {} and {}, not {value}", range.start(), range.end());
+            let message =
+                format!("device {name}: {option:?} must be between {} and {}, not {value}", range.start(), range.end());
             diags.error(&block.place(option), message);
         }
     };
@@ -130,7 +131,10 @@ fn check_performance(
         range("throughput", throughput, 125..=1000, diags);
         range("iops", iops, 3000..=16000, diags);
     } else if throughput.is_some() {
-        let message = format!("device {name}: \"throughput\" is for gp3 volumes only, this one is {}", volume_type.unwrap_or("of the default type"));
+        let message = format!(
+            "device {name}: \"throughput\" is for gp3 volumes only, this one is {}",
+            volume_type.unwrap_or("of the default type")
+        );
         diags.error(&block.place("throughput"), message);
     }
 }

@@ -23,8 +23,12 @@ use spot::Spot;
 const OWN: &[Opt] = &[
     Opt::new("skip_create_ami", Kind::Bool, "Run the provisioners and make no AMI.").default("false"),
     Opt::new("skip_ami_run_tags", Kind::Bool, "Do not give the AMI the tags of \"run_tags\".").default("false"),
-    Opt::new("ssh_interface", Kind::String, "Address to connect to: public_ip, private_ip, public_dns, private_dns, ipv6.")
-        .default("public address, else the private one"),
+    Opt::new(
+        "ssh_interface",
+        Kind::String,
+        "Address to connect to: public_ip, private_ip, public_dns, private_dns, ipv6.",
+    )
+    .default("public address, else the private one"),
     Opt::new("pause_before_ssm", Kind::Duration, "Wait before a Session Manager session.").default("0"),
     Opt::new("session_manager_port", Kind::UInt(65535), "Local port of a Session Manager session."),
     Opt::new("fast_launch", Kind::Any, "Windows fast launch.").refused("Windows is not supported"),
@@ -33,16 +37,7 @@ const OWN: &[Opt] = &[
 /// All options of `amazon-ebs`.
 pub static AMAZON_EBS: Table = Table::new(
     "amazon-ebs",
-    &[
-        access::ACCESS,
-        ami::AMI,
-        ami::SNAPSHOT,
-        run::RUN,
-        spot::SPOT,
-        block_device::MAPPINGS,
-        OWN,
-        COMMUNICATOR,
-    ],
+    &[access::ACCESS, ami::AMI, ami::SNAPSHOT, run::RUN, spot::SPOT, block_device::MAPPINGS, OWN, COMMUNICATOR],
 )
 .renamed(RENAMED);
 

@@ -92,10 +92,8 @@ static LICENSE: Table = Table::new(
     "license_specifications",
     &[&[Opt::new("license_configuration_request", Kind::Block(&LICENSE_REQUEST), "The configuration.")]],
 );
-static LICENSE_REQUEST: Table = Table::new(
-    "license_configuration_request",
-    &[&[Opt::new("license_configuration_arn", Kind::String, "Its ARN.")]],
-);
+static LICENSE_REQUEST: Table =
+    Table::new("license_configuration_request", &[&[Opt::new("license_configuration_arn", Kind::String, "Its ARN.")]]);
 static PLACEMENT: Table = Table::new(
     "placement",
     &[&[
@@ -480,7 +478,8 @@ fn check_credits(reader: &Reader, unlimited: bool, spot: bool, types: &[String],
     if !unlimited {
         return;
     }
-    let option = if reader.has("enable_unlimited_credits") { "enable_unlimited_credits" } else { "enable_t2_unlimited" };
+    let option =
+        if reader.has("enable_unlimited_credits") { "enable_unlimited_credits" } else { "enable_t2_unlimited" };
     if let Some(t) = types.iter().find(|t| !is_burstable(t)) {
         let message = format!("{option:?} is for T2, T3, T3a and T4g types only, not for {t}");
         diags.error(&reader.place(option), message);
@@ -520,7 +519,8 @@ fn placement(reader: &Reader, diags: &mut Diags) -> (Option<String>, Option<Stri
     if let Some(tenancy) = inner.as_ref().or(outer.as_ref()) {
         let option = if inner.is_some() { "placement" } else { "tenancy" };
         if !["default", "dedicated", "host"].contains(&tenancy.as_str()) {
-            diags.error(&reader.place(option), format!("unknown tenancy {tenancy:?}: it is default, dedicated or host"));
+            diags
+                .error(&reader.place(option), format!("unknown tenancy {tenancy:?}: it is default, dedicated or host"));
         }
     }
     let (host, group) = (of("host_id"), of("host_resource_group_arn"));
@@ -539,9 +539,8 @@ fn placement(reader: &Reader, diags: &mut Diags) -> (Option<String>, Option<Stri
 
 fn metadata(reader: &Reader, diags: &mut Diags) -> MetadataOptions {
     let block = reader.block("metadata_options");
-    let of = |name: &str, default: &str| {
-        block.as_ref().and_then(|b| text(b, name)).unwrap_or_else(|| default.to_owned())
-    };
+    let of =
+        |name: &str, default: &str| block.as_ref().and_then(|b| text(b, name)).unwrap_or_else(|| default.to_owned());
     let options = MetadataOptions {
         http_endpoint: of("http_endpoint", "enabled"),
         http_tokens: of("http_tokens", "optional"),
@@ -586,9 +585,16 @@ mod tests {
 
     #[test]
     fn cidr_blocks() {
-        for (text, good) in
-            [("0.0.0.0/0", true), ("10.0.0.1/32", true), ("::/0", true), ("10.0.0.0", false), ("10.0.0.0/33", false), ("x/8", false), ("10.0.0.0/+8", false), ("10.0.0.0/08", false)]
-        {
+        for (text, good) in [
+            ("0.0.0.0/0", true),
+            ("10.0.0.1/32", true),
+            ("::/0", true),
+            ("10.0.0.0", false),
+            ("10.0.0.0/33", false),
+            ("x/8", false),
+            ("10.0.0.0/+8", false),
+            ("10.0.0.0/08", false),
+        ] {
             assert_eq!(is_cidr(text), good, "{text}");
         }
     }

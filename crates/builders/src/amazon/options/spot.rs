@@ -8,8 +8,9 @@ pub const SPOT: &[Opt] = &[
     Opt::new("fleet_tags", Kind::KeyValues { singular: "fleet_tag" }, "Tags of the fleet request.")
         .later()
         .refused("spot instances are launched without a fleet; use \"run_tags\""),
-    Opt::new("spot_allocation_strategy", Kind::String, "How a fleet chooses among types.")
-        .refused("spot instances are launched without a fleet: the types of \"spot_instance_types\" are tried in order"),
+    Opt::new("spot_allocation_strategy", Kind::String, "How a fleet chooses among types.").refused(
+        "spot instances are launched without a fleet: the types of \"spot_instance_types\" are tried in order",
+    ),
     Opt::new("spot_instance_types", Kind::Strings, "Types to try, first choice first."),
     Opt::new("spot_price", Kind::String, "Highest price per hour; \"auto\" is the on-demand price."),
     Opt::new("spot_price_auto_product", Kind::String, "Needed by Packer long ago.")

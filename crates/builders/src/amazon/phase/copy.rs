@@ -3,9 +3,9 @@
 //! Two AMIs of an account can't have one name in a region. So where an AMI is replaced (`force_deregister`), the new one is made
 //! under an interim name; only when it is available does the old one go, and the copy takes its name.
 
+use super::image::{Imaged, Labels, available, lacks, run_tag, snapshots, tag, with_run};
 use super::preflight::Checked;
 use super::publish::retire;
-use super::image::{Imaged, Labels, available, lacks, run_tag, snapshots, tag, with_run};
 use crate::amazon::env::Env;
 use crate::amazon::failure::Failure;
 use crate::amazon::ids::{AmiId, Region};

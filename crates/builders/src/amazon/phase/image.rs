@@ -181,7 +181,8 @@ pub async fn tag(
     }
     patiently(env, "tagging the AMI", Ec2Error::is_not_found, || ec2.create_tags(&first, image_tags)).await?;
     if !together && !snapshots.is_empty() {
-        patiently(env, "tagging the snapshots", Ec2Error::is_not_found, || ec2.create_tags(&snapshots, snapshot_tags)).await?;
+        patiently(env, "tagging the snapshots", Ec2Error::is_not_found, || ec2.create_tags(&snapshots, snapshot_tags))
+            .await?;
     }
     Ok(())
 }

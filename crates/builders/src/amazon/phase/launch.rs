@@ -4,9 +4,9 @@ use super::network::Network;
 use crate::amazon::caller::only;
 use crate::amazon::ec2::Ec2Error;
 use crate::amazon::env::Env;
-use crate::amazon::is_loopback;
 use crate::amazon::failure::Failure;
 use crate::amazon::ids::{InstanceId, SecurityGroupId};
+use crate::amazon::is_loopback;
 use crate::amazon::options::Interface;
 use crate::amazon::options::ami::Encryption;
 use crate::amazon::options::run::{SecurityGroups, UserData, is_burstable};
@@ -170,7 +170,10 @@ async fn security_groups(
             filters.extend(network.vpc.iter().map(|vpc| Filter::new("vpc-id", vpc.as_str())));
             let found = env.read("looking for the security groups", env.ec2.security_groups(filters)).await?;
             if found.is_empty() {
-                return Err(Failure::new(format!("no security group in {} matches \"security_group_filter\"", env.region)));
+                return Err(Failure::new(format!(
+                    "no security group in {} matches \"security_group_filter\"",
+                    env.region
+                )));
             }
             let ids: Vec<SecurityGroupId> = found.into_iter().map(|g| g.id).collect();
             let list: Vec<&str> = ids.iter().map(SecurityGroupId::as_str).collect();
@@ -190,7 +193,12 @@ async fn security_groups(
         .acquire("creating the temporary security group", intent, |intent| {
             let (name, vpc) = (name.clone(), network.vpc.clone());
             async move {
-                let made = env.ec2.create_security_group(&name, "Temporary group for an image build", vpc.as_ref(), &intent.tags);
+                let made = env.ec2.create_security_group(
+                    &name,
+                    "Temporary group for an image build",
+                    vpc.as_ref(),
+                    &intent.tags,
+                );
                 made.await.map(|id| id.to_string())
             }
         })
@@ -204,13 +212,18 @@ async fn security_groups(
             rule.cidrs.join(", ")
         ));
         let what = "admitting this machine to the temporary security group";
-        patiently(env, what, |e| e.is_not_found(), || async {
-            match env.ec2.authorize_ingress(&group, &rule).await {
-                // A reply that was lost: the rule is there.
-                Err(error) if error.code == "InvalidPermission.Duplicate" => Ok(()),
-                other => other,
-            }
-        })
+        patiently(
+            env,
+            what,
+            |e| e.is_not_found(),
+            || async {
+                match env.ec2.authorize_ingress(&group, &rule).await {
+                    // A reply that was lost: the rule is there.
+                    Err(error) if error.code == "InvalidPermission.Duplicate" => Ok(()),
+                    other => other,
+                }
+            },
+        )
         .await?;
     }
     Ok((vec![group], Some(held)))
@@ -272,7 +285,8 @@ fn own_user_data(env: &Env<'_>) -> Result<Vec<u8>, Failure> {
         UserData::None => Vec::new(),
         UserData::Text(text) => user_data::decode(text.as_bytes()),
         UserData::File(path) => {
-            let text = fs_err::read(path).map_err(|e| Failure::new(format!("\"user_data_file\" can't be read: {e}")))?;
+            let text =
+                fs_err::read(path).map_err(|e| Failure::new(format!("\"user_data_file\" can't be read: {e}")))?;
             user_data::decode(&text)
         }
     })
@@ -318,9 +332,15 @@ async fn launch_first(
 }
 
 fn no_capacity(failure: &Failure) -> bool {
-    ["InsufficientInstanceCapacity", "SpotMaxPriceTooLow", "MaxSpotInstanceCountExceeded", "Unsupported", "InsufficientCapacity"]
-        .iter()
-        .any(|code| failure.message.contains(code))
+    [
+        "InsufficientInstanceCapacity",
+        "SpotMaxPriceTooLow",
+        "MaxSpotInstanceCountExceeded",
+        "Unsupported",
+        "InsufficientCapacity",
+    ]
+    .iter()
+    .any(|code| failure.message.contains(code))
 }
 
 /// What was made a moment ago (profile, key pair, group) may not be known to RunInstances yet. The token makes it safe to ask

@@ -76,9 +76,7 @@ async fn find_vpc(env: &Env<'_>, filters: &[Filter]) -> Result<VpcId, Failure> {
             env.ui().say(format!("Found VPC ID: {}", vpc.id));
             Ok(vpc.id.clone())
         }
-        others => {
-            Err(Failure::new(format!("exactly one VPC should match \"vpc_filter\", but {} do", others.len())))
-        }
+        others => Err(Failure::new(format!("exactly one VPC should match \"vpc_filter\", but {} do", others.len()))),
     }
 }
 

@@ -26,7 +26,8 @@ async fn clear_keys(env: &Env<'_>, launched: &Launched, reached: &Reached) {
     }
     env.ui().say("Trying to remove ephemeral keys from authorized_keys files");
     // Names come from templates: in the expression only what needs no escape stands for itself.
-    let pattern: String = name.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' || c == '_' { c } else { '.' }).collect();
+    let pattern: String =
+        name.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' || c == '_' { c } else { '.' }).collect();
     let edit = |file: &str| format!("[ ! -e {file} ] || sed -i -e '/ {pattern}$/d' -e '/^$/d' {file}");
     let as_root = format!("sudo -n sh -c \"{}\"", edit("/root/.ssh/authorized_keys").replace('$', "\\$"));
     for (whose, line) in [("the user's", edit("~/.ssh/authorized_keys")), ("root's", as_root)] {

@@ -37,7 +37,8 @@ async fn attributes(env: &Env<'_>, image: &Imaged) -> Result<(), Failure> {
     }
     for snapshot in image.snapshots.iter().filter(|_| !ami.snapshot_grant.is_empty()) {
         for (grant, _) in each(&ami.snapshot_grant) {
-            patiently(env, "sharing the snapshots", |e| e.is_not_found(), || ec2.share_snapshot(snapshot, &grant)).await?;
+            patiently(env, "sharing the snapshots", |e| e.is_not_found(), || ec2.share_snapshot(snapshot, &grant))
+                .await?;
         }
     }
     if let Some(at) = &ami.deprecate_at {
@@ -91,7 +92,9 @@ async fn retire_one(env: &Env<'_>, region: &Region, id: &AmiId) -> Result<(), Fa
     ec2.deregister_image(id).await.map_err(|e| Failure::call("deregistering the replaced AMI", &e))?;
     env.ui().message(format!("Deregistered AMI {}, id: {id}", env.config.ami.name));
     for snapshot in snapshots {
-        ec2.delete_snapshot(&snapshot).await.map_err(|e| Failure::call("deleting a snapshot of the replaced AMI", &e))?;
+        ec2.delete_snapshot(&snapshot)
+            .await
+            .map_err(|e| Failure::call("deleting a snapshot of the replaced AMI", &e))?;
         env.ui().message(format!("Deleted snapshot: {snapshot}"));
     }
     Ok(())

@@ -27,7 +27,9 @@ pub async fn run(env: &Env<'_>) -> Result<Image, Failure> {
     let image = match (found.len(), source.most_recent) {
         (0, _) => {
             return Err(match &source.id {
-                Some(id) if source.filters.is_empty() => Failure::new(format!("AMI {id} was not found in {}", env.region)),
+                Some(id) if source.filters.is_empty() => {
+                    Failure::new(format!("AMI {id} was not found in {}", env.region))
+                }
                 _ => Failure::new(format!("no AMI in {} matches {}", env.region, filters()))
                     .help("look at the name pattern and the owners; AMI names differ from region to region"),
             });
@@ -48,7 +50,10 @@ pub async fn run(env: &Env<'_>) -> Result<Image, Failure> {
 fn check(env: &Env<'_>, image: &Image) -> Result<(), Failure> {
     if image.root_device_type != "ebs" {
         let kind = &image.root_device_type;
-        return Err(Failure::new(format!("the source AMI {} has a root device of type {kind:?}, not \"ebs\"", image.id)));
+        return Err(Failure::new(format!(
+            "the source AMI {} has a root device of type {kind:?}, not \"ebs\"",
+            image.id
+        )));
     }
     let ami = &env.config.ami;
     if ami.ena == Some(true) || ami.sriov {

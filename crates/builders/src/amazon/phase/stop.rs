@@ -20,7 +20,10 @@ pub async fn run(env: &Env<'_>, launched: &Launched) -> Result<(), Failure> {
         stop(env, launched).await?;
     }
     env.ui().say("Waiting for the instance to stop...");
-    let wait = env.wait(format!("instance {id} to stop"), Duration::from_secs(if env.config.run.disable_stop { 3600 } else { 900 }));
+    let wait = env.wait(
+        format!("instance {id} to stop"),
+        Duration::from_secs(if env.config.run.disable_stop { 3600 } else { 900 }),
+    );
     let stopped = env.poller.instance(id, wait, verdict);
     stopped.await.map_err(Failure::wait)?;
     let ami = &env.config.ami;
@@ -29,7 +32,11 @@ pub async fn run(env: &Env<'_>, launched: &Launched) -> Result<(), Failure> {
         modify(env, launched, InstanceChange::Sriov).await?;
     }
     if let Some(on) = ami.ena {
-        env.ui().say(if on { "Enabling Enhanced Networking (ENA)..." } else { "Disabling Enhanced Networking (ENA)..." });
+        env.ui().say(if on {
+            "Enabling Enhanced Networking (ENA)..."
+        } else {
+            "Disabling Enhanced Networking (ENA)..."
+        });
         modify(env, launched, InstanceChange::Ena(on)).await?;
     }
     Ok(())

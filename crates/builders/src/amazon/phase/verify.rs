@@ -20,5 +20,8 @@ pub async fn run(env: &Env<'_>, source: &Image, image: &Imaged, plan: &Plan) -> 
         communicator.close().await;
     }
     crate::amazon::ebs::end(env, launched.held).await;
-    outcome.map_err(|failure| Failure { message: format!("the image failed its verification: {}", failure.message), ..failure })
+    outcome.map_err(|failure| Failure {
+        message: format!("the image failed its verification: {}", failure.message),
+        ..failure
+    })
 }

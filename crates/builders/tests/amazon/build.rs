@@ -1,0 +1,177 @@
+//! Whole builds.
+
+use crate::harness::{World, read, template};
+use imgbuild_builders::amazon::types::ImageState;
+use imgbuild_builders::{Flags, Prepared};
+use imgbuild_engine::communicator::CommError;
+use imgbuild_engine::connect::{Auth, HostKeys};
+use imgbuild_engine::provision::Plan;
+use imgbuild_engine::run::RUN_TAG;
+use serde_json::json;
+use std::sync::Arc;
+
+#[tokio::test]
+async fn leaves_a_tagged_image_and_nothing_else() {
+    let world = World::new();
+    let options = json!({
+        "launch_block_device_mappings": [{"device_name": "/dev/sdb", "volume_size": 40}],
+        "tags": {"Base": "{{ .SourceAMI }} {{ .SourceAMITags.Release }}", "Region": "{{ .BuildRegion }}"},
+        "snapshot_tags": {"Base": "snapshot"},
+        "run_tags": {"Team": "images"},
+        "run_volume_tags": {"Volume": "of a build"}
+    });
+    let built = world.build(options, None).await.unwrap();
+    assert_eq!(built.leaks, []);
+    assert_eq!(built.data["SourceAMIName"], "a source");
+    let images = world.cloud.own_images();
+    let [image] = images.as_slice() else { panic!("{images:?}") };
+    assert_eq!((image.name.as_str(), &image.state), ("an image", &ImageState::Available));
+    for (key, value) in [("Base", "ami-source 14.04"), ("Region", "us-east-1"), ("Team", "images")] {
+        assert_eq!(image.tags[key], value);
+    }
+    assert!(image.tags.contains_key(RUN_TAG));
+    assert_eq!(image.mappings.len(), 2, "both volumes are in it");
+    for mapping in &image.mappings {
+        let tags = world.cloud.tags(mapping.snapshot.as_ref().unwrap().as_str());
+        assert_eq!((tags["Base"].as_str(), tags["Team"].as_str()), ("snapshot", "images"));
+    }
+    assert_eq!(world.cloud.left().len(), 3, "{:?}", world.cloud.left());
+    let launch = &world.cloud.launches()[0];
+    assert_eq!(launch.volume_tags["Volume"], "of a build");
+    assert_eq!(
+        launch.capacity_reservation,
+        Some(imgbuild_builders::amazon::types::CapacityReservation::Preference("none".into()))
+    );
+    let artifact = built.artifact.unwrap();
+    assert_eq!(artifact.id(), format!("us-east-1:{}", image.id));
+    assert_eq!(artifact.description(), format!("AMIs were created:\nus-east-1: {}\n", image.id));
+    artifact.destroy().await.unwrap();
+    assert_eq!(world.cloud.left(), Vec::<String>::new());
+    assert_eq!(world.journal(), "", "a finished run leaves no journal");
+}
+
+#[tokio::test]
+async fn makes_few_calls() {
+    let world = World::new();
+    world.build(json!({}), None).await.unwrap();
+    let calls = world.cloud.calls();
+    // Each of the four waits of the fake polls twice; EC2 that answers at once is asked four times less.
+    assert!(calls.len() <= 20, "{calls:?}");
+    assert!(!calls.iter().any(|c| c.contains("CreateTags")), "tags go with the create calls: {calls:?}");
+}
+
+#[tokio::test]
+async fn a_volume_stays_only_where_the_template_says_so() {
+    for (delete, left) in [(None, 0), (Some(true), 0), (Some(false), 1)] {
+        let world = World::new();
+        let mut device = json!({"device_name": "/dev/sdb", "volume_size": 40});
+        if let Some(delete) = delete {
+            device["delete_on_termination"] = delete.into();
+        }
+        world.build(json!({"launch_block_device_mappings": [device], "skip_create_ami": true}), None).await.unwrap();
+        assert_eq!(world.cloud.left().len(), left, "{delete:?} {:?}", world.cloud.left());
+    }
+}
+
+#[tokio::test]
+async fn copies_are_encrypted_without_an_extra_copy() {
+    let world = World::new();
+    let options = json!({"ami_regions": "us-west-2,eu-west-1,us-east-1", "encrypt_boot": true});
+    let built = world.build(options, None).await.unwrap();
+    assert_eq!(world.cloud.calls().iter().filter(|c| c.ends_with("CopyImage")).count(), 2);
+    let root = world.cloud.launches()[0].mappings[0].ebs.clone().unwrap();
+    assert_eq!((root.encrypted, root.kms_key_id), (Some(true), None));
+    assert_eq!(built.artifact.unwrap().id().split(',').count(), 3);
+}
+
+#[tokio::test]
+async fn replaces_an_image_only_when_the_new_one_is_there() {
+    let world = World::new();
+    world.build(json!({}), None).await.unwrap();
+    let old = world.cloud.own_images()[0].id.clone();
+    let refused = world.build(json!({}), None).await.err().unwrap();
+    assert!(
+        refused.message.contains("name conflict") && refused.help.iter().any(|h| h.contains("t.json:1:")),
+        "{refused:?}"
+    );
+    let before = world.cloud.calls().len();
+    world.build(json!({"force_deregister": true, "force_delete_snapshot": true}), None).await.unwrap();
+    let calls = world.cloud.calls().split_off(before);
+    let at = |name: &str| calls.iter().position(|c| c.ends_with(name)).unwrap();
+    assert!(at("CreateImage") < at("DeregisterImage") && at("DeregisterImage") < at("CopyImage"), "{calls:?}");
+    let images = world.cloud.own_images();
+    let [image] = images.as_slice() else { panic!("{images:?}") };
+    assert!(image.id != old && image.name == "an image");
+    assert_eq!(world.cloud.left().len(), 2, "{:?}", world.cloud.left());
+}
+
+#[tokio::test]
+async fn skipping_the_build_region_keeps_copies_only() {
+    let world = World::new();
+    let options = json!({"skip_save_build_region": true, "ami_regions": ["us-west-2"]});
+    let built = world.build(options, None).await.unwrap();
+    assert!(built.artifact.unwrap().id().starts_with("us-west-2:ami-"));
+    assert_eq!(world.cloud.own_images().len(), 1);
+}
+
+#[tokio::test]
+async fn the_host_key_is_known_before_the_first_connection() {
+    let world = World::new();
+    world.build(json!({"user_data": "#!/bin/sh\necho hi\n"}), None).await.unwrap();
+    let spec = &world.connect.specs()[0];
+    let HostKeys::Expected(keys) = &spec.host_keys else { panic!("{:?}", spec.host_keys) };
+    assert!(keys[0].starts_with("ecdsa-sha2-nistp256 "));
+    assert_eq!((spec.host.as_str(), spec.username.as_str()), ("192.0.2.1", "ubuntu"));
+    assert!(matches!(&spec.auth[0], Auth::Key { pem, .. } if pem.expose().contains("OPENSSH PRIVATE KEY")));
+    assert!(world.lines.text().contains("from [198.51.100.7/32]"), "{}", world.lines.text());
+    assert!(!world.lines.text().contains("PRIVATE KEY"));
+}
+
+#[tokio::test]
+async fn a_wrong_user_gets_advice_and_everything_goes() {
+    let world = World::new();
+    world.connect.refuse(vec![CommError::Authentication("refused".into())]);
+    let error = world.build(json!({}), None).await.err().unwrap();
+    assert!(error.help.iter().any(|h| h.contains("ssh_username")), "{error:?}");
+    assert_eq!(world.cloud.left(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn verification_comes_before_copies_and_cleans_up() {
+    let world = World::new();
+    let options = json!({"ami_regions": ["us-west-2"]});
+    world.build_with(options, None, Some(Arc::new(Plan::default())), Flags::default()).await.unwrap();
+    let calls = world.cloud.calls();
+    let last_launch = calls.iter().rposition(|c| c.ends_with("RunInstances")).unwrap();
+    let copy = calls.iter().position(|c| c.ends_with("CopyImage")).unwrap();
+    assert_eq!(calls.iter().filter(|c| c.ends_with("RunInstances")).count(), 2);
+    assert!(last_launch < copy);
+    assert_eq!(world.cloud.launches()[1].image, world.cloud.own_images()[0].id);
+    assert_eq!(world.cloud.left().len(), 4, "{:?}", world.cloud.left());
+}
+
+#[tokio::test]
+async fn cancelling_undoes_everything() {
+    let world = World::new();
+    world.cancel.cancel();
+    let error = world.build(json!({}), None).await.err().unwrap();
+    assert!(error.cancelled);
+    assert_eq!(world.cloud.left(), Vec::<String>::new());
+}
+
+#[test]
+fn the_plan_names_what_is_made_and_which_permissions_it_takes() {
+    let text = template(json!({"ami_regions": ["us-west-2"], "ami_users": ["1"], "iam_instance_profile": "p"}));
+    let Ok((Prepared::AmazonEbs(config), _)) = read(&text, Flags::default()) else { panic!() };
+    let plan = imgbuild_builders::plan::amazon_ebs(&config);
+    assert_eq!(plan.lasting.iter().map(|i| i.region.as_str()).collect::<Vec<_>>(), ["us-east-1", "us-west-2"]);
+    assert_eq!(
+        plan.temporary.iter().map(|i| i.what.as_str()).collect::<Vec<_>>(),
+        ["key pair", "security group", "instance"]
+    );
+    for action in
+        ["ec2:CopyImage", "ec2:ModifyImageAttribute", "iam:PassRole", "ec2:StopInstances", "ec2:ImportKeyPair"]
+    {
+        assert!(plan.actions.iter().any(|a| a == action), "{action}");
+    }
+}
