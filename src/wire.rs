@@ -5,7 +5,7 @@ use crate::settings::Settings;
 use crate::ui;
 use async_trait::async_trait;
 use imgbuild_aws::AwsAccounts;
-use imgbuild_builders::amazon::caller::CheckIp;
+use imgbuild_builders::amazon::caller::{CallerAddress, CheckIp};
 use imgbuild_builders::amazon::ec2::{Account, Accounts, Ec2};
 use imgbuild_builders::amazon::env::Amazon;
 use imgbuild_builders::amazon::ids::Region;
@@ -22,7 +22,7 @@ use imgbuild_sandbox::machine::{Namespace, Supervisor};
 use imgbuild_sandbox::{Endpoint, Latencies, Sandbox};
 use imgbuild_ssh::SshConnect;
 use std::collections::HashMap;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::sync::Mutex;
@@ -61,7 +61,24 @@ pub fn amazon(settings: &Settings, sandbox: Option<&Path>) -> (Arc<Amazon>, Arc<
         settings: settings.clone(),
         endpoints: Mutex::default(),
     });
-    (Arc::new(Amazon::new(Arc::clone(&accounts) as Arc<dyn Accounts>, Arc::new(CheckIp::default()))), accounts)
+    let caller: Arc<dyn CallerAddress> = match sandbox {
+        Some(_) => Arc::new(ThisHost(CheckIp::default())),
+        None => Arc::new(CheckIp::default()),
+    };
+    (Arc::new(Amazon::new(Arc::clone(&accounts) as Arc<dyn Accounts>, caller)), accounts)
+}
+
+/// The sandbox's machines are reached from this very host: nobody out there has to be asked for its address.
+struct ThisHost(CheckIp);
+
+#[async_trait]
+impl CallerAddress for ThisHost {
+    async fn public(&self) -> Result<IpAddr, String> {
+        Ok(Ipv4Addr::LOCALHOST.into())
+    }
+    fn toward(&self, target: IpAddr) -> Result<IpAddr, String> {
+        self.0.toward(target)
+    }
 }
 
 /// AWS, and sandboxes by their directories.

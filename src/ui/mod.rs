@@ -29,7 +29,8 @@ impl Style {
     /// What the flags and the environment ask for. `no_color` is whether NO_COLOR or PACKER_NO_COLOR is set.
     pub fn new(color: bool, timestamps: bool, machine_readable: bool, no_color: bool) -> Self {
         let live = std::io::stderr().is_terminal() && std::io::stdout().is_terminal() && !machine_readable;
-        Style { color: color && !no_color && !machine_readable, timestamps, machine_readable, live }
+        let terminal = std::io::stdout().is_terminal();
+        Style { color: color && terminal && !no_color && !machine_readable, timestamps, machine_readable, live }
     }
 
     /// The consumer of a run's events.

@@ -5,11 +5,11 @@ mod stacks;
 
 use imgbuild_diag::{Diagnostic, Diagnostics};
 use imgbuild_jinja::{FileOptions, LocalHost, Map, NoLoader, NoLookups, Templar, TemplateError, Value, VarSource};
-use stacks::{Kind, Stack, Variable};
+use stacks::{Kind, STACKS, Stack, Variable};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-pub use stacks::{ROLES, STACKS, names};
+pub use stacks::names;
 
 /// Largest user data that EC2 takes, in bytes, before base64 (RunInstances, "UserData").
 const LARGEST: usize = 16 * 1024;
@@ -115,6 +115,7 @@ impl Kind {
 
 #[cfg(test)]
 mod tests {
+    use super::stacks::ROLES;
     use super::*;
 
     fn vars(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {

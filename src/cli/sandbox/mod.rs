@@ -11,7 +11,6 @@ use crate::settings::Settings;
 use crate::ui::Style;
 use crate::wire;
 use imgbuild_builders::amazon::ec2::Ec2;
-use imgbuild_builders::amazon::env::Amazon;
 use imgbuild_builders::amazon::ids::Region;
 use imgbuild_builders::amazon::options::access::Access;
 use std::path::PathBuf;
@@ -55,7 +54,6 @@ pub struct Client {
     pub dir: PathBuf,
     pub ec2: Arc<dyn Ec2>,
     pub accounts: Arc<wire::AnyAccounts>,
-    pub amazon: Arc<Amazon>,
 }
 
 impl Place {
@@ -66,7 +64,7 @@ impl Place {
         let access = Access { region: Some(Region::new(self.region.clone())), max_attempts: 3, ..Access::default() };
         let account = amazon.accounts.open(&access).await.map_err(anyhow::Error::msg)?;
         let ec2 = account.ec2(&Region::new(self.region.clone()));
-        Ok(Client { dir, ec2, accounts, amazon })
+        Ok(Client { dir, ec2, accounts })
     }
 }
 
