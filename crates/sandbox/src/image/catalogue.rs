@@ -19,6 +19,7 @@ const AMAZON: &str = "al2023-ami-2023.9.20251014.0-kernel-6.1-x86_64";
 
 /// Beyond the required packages: what Debian's own EC2 images have and a builder's work needs.
 const DEBIAN_PACKAGES: &[&str] = &[
+    "amazon-ec2-utils",
     "openssh-server",
     "sudo",
     "cloud-init",

@@ -69,11 +69,34 @@ async fn metadata_needs_a_token_and_knows_the_instance() {
     );
     assert_eq!(machine.run(&format!("{token} {base}/meta-data/instance-id")).await, launch.instance_id);
     assert_eq!(machine.run(&format!("{token} {base}/meta-data/local-ipv4")).await, machine.address().to_string());
-    // A reply with a token does not get past one router, which is what the hop limit is about.
     let mut more = launch.metadata.clone();
     more.leaves.push(("meta-data/tags/instance/Name".into(), "changed".into()));
     imgbuild_sandbox::machine::MachineKind::update_metadata(&bench.kind, &launch.instance_id, &more).await.unwrap();
     assert_eq!(machine.run(&format!("{token} {base}/meta-data/tags/instance/Name")).await, "changed");
+}
+
+#[tokio::test]
+async fn a_token_gets_as_far_as_the_hop_limit_says() {
+    let Some(bench) = Bench::new("a_token_gets_as_far_as_the_hop_limit_says") else { return };
+    let tree = bench.tree(DEBIAN).await;
+    let launch = bench.launch(&[tree]).await;
+    let machine = bench.up(&launch, "admin").await;
+    // A container's place: behind one router more.
+    machine
+        .run(
+            "set -e; sudo ip netns add c; sudo ip link add v0 type veth peer name v1 netns c
+             sudo ip addr add 172.30.0.1/30 dev v0; sudo ip link set v0 up
+             sudo ip -n c addr add 172.30.0.2/30 dev v1; sudo ip -n c link set v1 up; sudo ip -n c route add default via 172.30.0.1
+             sudo sysctl -q -w net.ipv4.ip_forward=1; sudo iptables -t nat -A POSTROUTING -s 172.30.0.2 -j MASQUERADE",
+        )
+        .await;
+    let ask = "sudo ip netns exec c curl -s -m 3 -o /dev/null -w '%{http_code}' -X PUT \
+               -H 'X-aws-ec2-metadata-token-ttl-seconds: 60' http://169.254.169.254/latest/api/token || true";
+    assert_eq!(machine.run(ask).await, "000");
+    let mut further = launch.metadata.clone();
+    further.hop_limit = 2;
+    imgbuild_sandbox::machine::MachineKind::update_metadata(&bench.kind, &launch.instance_id, &further).await.unwrap();
+    assert_eq!(machine.run(ask).await, "200");
 }
 
 #[tokio::test]

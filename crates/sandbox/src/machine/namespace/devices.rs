@@ -3,7 +3,7 @@
 use std::fs::Permissions;
 use std::io;
 use std::os::unix::fs::{PermissionsExt, symlink};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustix::fs::{FileType, Mode, makedev};
 use rustix::mount::MountFlags;
@@ -71,13 +71,28 @@ pub fn add_volume(dev: &Path, attached: &Attached) -> io::Result<()> {
     for link in by_id_links(&attached.volume) {
         symlink(format!("../../{}", device_name(&attached.volume)), dev.join("disk/by-id").join(link))?;
     }
-    Ok(())
+    match ec2_link(dev, &attached.volume) {
+        Some(link) if !link.exists() => symlink(device_name(&attached.volume), link),
+        _ => Ok(()),
+    }
+}
+
+/// Where amazon-ec2-utils' udev rule would link an NVMe volume: to its name in the API. Images without the rule have none.
+fn ec2_link(dev: &Path, volume: &VolumeAttachment) -> Option<PathBuf> {
+    let root = dev.parent()?;
+    let rule = "lib/udev/rules.d/70-ec2-nvme-devices.rules";
+    let has_rule = [root.join(rule), root.join("usr").join(rule)].iter().any(|path| path.exists());
+    let name = volume.device.strip_prefix("/dev/").unwrap_or(&volume.device);
+    (has_rule && is_nvme(volume) && name != device_name(volume)).then(|| dev.join(name))
 }
 
 /// Removes what [`add_volume`] made.
 pub fn remove_volume(dev: &Path, volume: &VolumeAttachment) -> io::Result<()> {
     for link in by_id_links(volume) {
         super::files::remove_if_there(&dev.join("disk/by-id").join(link))?;
+    }
+    if let Some(link) = ec2_link(dev, volume) {
+        super::files::remove_if_there(&link)?;
     }
     super::files::remove_if_there(&dev.join(device_name(volume)))
 }

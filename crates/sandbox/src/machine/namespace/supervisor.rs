@@ -57,6 +57,10 @@ struct Machine {
 }
 
 fn supervise(spec_path: &Path) -> Result<(), Fault> {
+    let threads = fs_err::read_dir("/proc/self/task").step("counting this process's threads")?.count();
+    if threads != 1 {
+        return Err(Fault::new(format!("a supervisor forks and must have one thread, not {threads}")));
+    }
     let text = fs_err::read(spec_path).step("reading the machine's specification")?;
     let spec: Spec =
         serde_json::from_slice(&text).map_err(std::io::Error::from).step("reading the machine's specification")?;
