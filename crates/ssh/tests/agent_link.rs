@@ -62,7 +62,10 @@ async fn everything(link: &AgentLink) {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let sink = Arc::clone(&seen);
     let call = ModuleCall { stream: true, ..command("echo out; echo err >&2; umask; exit 3") };
-    let done = link.call(call, Some(Arc::new(move |_, bytes: &[u8]| sink.lock().unwrap().extend_from_slice(bytes)))).await.unwrap();
+    let done = link
+        .call(call, Some(Arc::new(move |_, bytes: &[u8]| sink.lock().unwrap().extend_from_slice(bytes))))
+        .await
+        .unwrap();
     assert_eq!((&done["rc"], &done["stderr"]), (&json!(3), &json!("err")), "{done:?}");
     assert!(String::from_utf8_lossy(&seen.lock().unwrap()).contains("out"));
     assert_ne!(done["stdout"].as_str().unwrap().lines().nth(1), Some("0077"), "the agent keeps the user's umask");
