@@ -3,13 +3,13 @@
 use crate::ctx::Ctx;
 use crate::outcome::{Fail, Outcome};
 
-pub mod async_job;
 mod alternatives;
 mod apt;
 mod apt_deb;
 mod apt_key;
 mod apt_repository;
 mod assemble;
+pub mod async_job;
 mod authorized_key;
 mod blockinfile;
 mod command;

@@ -23,3 +23,4 @@ pub mod signals;
 pub mod text;
 pub mod users;
 pub mod version;
+pub mod zip;

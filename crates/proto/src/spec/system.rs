@@ -92,7 +92,7 @@ pub const MODULES: &[Module] = &[
                 Opt { default: Some("0"), ..opt("ssh_key_bits", Type::Int) },
                 Opt { default: Some("\"rsa\""), ..opt("ssh_key_type", Type::Str) },
                 opt("ssh_key_file", Type::Path),
-                Opt { default: Some("\"ansible-generated on vm\""), ..opt("ssh_key_comment", Type::Str) },
+                opt("ssh_key_comment", Type::Str),
                 Opt { no_log: true, ..opt("ssh_key_passphrase", Type::Str) },
                 Opt {
                     default: Some("\"always\""),

@@ -1,0 +1,211 @@
+//! `git`: a checkout of a repository is at this version.
+
+use crate::ctx::Ctx;
+use crate::modules::git_cmd::Git;
+use crate::outcome::{Fail, OrFail, Outcome};
+use serde_json::json;
+use std::path::PathBuf;
+
+/// Runs it.
+pub fn run(ctx: &Ctx) -> Result<Outcome, Fail> {
+    let args = &ctx.args;
+    let clone = args.opt_bool("clone").unwrap_or(true);
+    let Some(dest) = args.path("dest") else {
+        if clone {
+            crate::fail!("the destination directory must be specified unless clone=no");
+        }
+        let git = Git::new(ctx, PathBuf::from("/"))?;
+        let after = git.remote_head(&args.text("version"))?;
+        return Ok(crate::out! {"changed": false, "before": null, "after": after});
+    };
+    let git = Git::new(ctx, dest.clone())?;
+    let version = args.text("version");
+    let outcome = settle(ctx, &git, &version, clone);
+    git.clean();
+    let (mut out, before, after) = outcome?;
+    if let Some(after) = &after
+        && ctx.diff
+        && before.as_ref() != Some(after)
+        && !ctx.check
+        && let Some(before) = &before
+    {
+        let log = git.run(&["diff", before, after]).map(|r| r.stdout).unwrap_or_default();
+        out.insert("diff".into(), json!({"prepared": log}));
+    }
+    out.insert("before".into(), json!(before));
+    out.insert("after".into(), json!(after));
+    archive(ctx, &git, &version, &mut out)?;
+    Ok(out)
+}
+
+type Settled = (Outcome, Option<String>, Option<String>);
+
+fn settle(ctx: &Ctx, git: &Git<'_>, version: &str, clone: bool) -> Result<Settled, Fail> {
+    let args = &ctx.args;
+    let bare = args.bool("bare");
+    let mut out = crate::out! {"changed": false, "remote_url_changed": false};
+    if !git.is_repository() {
+        if !clone {
+            return Ok((out, None, git.remote_head(version)?));
+        }
+        out.insert("changed".into(), true.into());
+        if ctx.check {
+            return Ok((out, None, git.remote_head(version)?));
+        }
+        git.clone_to(version)?;
+        if !bare {
+            git.checkout(version)?;
+            git.submodules()?;
+        }
+        git.verify(version)?;
+        return Ok((out, None, Some(git.head()?)));
+    }
+    let before = git.head().ok();
+    if !args.opt_bool("update").unwrap_or(true) {
+        return Ok((out, before.clone(), before));
+    }
+    if !bare && git.modified()? {
+        if !args.bool("force") {
+            return Err(Fail::new(format!(
+                "Local modifications exist in the destination: {} (force=no).",
+                git.dest.display()
+            ))
+            .with("before", before));
+        }
+        out.insert("changed".into(), true.into());
+        if !ctx.check {
+            git.must(&["reset", "--hard", "HEAD"])?;
+        }
+    }
+    let url_changed = git.set_url(ctx.check)?;
+    out.insert("remote_url_changed".into(), url_changed.into());
+    let remote = git.remote_head(version)?;
+    let refspec = args.given("refspec").is_some();
+    let same = remote.is_some() && remote == before && !refspec && !git.submodules_differ()?;
+    if same {
+        git.verify(version)?;
+        let changed = out["changed"] == true || url_changed;
+        out.insert("changed".into(), changed.into());
+        return Ok((out, before.clone(), before));
+    }
+    if ctx.check {
+        let after = remote.or_else(|| git.resolve(version));
+        let changed = after != before || out["changed"] == true || url_changed;
+        out.insert("changed".into(), changed.into());
+        return Ok((out, before, after));
+    }
+    git.fetch(version)?;
+    if !bare {
+        git.checkout(version)?;
+        if git.submodules()? {
+            out.insert("changed".into(), true.into());
+        }
+    }
+    git.verify(version)?;
+    let after = git.head()?;
+    let changed = before.as_ref() != Some(&after) || out["changed"] == true || url_changed;
+    out.insert("changed".into(), changed.into());
+    Ok((out, before, Some(after)))
+}
+
+/// `archive`: the version as a tar or zip file.
+fn archive(ctx: &Ctx, git: &Git<'_>, version: &str, out: &mut Outcome) -> Result<(), Fail> {
+    let Some(target) = ctx.args.path("archive") else { return Ok(()) };
+    let name = target.to_string_lossy().into_owned();
+    let format = [(".zip", "zip"), (".tar.gz", "tar.gz"), (".tgz", "tgz"), (".tar", "tar")]
+        .into_iter()
+        .find(|(end, _)| name.ends_with(end))
+        .map(|(_, f)| f);
+    let Some(format) = format else { crate::fail!("Unsupported archive format: {name}; zip, tar, tar.gz and tgz are") };
+    if ctx.check {
+        out.insert("changed".into(), true.into());
+        return Ok(());
+    }
+    let temp = ctx.temp()?;
+    let mut words = vec!["archive".to_string(), format!("--format={format}"), format!("--output={}", temp.display())];
+    if let Some(prefix) = ctx.args.str("archive_prefix") {
+        words.push(format!("--prefix={prefix}/"));
+    }
+    words.push(git.resolve(version).unwrap_or_else(|| version.to_string()));
+    git.must(&words)?;
+    let same = target.is_file() && crate::sys::hash::file("sha1", &temp)? == crate::sys::hash::file("sha1", &target)?;
+    if !same {
+        let content = std::fs::File::open(&temp).at("can't read", &temp)?;
+        crate::sys::files::write(ctx, &target, content, false)?;
+        out.insert("changed".into(), true.into());
+    }
+    let _ = std::fs::remove_file(&temp);
+    out.insert("archive".into(), name.into());
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::files::Scratch;
+    use serde_json::Value;
+    use std::process::Command;
+
+    fn git(dir: &std::path::Path, words: &[&str]) -> String {
+        let out = Command::new("git")
+            .current_dir(dir)
+            .args([
+                "-c",
+                "user.name=t",
+                "-c",
+                "user.email=t@t",
+                "-c",
+                "init.defaultBranch=main",
+                "-c",
+                "commit.gpgsign=false",
+            ])
+            .args(words)
+            .output()
+            .unwrap();
+        assert!(out.status.success(), "{words:?}: {}", String::from_utf8_lossy(&out.stderr));
+        String::from_utf8_lossy(&out.stdout).trim().to_string()
+    }
+
+    #[test]
+    fn clones_updates_and_local_changes() {
+        if Command::new("git").arg("--version").output().is_err() {
+            println!("skipped: git is not installed");
+            return;
+        }
+        let dir = Scratch::new();
+        let repo = dir.0.join("repo");
+        std::fs::create_dir(&repo).unwrap();
+        git(&repo, &["init", "-q"]);
+        std::fs::write(repo.join("f"), "1").unwrap();
+        git(&repo, &["add", "f"]);
+        git(&repo, &["commit", "-qm", "one"]);
+        git(&repo, &["tag", "v1"]);
+        let first = git(&repo, &["rev-parse", "HEAD"]);
+        let call = |extra: Value| {
+            let mut args = json!({"repo": format!("file://{}", repo.display()), "dest": dir.path("co")});
+            args.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
+            run(&Ctx::test("git", args))
+        };
+        let out = call(json!({})).unwrap();
+        assert_eq!((&out["changed"], &out["before"], &out["after"]), (&json!(true), &Value::Null, &json!(first)));
+        assert_eq!(call(json!({})).unwrap()["changed"], false);
+        std::fs::write(repo.join("f"), "2").unwrap();
+        git(&repo, &["commit", "-qam", "two"]);
+        let second = git(&repo, &["rev-parse", "HEAD"]);
+        let out = call(json!({})).unwrap();
+        assert_eq!((&out["before"], &out["after"]), (&json!(first), &json!(second)));
+        let out = call(json!({"version": "v1"})).unwrap();
+        assert_eq!((&out["after"], dir.read("co/f").as_str()), (&json!(first), "1"));
+        assert_eq!(call(json!({"version": "v1"})).unwrap()["changed"], false);
+        assert_eq!(call(json!({"version": second})).unwrap()["after"], json!(second));
+        dir.file("co/f", "mine");
+        assert!(call(json!({})).unwrap_err().msg.contains("Local modifications exist"));
+        assert_eq!(call(json!({"force": true})).unwrap()["changed"], true);
+        assert_eq!(dir.read("co/f"), "2");
+        assert!(call(json!({"version": "no-such-branch"})).is_err());
+        let out = call(json!({"archive": dir.path("a.tar.gz")})).unwrap();
+        assert_eq!(out["changed"], true);
+        let out = call(json!({"dest": dir.path("shallow"), "depth": 1, "version": "main"})).unwrap();
+        assert_eq!(out["after"], json!(second));
+    }
+}

@@ -1,0 +1,252 @@
+//! `pip`: Python packages, for hosts that have Python.
+
+use crate::ctx::Ctx;
+use crate::outcome::{Fail, Outcome};
+use crate::sys::run::Ran;
+use crate::sys::shlex;
+use serde_json::json;
+use std::path::{Path, PathBuf};
+
+/// Names and versions of `pip freeze` or `pip list --format=freeze`.
+fn parse_freeze(text: &str) -> Vec<(String, String)> {
+    text.lines().filter_map(|l| l.split_once("==")).map(|(n, v)| (normal(n), v.trim().to_string())).collect()
+}
+
+/// A distribution's name as Python's packages compare it, without extras.
+fn normal(name: &str) -> String {
+    let bare = name.split(['[', ' ']).next().unwrap_or(name);
+    bare.trim().to_lowercase().replace(['_', '.'], "-")
+}
+
+/// `name==1.2`, `name>=1,<2`: the name and the rest.
+fn split(spec: &str) -> (&str, &str) {
+    let at = spec.find(['=', '<', '>', '!', '~', ';', '@']).unwrap_or(spec.len());
+    (spec[..at].trim(), spec[at..].trim())
+}
+
+/// Whether what is installed satisfies a requirement; `None`: can't be said without pip.
+fn satisfied(spec: &str, installed: &[(String, String)]) -> Option<bool> {
+    let (name, relation) = split(spec);
+    let version = installed.iter().find(|(n, _)| *n == normal(name)).map(|(_, v)| v.as_str());
+    match (version, relation) {
+        (None, _) => Some(false),
+        (Some(_), "") => Some(true),
+        (Some(have), relation) => {
+            let exact = relation.strip_prefix("==").filter(|r| !r.contains([',', '*', ';']))?;
+            Some(have == exact.trim())
+        }
+    }
+}
+
+/// Lists split at commas: `a>=1,<2` is one requirement.
+fn join_versions(names: Vec<String>) -> Vec<String> {
+    let mut out: Vec<String> = Vec::new();
+    for name in names.into_iter().map(|n| n.trim().to_string()).filter(|n| !n.is_empty()) {
+        match out.last_mut() {
+            Some(last) if name.starts_with(['<', '>', '=', '!', '~']) => last.push_str(&format!(",{name}")),
+            _ => out.push(name),
+        }
+    }
+    out
+}
+
+/// Runs it.
+pub fn run(ctx: &Ctx) -> Result<Outcome, Fail> {
+    let args = &ctx.args;
+    let names = join_versions(args.strs("name"));
+    let requirements = args.str("requirements");
+    let env = args.path("virtualenv");
+    let state = args.text("state");
+    let version = args.str("version");
+    if names.is_empty() && requirements.is_none() && env.is_none() {
+        crate::fail!("one of the following is required: name, requirements, virtualenv");
+    }
+    if version.is_some() && names.len() != 1 {
+        crate::fail!(
+            "'version' argument is ambiguous when installing multiple package distributions. Please specify version restrictions next to each package in 'name' argument."
+        );
+    }
+    if state == "latest" && version.is_some() {
+        crate::fail!("version is incompatible with state=latest");
+    }
+    let mut out = crate::out! {"changed": false, "state": state, "name": names, "version": version, "requirements": requirements, "virtualenv": env.as_ref().map(|e| e.to_string_lossy())};
+    let mut text = (String::new(), String::new());
+    let mut changed = false;
+    if let Some(env) = env.as_ref().filter(|e| !e.join("bin/activate").exists()) {
+        changed = true;
+        if ctx.check {
+            out.insert("changed".into(), true.into());
+            return Ok(out);
+        }
+        let ran = make_env(ctx, env)?;
+        text = (ran.stdout, ran.stderr);
+    }
+    let pip = find(ctx, env.as_deref())?;
+    let dir =
+        args.path("chdir").or_else(|| env.clone().filter(|_| requirements.is_none())).unwrap_or_else(|| "/".into());
+    let call = |words: &[String], stream: bool| -> Result<Ran, Fail> {
+        let (program, rest) = pip.split_first().ok_or_else(|| Fail::new("pip is not found"))?;
+        let mut cmd = ctx.cmd(program).args(rest).args(words).english().cwd(&dir).umask(args.str("umask"));
+        if stream {
+            cmd = cmd.stream();
+        }
+        cmd.run()
+    };
+    let specs: Vec<String> = match &version {
+        Some(version) => vec![format!("{}=={version}", names[0])],
+        None => names.clone(),
+    };
+    let list = || -> Result<Vec<(String, String)>, Fail> {
+        let ran = call(&["list".into(), "--format=freeze".into()], false)?;
+        let ran = if ran.ok() { ran } else { call(&["freeze".into()], false)? };
+        Ok(parse_freeze(&ran.stdout))
+    };
+    let before = list()?;
+    let mut words: Vec<String> = Vec::new();
+    match state.as_str() {
+        "absent" => words.extend(["uninstall".into(), "-y".into()]),
+        "latest" => words.extend(["install".into(), "-U".into()]),
+        "forcereinstall" => words.extend(["install".into(), "-U".into(), "--force-reinstall".into()]),
+        _ => words.push("install".into()),
+    }
+    if args.bool("editable") {
+        words.push("-e".into());
+    }
+    if let Some(extra) = args.str("extra_args") {
+        words.extend(shlex::split(&extra).ok_or_else(|| Fail::new(format!("extra_args can't be read: {extra}")))?);
+    }
+    if args.bool("break_system_packages") {
+        // An option of newer versions only; older ones take no notice of the variable.
+        words.push("--break-system-packages".into());
+    }
+    let settled = match state.as_str() {
+        "present" => specs.iter().all(|s| satisfied(s, &before) == Some(true)),
+        "absent" => specs.iter().all(|s| satisfied(split(s).0, &before) == Some(false)),
+        _ => false,
+    };
+    let idle = (requirements.is_none() && settled) || (specs.is_empty() && requirements.is_none());
+    out.insert("cmd".into(), json!(pip));
+    if !idle {
+        words.extend(specs.iter().cloned());
+        if let Some(file) = &requirements {
+            words.extend(["-r".into(), file.clone()]);
+        }
+        if ctx.check {
+            // Without running pip, only plain cases can be told; the others would change something or not.
+            let unsure = requirements.is_some()
+                || matches!(state.as_str(), "latest" | "forcereinstall")
+                || specs.iter().any(|s| satisfied(s, &before).is_none());
+            out.insert("changed".into(), (changed || !settled || unsure).into());
+            return Ok(out);
+        }
+        let ran = call(&words, true)?;
+        let mut cmd = pip.clone();
+        cmd.extend(words);
+        out.insert("cmd".into(), json!(cmd));
+        let missing =
+            state == "absent" && (ran.stderr.contains("not installed") || ran.stdout.contains("not installed"));
+        if !ran.ok() && !missing {
+            return Err(ran.fail(format!("stdout: {}\n:stderr: {}", ran.stdout, ran.stderr)).with("cmd", json!(cmd)));
+        }
+        let after = list()?;
+        changed |= after != before
+            || (state != "absent" && ran.stdout.contains("Successfully installed"))
+            || (state == "absent" && ran.stdout.contains("Successfully uninstalled"));
+        text = (format!("{}{}", text.0, ran.stdout), format!("{}{}", text.1, ran.stderr));
+    }
+    out.insert("changed".into(), changed.into());
+    out.insert("stdout".into(), text.0.into());
+    out.insert("stderr".into(), text.1.into());
+    crate::modules::add_lines(&mut out);
+    Ok(out)
+}
+
+fn make_env(ctx: &Ctx, env: &Path) -> Result<Ran, Fail> {
+    let args = &ctx.args;
+    let command = args.text("virtualenv_command");
+    let mut words = shlex::split(&command)
+        .filter(|w| !w.is_empty())
+        .ok_or_else(|| Fail::new(format!("virtualenv_command can't be read: {command}")))?;
+    let python = args.str("virtualenv_python");
+    let is_venv = words.iter().any(|w| w == "venv" || w.ends_with("pyvenv"));
+    if !is_venv && words.len() == 1 && ctx.which(&words[0]).is_none() && command == "virtualenv" {
+        // Where virtualenv is missing, Python's own will do.
+        let python = python.clone().unwrap_or_else(|| "python3".into());
+        ctx.need(&python)?;
+        words = vec![python, "-m".into(), "venv".into()];
+    } else if let Some(python) = &python {
+        if is_venv {
+            crate::fail!(
+                "virtualenv_python should not be used when using the venv module or pyvenv as virtualenv_command"
+            );
+        }
+        words.push(format!("-p{python}"));
+    }
+    if args.bool("virtualenv_site_packages") {
+        words.push("--system-site-packages".into());
+    }
+    let ran = ctx.cmd(&words[0]).args(&words[1..]).arg(env).english().cwd("/").umask(args.str("umask")).run()?;
+    if ran.ok() {
+        Ok(ran)
+    } else {
+        Err(ran.fail(format!("the virtual environment can't be made: {}", ran.complaint())))
+    }
+}
+
+/// The command by which pip is called.
+fn find(ctx: &Ctx, env: Option<&Path>) -> Result<Vec<String>, Fail> {
+    let show = |p: PathBuf| p.to_string_lossy().into_owned();
+    match (env, ctx.args.str("executable")) {
+        (None, Some(name)) if name.starts_with('/') => return Ok(vec![name]),
+        (None, Some(name)) => return ctx.need(&name).map(|p| vec![show(p)]),
+        (Some(env), name) => {
+            let names = name.map_or(vec!["pip".to_string(), "pip3".into()], |n| vec![n]);
+            if let Some(pip) = names.iter().map(|n| env.join("bin").join(n)).find(|p| p.exists()) {
+                return Ok(vec![show(pip)]);
+            }
+            crate::fail!(
+                "Unable to find pip in the virtualenv, {}, under any of these names: {}. Make sure pip is present in the virtualenv.",
+                env.display(),
+                names.join(", ")
+            );
+        }
+        (None, None) => {}
+    }
+    for python in ["python3", "python", "python2"] {
+        if let Some(path) = ctx.which(python)
+            && ctx.cmd(&path).args(["-m", "pip", "--version"]).english().run().is_ok_and(|r| r.ok())
+        {
+            return Ok(vec![show(path), "-m".into(), "pip".into()]);
+        }
+    }
+    match ["pip3", "pip", "pip2"].iter().find_map(|p| ctx.which(p)) {
+        Some(path) => Ok(vec![show(path)]),
+        None => Err(Fail::new("Unable to find any of pip3, pip to use. pip needs to be installed.")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requirements() {
+        let installed = parse_freeze("Foo_Bar==1.2\nbaz==3\n-e git+x\n");
+        for (spec, want) in [
+            ("foo-bar", Some(true)),
+            ("foo.bar[extra]", Some(true)),
+            ("foo-bar==1.2", Some(true)),
+            ("foo-bar==1.3", Some(false)),
+            ("foo-bar>=1", None),
+            ("nope", Some(false)),
+            ("nope>=1", Some(false)),
+        ] {
+            assert_eq!(satisfied(spec, &installed), want, "{spec}");
+        }
+        let list = ["a>=1", "<2", "b"].map(str::to_string).to_vec();
+        assert_eq!(join_versions(list), ["a>=1,<2", "b"]);
+        let ctx = Ctx::test("pip", json!({"name": ["a", "b"], "version": "1"}));
+        assert!(run(&ctx).unwrap_err().msg.contains("ambiguous"));
+        assert!(run(&Ctx::test("pip", json!({}))).is_err());
+    }
+}
