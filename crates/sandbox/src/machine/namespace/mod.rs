@@ -148,16 +148,16 @@ impl Namespace {
             }
             let locked = rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok();
             let ended = ProcessId::read(&files.init_pid()).is_none_or(|init| !init.alive());
-            if locked && ended && !attached.iter().any(is_bound) && !network_exists(instance_id) {
+            if locked && ended && !attached.iter().any(is_bound) {
                 break;
             }
             if tokio::time::Instant::now() >= deadline {
-                let what =
-                    if locked { "its loop devices or its network stay in use" } else { "its processes do not end" };
+                let what = if locked { "its loop devices stay in use" } else { "its processes do not end" };
                 return Err(failed(std::io::Error::other(what)));
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
+        network::unwire_host(instance_id).map_err(std::io::Error::other).map_err(&failed)?;
         cgroup::remove(instance_id);
         for path in [files.init_pid(), files.supervisor_pid(), files.control(), files.volumes(), files.spec()] {
             files::remove_if_there(&path).map_err(&failed)?;
@@ -317,8 +317,4 @@ fn failed(step: &'static str, instance_id: &str) -> impl Fn(std::io::Error) -> M
 fn on_path(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path).any(|dir| dir.join(program).exists())
-}
-
-fn network_exists(instance_id: &str) -> bool {
-    std::path::Path::new("/sys/class/net").join(network::host_interface(instance_id)).exists()
 }

@@ -89,9 +89,7 @@ pub fn host_interface(instance_id: &str) -> String {
 /// Run in the host's namespace: the way in, with its far end in the fabric.
 pub fn wire_host(instance_id: &str, links: Links, fabric_pid: u32) -> Result<(), Fault> {
     let name = host_interface(instance_id);
-    if std::path::Path::new("/sys/class/net").join(&name).exists() {
-        ip(&format!("link del {name}\n"))?;
-    }
+    unwire_host(instance_id)?;
     let Links { host, fabric, .. } = links;
     let network = links.network();
     ip(&format!(
@@ -100,6 +98,21 @@ pub fn wire_host(instance_id: &str, links: Links, fabric_pid: u32) -> Result<(),
          link set {name} up\n\
          route add {network}/30 via {fabric}\n"
     ))
+}
+
+/// Run in the host's namespace: removes the way in with both its ends. It would go with the fabric's namespace, but that
+/// one may live on for a minute or two, held by connections of ended processes that wait for a last acknowledgement.
+pub fn unwire_host(instance_id: &str) -> Result<(), Fault> {
+    let name = host_interface(instance_id);
+    let exists = || std::path::Path::new("/sys/class/net").join(&name).exists();
+    if !exists() {
+        return Ok(());
+    }
+    match ip(&format!("link del {name}\n")) {
+        // It may have gone by itself meanwhile.
+        Err(fault) if exists() => Err(fault),
+        _ => Ok(()),
+    }
 }
 
 /// Run in the fabric: addresses, forwarding, and answering ARP for the machine towards slirp4netns.

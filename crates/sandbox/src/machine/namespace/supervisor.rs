@@ -230,6 +230,9 @@ impl Machine {
         kill(self.services);
         let _ = self.slirp.kill();
         while let Ok(Some(_)) = sys::wait_any(true) {}
+        if let Err(fault) = network::unwire_host(&self.spec.launch.instance_id) {
+            let _ = writeln!(std::io::stderr(), "{}", fault.chain());
+        }
         cgroup::remove(&self.spec.launch.instance_id);
         for path in [self.files.init_pid(), self.files.control(), self.files.volumes(), self.files.supervisor_pid()] {
             let _ = remove_if_there(&path);
