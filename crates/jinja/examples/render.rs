@@ -3,10 +3,19 @@
 
 #![expect(clippy::print_stdout, reason = "a command-line tool")]
 
-use imgbuild_jinja::{FileOptions, LocalHost, Map, NoLoader, NoLookups, Templar, Value, VarSource};
+use imgbuild_jinja::{FileOptions, Loader, LocalHost, Map, NoLookups, Templar, Value, VarSource};
 use serde_json::{Value as Json, json};
 use std::io::BufRead as _;
 use std::sync::Arc;
+
+/// Files beside the working directory.
+struct Files;
+
+impl Loader for Files {
+    fn load(&self, name: &str, _: &str) -> Result<Option<(String, String)>, String> {
+        Ok(std::fs::read_to_string(name).ok().map(|text| (name.to_owned(), text)))
+    }
+}
 
 fn main() {
     let host =
@@ -27,7 +36,7 @@ fn main() {
         let result = match case.get("m").and_then(Json::as_str).unwrap_or("t") {
             "e" => templar.evaluate(&text, None, &vars),
             "c" => templar.condition(&template, &vars).map(|(holds, _)| Value::Bool(holds)),
-            "f" => templar.render_file("t", &text, &FileOptions::default(), &vars, &NoLoader).map(Value::from),
+            "f" => templar.render_file("t", &text, &FileOptions::default(), &vars, &Files).map(Value::from),
             _ => templar.template(&template, &vars),
         };
         let shown = match result {

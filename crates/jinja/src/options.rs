@@ -91,7 +91,7 @@ impl FileOptions {
                 s if ["\n", "\r", "\r\n"].contains(&s.as_str()) => self.newline_sequence = s,
                 _ => return Err("newline_sequence must be '\\n', '\\r' or '\\r\\n'".into()),
             },
-            _ => return Err(format!("unknown key {name:?}")),
+            _ => return Err(format!("Invalid '#jinja2:' override key '{name}'.")),
         }
         Ok(())
     }

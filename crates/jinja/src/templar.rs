@@ -83,7 +83,7 @@ impl Templar {
         }
         let cx = Cx::new(self, vars, loader);
         let rendered = cx.resolve(Val::from(value.clone())).and_then(|v| cx.finish(&v));
-        rendered.map_err(|e| self.hint(e, vars).or_at(|| value.span().cloned()))
+        rendered.map_err(|e| self.hint(e, vars, "template").or_at(|| value.span().cloned()))
     }
 
     /// Renders the outermost value only: a string that is a template is rendered, a container stays as it is. For values of
@@ -105,7 +105,7 @@ impl Templar {
         let cx = Cx::new(self, vars, &NoLoader);
         self.evaluate_in(&cx, expression, span)
             .and_then(|v| cx.finish(&v))
-            .map_err(|e| self.hint(e, vars).or_at(|| span.cloned()))
+            .map_err(|e| self.hint(e, vars, "expression").or_at(|| span.cloned()))
     }
 
     fn evaluate_in(&self, cx: &Cx<'_>, expression: &str, span: Option<&Span>) -> R {
@@ -140,7 +140,7 @@ impl Templar {
                 Ok((true, warn("Empty conditional expression was evaluated as True.".into())))
             }
             Value::Str(s) => self.condition_text(s, vars).map_err(|e| {
-                let mut e = self.hint(e, vars).or_at(|| s.span.clone());
+                let mut e = self.hint(e, vars, "expression").or_at(|| s.span.clone());
                 if e.is_undefined() {
                     let message = format!("Error while evaluating conditional: {}", e.message);
                     e.detail_mut().message = message;
@@ -210,7 +210,7 @@ impl Templar {
                 done => value_str(&done),
             })
         };
-        render().map_err(|e: TemplateError| self.hint(e, vars))
+        render().map_err(|e: TemplateError| self.hint(e, vars, "template"))
     }
 
     /// Whether a string would be rendered: it is marked as a template and holds `{{`, `{%` or `{#`.
@@ -342,8 +342,17 @@ impl Templar {
         }
     }
 
-    /// Adds names in scope that are close to the undefined one.
-    fn hint(&self, mut error: TemplateError, vars: &Arc<dyn VarSource>) -> TemplateError {
+    /// Adds what the outermost place knows: Ansible's opening words, and names in scope that are close to the undefined one.
+    fn hint(&self, mut error: TemplateError, vars: &Arc<dyn VarSource>, what: &str) -> TemplateError {
+        let opening = match error.kind {
+            ErrorKind::Value if !error.message.starts_with("The ") => format!("Error rendering {what}: "),
+            ErrorKind::UnknownName if error.message.starts_with("No ") => format!("Syntax error in {what}: "),
+            _ => String::new(),
+        };
+        if !opening.is_empty() && !error.message.starts_with("Error rendering") {
+            let message = format!("{opening}{}", error.message);
+            error.detail_mut().message = message;
+        }
         if !error.is_undefined() || !error.similar.is_empty() {
             return error;
         }
@@ -405,7 +414,7 @@ fn header<'t>(text: &'t str, base: &FileOptions) -> R<(FileOptions, &'t str)> {
             return Err(bad(format!("Missing key-value separator `:` in '#jinja2:' override pair {pair:?}.")));
         };
         let key = key.trim();
-        options.set(key, value.trim()).map_err(|e| bad(format!("Invalid '#jinja2:' override: {e}")))?;
+        options.set(key, value.trim()).map_err(|e| bad(format!("Syntax error in template: {e}")))?;
     }
     Ok((options, rest))
 }

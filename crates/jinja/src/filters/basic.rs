@@ -58,7 +58,8 @@ fn boolean(c: Call<'_, '_>) -> R {
     c.args.bind::<0>([])?;
     let value = c.cx.open(&c.input)?;
     let known = match &value {
-        Val::None | Val::Bool(_) => return Ok(value),
+        Val::None => return Ok(Val::Bool(false)),
+        Val::Bool(_) => return Ok(value),
         Val::Str(s) => match s.text.to_lowercase().as_str() {
             "yes" | "on" | "1" | "true" => Some(true),
             "no" | "off" | "0" | "false" => Some(false),

@@ -118,7 +118,7 @@ fn urlencode(c: Call<'_, '_>) -> R {
 }
 
 fn urldecode(c: Call<'_, '_>) -> R {
-    let text = c.text()?.replace('+', " ");
+    let text = c.text_with("replace")?.replace('+', " ");
     Ok(Val::str(percent_decode_str(&text).decode_utf8_lossy().into_owned()))
 }
 
@@ -226,7 +226,7 @@ fn xmlattr(c: Call<'_, '_>) -> R {
 /// The parts of a URL as Python's `urlsplit` finds them.
 fn urlsplit(c: Call<'_, '_>) -> R {
     let bound = c.args.bind(["query"])?;
-    let url = c.text()?;
+    let url = c.text_with("decode")?;
     let mut rest = url.as_str();
     let mut scheme = String::new();
     if let Some((head, tail)) = rest.split_once(':') {
@@ -254,8 +254,9 @@ fn urlsplit(c: Call<'_, '_>) -> R {
     };
     let port = match port.filter(|p| !p.is_empty()) {
         None => Val::None,
-        Some(p) => match p.parse::<u16>() {
-            Ok(n) => Val::Int(n.into()),
+        Some(p) => match p.parse::<u64>() {
+            Ok(n) if n > 65535 => return refuse("Port out of range 0-65535"),
+            Ok(n) => Val::Int(n as i64),
             Err(_) => {
                 return Err(fail(format!(
                     "Port could not be cast to integer value as {}",

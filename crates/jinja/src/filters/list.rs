@@ -215,7 +215,7 @@ fn slice(c: Call<'_, '_>) -> R {
         let (row, more) = rest.split_at(each + usize::from(i < extra));
         rest = more;
         let mut row = row.to_vec();
-        if let Some(fill) = bound.some(1).filter(|_| i >= extra && extra > 0) {
+        if let Some(fill) = bound.some(1).filter(|_| i >= extra) {
             row.push(fill.clone());
         }
         out.push(Val::list(row));

@@ -128,6 +128,8 @@ fn combine(c: Call<'_, '_>) -> R {
                 )?;
                 flat(c.cx, list, &mut all, 0)?;
             }
+            // As in Ansible: nulls add nothing.
+            other if other.is_none() || matches!(other.as_str(), Some("None" | "null")) => {}
             other => all.push(other.clone()),
         }
     }

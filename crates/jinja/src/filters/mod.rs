@@ -145,6 +145,20 @@ impl Call<'_, '_> {
         self.cx.text(&self.input)
     }
 
+    /// The input, which must be text; `refusal` says what Python says of its type.
+    pub fn only_text(&self, refusal: impl FnOnce(&str) -> String) -> R<String> {
+        match &self.input {
+            Val::Str(_) => self.cx.text(&self.input),
+            Val::Bytes(b) => Ok(String::from_utf8_lossy(b).into_owned()),
+            other => Err(fail(refusal(other.type_name()))),
+        }
+    }
+
+    /// As [`Call::only_text`], for filters that call a method of text.
+    pub fn text_with(&self, method: &str) -> R<String> {
+        self.only_text(|kind| format!("'{kind}' object has no attribute '{method}'"))
+    }
+
     /// The input's items, none of them undefined.
     pub fn items(&self) -> R<Vec<Val>> {
         self.cx.each(&self.input)

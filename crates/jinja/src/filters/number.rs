@@ -112,9 +112,19 @@ pub(crate) fn round_half_even(f: f64, places: i64) -> f64 {
 fn round(c: Call<'_, '_>) -> R {
     let bound = c.args.bind(["precision", "method"])?;
     let places = bound.int_or(0, 0)?;
+    let method = bound.text_or(1, "common");
+    if let (Some(i), "common", true) = (c.input.as_int(), method.as_str(), !matches!(c.input, Val::Float(_))) {
+        // Integers stay integers; places left of the point round half to even.
+        let Some(scale) = u32::try_from(-places).ok().and_then(|n| 10i128.checked_pow(n)) else {
+            return Ok(Val::int(if places >= 0 { i } else { 0 }));
+        };
+        let (q, r) = (i.div_euclid(scale), i.rem_euclid(scale));
+        let up = r * 2 > scale || (r * 2 == scale && q % 2 != 0);
+        return Ok(Val::int((q + i128::from(up)) * scale));
+    }
     let f = number(&c.input, "round")?;
     let scale = 10f64.powi(i32::try_from(places).unwrap_or(0));
-    Ok(Val::Float(match bound.text_or(1, "common").as_str() {
+    Ok(Val::Float(match method.as_str() {
         "common" => round_half_even(f, places),
         "ceil" => (f * scale).ceil() / scale,
         "floor" => (f * scale).floor() / scale,
@@ -199,9 +209,6 @@ const UNITS: &[(char, u32)] =
 fn human_readable(c: Call<'_, '_>) -> R {
     let bound = c.args.bind(["isbits", "unit"])?;
     let size = match &c.input {
-        Val::Str(s) => {
-            parse_float(&s.text).ok_or_else(|| fail(format!("human_readable() failed on bad input: {}", s.text)))?
-        }
         other => number(other, "human_readable()")?,
     };
     let (bits, unit) = (bound.flag(0, false), bound.text(1).map(|u| u.to_uppercase()));
@@ -230,48 +237,48 @@ fn human_to_bytes(c: Call<'_, '_>) -> R {
         other => crate::val::repr::to_str(other),
     };
     let bits = bound.flag(1, false);
-    let digits = text.trim();
+    let bad = |why: String| fail(format!("human_to_bytes() can't interpret the input: {why}"));
+    let digits = text.trim_end();
     let split = digits.find(|ch: char| !(ch.is_ascii_digit() || ch == '.')).unwrap_or(digits.len());
     let (amount, rest) = digits.split_at(split);
-    let Ok(amount) = amount.parse::<f64>() else {
-        return refuse(format!("human_to_bytes() can't interpret following string: {text}"));
+    let written = rest.trim_start();
+    let valid = written.bytes().all(|b| b.is_ascii_alphabetic()) && !amount.ends_with('.');
+    let Some(amount) = amount.parse::<f64>().ok().filter(|_| valid) else {
+        return Err(bad(format!("human_to_bytes() can't interpret following string: {text}")));
     };
-    let written = rest.trim();
-    let default = bound.text(0);
-    let unit = if written.is_empty() { default.clone().unwrap_or_default() } else { written.to_owned() };
-    if unit.is_empty() {
-        return Ok(Val::int(amount.round_ties_even() as i128));
-    }
-    let first = unit.chars().next().unwrap_or('B').to_ascii_uppercase();
+    let unit = if written.is_empty() { bound.text(0).unwrap_or_default() } else { written.to_owned() };
+    let Some(first) = unit.chars().next() else { return Ok(Val::int(amount.round_ties_even() as i128)) };
+    let first = first.to_ascii_uppercase();
     let Some((_, power)) = UNITS.iter().find(|(letter, _)| *letter == first) else {
-        return refuse(format!(
-            "human_to_bytes() failed to convert {text} (unit = {unit}). The suffix must be one of B, K, M, G, T, P, E, Z, Y"
-        ));
+        return Err(bad(format!(
+            "human_to_bytes() failed to convert {text} (unit = {unit}). The suffix must be one of Y, Z, E, P, T, G, M, K, B"
+        )));
     };
-    // "MB" is bytes and "Mb" bits; other spellings must be words.
-    let tail: String = unit.chars().skip(1).collect();
-    let expected = if bits { ("b", "bits", "bit") } else { ("B", "bytes", "byte") };
-    let full = unit.to_lowercase();
-    let valid = if first == 'B' {
-        unit == expected.0 || full == expected.1 || full == expected.2 || (unit.len() == 1)
-    } else {
-        tail.is_empty()
-            || tail == expected.0
-            || tail.to_lowercase() == format!("{}{}", "", expected.1)
-            || is_long(&full, expected.2)
+    // "MB" is bytes and "Mb" bits; in words both are lower case.
+    let (class, class_name) = if bits { ("b", "bit") } else { ("B", "byte") };
+    let (short, word) = match first {
+        'B' => (class.to_owned(), class_name.to_owned()),
+        letter => (format!("{letter}{class}"), format!("{}{class_name}", prefix_name(letter))),
     };
-    if !valid {
-        return refuse(format!(
-            "human_to_bytes() failed to convert {text}. Value is not a valid string (only strings ending with {} are allowed)",
-            expected.0
-        ));
+    if unit.len() > 1 && unit.to_lowercase() != word && unit != short {
+        let expected =
+            if first == 'B' { format!("expect {class} or {class_name}") } else { format!("expect {short} or {first}") };
+        return Err(bad(format!(
+            "human_to_bytes() failed to convert {text}. Value is not a valid string ({expected})"
+        )));
     }
     Ok(Val::int((amount * 2f64.powi(*power as i32)).round_ties_even() as i128))
 }
 
-/// `kilobyte`, `megabits`, `gibibyte` and the like.
-fn is_long(unit: &str, base: &str) -> bool {
-    let unit = unit.strip_suffix('s').unwrap_or(unit);
-    unit.strip_suffix(base)
-        .is_some_and(|prefix| ["kilo", "mega", "giga", "tera", "peta", "exa", "zetta", "yotta"].contains(&prefix))
+fn prefix_name(letter: char) -> &'static str {
+    match letter {
+        'K' => "kilo",
+        'M' => "mega",
+        'G' => "giga",
+        'T' => "tera",
+        'P' => "peta",
+        'E' => "exa",
+        'Z' => "zetta",
+        _ => "yotta",
+    }
 }

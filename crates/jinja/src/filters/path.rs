@@ -21,6 +21,15 @@ pub(super) const TABLE: Table = &[
     ("win_splitdrive", win_splitdrive),
 ];
 
+/// Paths are text, nothing else.
+fn path_text(c: &Call<'_, '_>) -> R<String> {
+    c.only_text(|kind| format!("expected str, bytes or os.PathLike object, not {kind}"))
+}
+
+fn one_path(c: &Call<'_, '_>, value: &Val) -> R<String> {
+    path_text(&Call { cx: c.cx, name: c.name, input: value.clone(), args: Default::default() })
+}
+
 fn split(path: &str) -> (&str, &str) {
     let at = path.rfind('/').map_or(0, |i| i + 1);
     let (head, tail) = path.split_at(at);
@@ -29,15 +38,15 @@ fn split(path: &str) -> (&str, &str) {
 }
 
 fn basename(c: Call<'_, '_>) -> R {
-    Ok(Val::str(split(&c.text()?).1))
+    Ok(Val::str(split(&path_text(&c)?).1))
 }
 
 fn dirname(c: Call<'_, '_>) -> R {
-    Ok(Val::str(split(&c.text()?).0))
+    Ok(Val::str(split(&path_text(&c)?).0))
 }
 
 fn splitext(c: Call<'_, '_>) -> R {
-    let path = c.text()?;
+    let path = path_text(&c)?;
     let start = path.rfind('/').map_or(0, |i| i + 1);
     let name = &path[start..];
     let lead = name.len() - name.trim_start_matches('.').len();
@@ -74,7 +83,7 @@ pub(crate) fn normalized(path: &str) -> String {
 }
 
 fn normpath(c: Call<'_, '_>) -> R {
-    Ok(Val::str(normalized(&c.text()?)))
+    Ok(Val::str(normalized(&path_text(&c)?)))
 }
 
 fn join(parts: &[String]) -> String {
@@ -93,9 +102,12 @@ fn join(parts: &[String]) -> String {
 
 fn path_join(c: Call<'_, '_>) -> R {
     match &c.input {
-        Val::Str(_) => c.text().map(Val::str),
+        Val::Str(_) => path_text(&c).map(Val::str),
         list if is_sequence(list) => {
-            let parts = c.items()?.iter().map(|p| c.cx.text(p)).collect::<R<Vec<_>>>()?;
+            let parts = c.items()?.iter().map(|p| one_path(&c, p)).collect::<R<Vec<_>>>()?;
+            if parts.is_empty() {
+                return refuse("join() missing 1 required positional argument: 'a'");
+            }
             Ok(Val::str(join(&parts)))
         }
         other => refuse(format!("|path_join expects string or sequence, got {} instead.", super::class(other))),
@@ -106,7 +118,7 @@ fn commonpath(c: Call<'_, '_>) -> R {
     if !is_sequence(&c.input) {
         return refuse(format!("|commonpath expects sequence, got {} instead.", super::class(&c.input)));
     }
-    let paths = c.items()?.iter().map(|p| c.cx.text(p)).collect::<R<Vec<_>>>()?;
+    let paths = c.items()?.iter().map(|p| one_path(&c, p)).collect::<R<Vec<_>>>()?;
     let Some(first) = paths.first() else { return refuse("commonpath() arg is an empty sequence") };
     let absolute = first.starts_with('/');
     if paths.iter().any(|p| p.starts_with('/') != absolute) {
@@ -137,12 +149,12 @@ fn expanded_user(cx: &Cx<'_>, path: &str) -> String {
 }
 
 fn expanduser(c: Call<'_, '_>) -> R {
-    Ok(Val::str(expanded_user(c.cx, &c.text()?)))
+    Ok(Val::str(expanded_user(c.cx, &path_text(&c)?)))
 }
 
 /// `$NAME` and `${NAME}`; unknown ones stay.
 fn expandvars(c: Call<'_, '_>) -> R {
-    let text = c.text()?;
+    let text = path_text(&c)?;
     let host = c.cx.templar.host();
     let mut out = String::new();
     let mut rest = text.as_str();
@@ -172,7 +184,7 @@ fn expandvars(c: Call<'_, '_>) -> R {
 }
 
 fn realpath(c: Call<'_, '_>) -> R {
-    Ok(Val::str(c.cx.templar.host().realpath(&c.text()?)))
+    Ok(Val::str(c.cx.templar.host().realpath(&path_text(&c)?)))
 }
 
 fn relpath(c: Call<'_, '_>) -> R {
@@ -180,7 +192,7 @@ fn relpath(c: Call<'_, '_>) -> R {
     let host = c.cx.templar.host();
     let here = || host.realpath(".");
     let absolute = |p: String| if p.starts_with('/') { p } else { format!("{}/{p}", here()) };
-    let path = c.text()?;
+    let path = path_text(&c)?;
     if path.is_empty() {
         return refuse("no path specified");
     }
@@ -196,7 +208,7 @@ fn relpath(c: Call<'_, '_>) -> R {
 
 fn fileglob(c: Call<'_, '_>) -> R {
     let host = c.cx.templar.host();
-    let found = host.glob(&c.text()?);
+    let found = host.glob(&path_text(&c)?);
     Ok(Val::strs(found.into_iter().filter(|p| host.stat(p).is_some_and(|s| s.kind == Some(crate::FileKind::File)))))
 }
 
@@ -220,15 +232,15 @@ fn win_split(path: &str) -> (String, String) {
 }
 
 fn win_basename(c: Call<'_, '_>) -> R {
-    Ok(Val::str(win_split(&c.text()?).1))
+    Ok(Val::str(win_split(&path_text(&c)?).1))
 }
 
 fn win_dirname(c: Call<'_, '_>) -> R {
-    Ok(Val::str(win_split(&c.text()?).0))
+    Ok(Val::str(win_split(&path_text(&c)?).0))
 }
 
 fn win_splitdrive(c: Call<'_, '_>) -> R {
-    let path = c.text()?;
+    let path = path_text(&c)?;
     let (drive, rest) = drive(&path);
     Ok(Val::tuple(vec![Val::str(drive), Val::str(rest)]))
 }

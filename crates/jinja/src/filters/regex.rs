@@ -321,11 +321,11 @@ fn replace(c: Call<'_, '_>) -> R {
     let most = usize::try_from(bound.int_or(4, 0)?).ok().filter(|n| *n > 0).unwrap_or(usize::MAX);
     let found = pattern.all(&text, most)?;
     let needed = bound.int_or(5, 0)?;
-    if needed > 0 && (found.len() as i64) < needed {
+    if needed > 0 && found.len() as i64 != needed {
         return refuse(format!(
-            "'{}' should match {needed} times, but matched only {} times in {}",
+            "'{}' should match {needed} times, but matches {} times in {}",
             bound.text_or(0, ""),
-            found.len(),
+            bound.int_or(4, 0)?,
             crate::val::repr::str_repr(&text)
         ));
     }

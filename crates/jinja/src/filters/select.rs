@@ -31,6 +31,10 @@ pub(crate) fn path(cx: &Cx<'_>, value: &Val, path: &Val, default: Option<&Val>) 
 }
 
 fn map(c: Call<'_, '_>) -> R {
+    // Jinja does not look further at what counts as nothing.
+    if !c.input.truth() {
+        return Ok(Val::list(Vec::new()));
+    }
     let items = c.cx.items(&c.input)?;
     let mut out = Vec::with_capacity(items.len());
     if c.args.pos.is_empty() {
@@ -70,6 +74,10 @@ fn holds(cx: &Cx<'_>, value: Val, args: &[Val], kw: &Args) -> R<bool> {
 }
 
 fn choose(c: Call<'_, '_>) -> R {
+    // Jinja does not look further at what counts as nothing.
+    if !c.input.truth() {
+        return Ok(Val::list(Vec::new()));
+    }
     let keep = c.name == "select";
     let mut out = Vec::new();
     for item in c.cx.items(&c.input)? {
@@ -81,6 +89,10 @@ fn choose(c: Call<'_, '_>) -> R {
 }
 
 fn choose_attr(c: Call<'_, '_>) -> R {
+    // Jinja does not look further at what counts as nothing.
+    if !c.input.truth() {
+        return Ok(Val::list(Vec::new()));
+    }
     let keep = c.name == "selectattr";
     let Some((attribute, rest)) = c.args.pos.split_first() else {
         return Err(fail("Missing parameter for attribute name"));

@@ -101,7 +101,7 @@ fn indent(c: Call<'_, '_>) -> R {
     };
     let (first, blank) = (bound.flag(1, false), bound.flag(2, false));
     // The newline at the end does not count as one that starts a line.
-    let text = c.text()? + "\n";
+    let text = c.only_text(|kind| format!("unsupported operand type(s) for +=: '{kind}' and 'str'"))? + "\n";
     let lines = splitlines(&text, false);
     let mut out = String::new();
     for (i, line) in lines.iter().enumerate() {
@@ -129,7 +129,7 @@ fn truncate(c: Call<'_, '_>) -> R {
     if leeway < 0 {
         return refuse(format!("expected leeway >= 0, got {leeway}"));
     }
-    let text = c.text()?;
+    let text = c.only_text(|kind| format!("object of type '{kind}' has no len()"))?;
     if text.chars().count() as i64 <= length + leeway {
         return Ok(Val::str(text));
     }
@@ -162,7 +162,7 @@ fn wordwrap(c: Call<'_, '_>) -> R {
         .ok_or_else(|| fail("invalid width (must be > 0)"))?;
     let (break_long, hyphens) = (bound.flag(1, true), bound.flag(3, true));
     let wrap = bound.text_or(2, "\n");
-    let lines: Vec<String> = splitlines(&c.text()?, false)
+    let lines: Vec<String> = splitlines(&c.text_with("splitlines")?, false)
         .iter()
         .map(|line| wrap_line(line, width, break_long, hyphens).join(&wrap))
         .collect();
@@ -236,7 +236,8 @@ fn wrap_line(line: &str, width: usize, break_long: bool, hyphens: bool) -> Vec<S
 }
 
 fn split(c: Call<'_, '_>) -> R {
-    let text = c.text()?;
+    let text =
+        c.only_text(|kind| format!("descriptor 'split' for 'str' objects doesn't apply to a '{kind}' object"))?;
     crate::methods::call(c.cx, &Val::str(text), "split", &Args { pos: c.args.pos.clone(), kw: c.args.kw.clone() })
         .unwrap_or(Ok(Val::None))
 }
@@ -341,7 +342,7 @@ fn comment(c: Call<'_, '_>) -> R {
         }
     }
     // Lines without text lose the blank behind the decoration.
-    let text = c.text()?;
+    let text = c.text_with("replace")?;
     let body = format!("{decoration}{}", text.replace(&newline, &format!("{newline}{decoration}")));
     let body = body.replace(&format!("{decoration}{newline}"), &format!("{}{newline}", decoration.trim_end()));
     out.push_str(&body);

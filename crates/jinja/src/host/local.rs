@@ -42,6 +42,11 @@ impl Host for LocalHost {
         jiff::Timestamp::from_second(seconds).map_or(0, |t| self.zone.to_offset(t).seconds())
     }
 
+    fn zone_at(&self, seconds: i64) -> Option<String> {
+        let at = jiff::Timestamp::from_second(seconds).ok()?;
+        Some(self.zone.to_offset_info(at).abbreviation().to_owned())
+    }
+
     fn random(&self, buffer: &mut [u8]) {
         // The kernel's generator does not fail once the machine is up; zeros would only make choices predictable.
         let _ = getrandom::fill(buffer);

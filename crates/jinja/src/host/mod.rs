@@ -52,6 +52,11 @@ pub trait Host: Send + Sync {
         let _ = seconds;
         self.now().offset_seconds
     }
+    /// The name of the local time zone at a moment (`CET`), for `%Z`.
+    fn zone_at(&self, seconds: i64) -> Option<String> {
+        let _ = seconds;
+        None
+    }
     /// Fills `buffer` with random bytes.
     fn random(&self, buffer: &mut [u8]);
     /// An environment variable.

@@ -26,8 +26,16 @@ fn parse_once(text: &str, syntax: &Syntax) -> Result<Body, (TemplateError, At)> 
     let what = if syntax.mode == Mode::Expression { "expression" } else { "template" };
     let syntax_error = |e: minijinja::Error| {
         let at = e.range().map_or(At::default(), |r| At { start: r.start as u32, end: r.end as u32 });
-        let detail = e.detail().unwrap_or("it can't be parsed").to_owned();
-        (TemplateError::new(ErrorKind::Syntax, format!("Syntax error in {what}: {detail}.")), at)
+        let detail = jinja_words(e.detail().unwrap_or("it can't be parsed"));
+        let (detail, at) = match repair::unclosed(text, &syntax.options)
+            .filter(|_| detail.starts_with("unexpected end of template"))
+        {
+            Some((tag, start)) if syntax.mode != Mode::Expression => {
+                (never_closed(&tag, tags_of(&tag)), At { start, end: start + tag.len() as u32 })
+            }
+            _ => (detail, at),
+        };
+        (TemplateError::new(ErrorKind::Syntax, format!("Syntax error in {what}: {detail}")), at)
     };
     let placed =
         |e: Box<(String, At)>| (TemplateError::new(ErrorKind::Syntax, format!("Syntax error in {what}: {}", e.0)), e.1);
@@ -45,7 +53,7 @@ fn parse_once(text: &str, syntax: &Syntax) -> Result<Body, (TemplateError, At)> 
     }
 }
 
-fn config(o: &FileOptions) -> Result<SyntaxConfig, minijinja::Error> {
+pub(super) fn config(o: &FileOptions) -> Result<SyntaxConfig, minijinja::Error> {
     let mut builder = SyntaxConfig::builder();
     builder
         .block_delimiters(o.block_start_string.clone(), o.block_end_string.clone())
@@ -61,6 +69,47 @@ fn config(o: &FileOptions) -> Result<SyntaxConfig, minijinja::Error> {
         builder.line_comment_prefix(prefix.clone());
     }
     builder.build()
+}
+
+fn never_closed(tag: &str, looked_for: &'static str) -> String {
+    format!(
+        "Unexpected end of template. Jinja was looking for the following tags: {looked_for}. \
+         The innermost block that needs to be closed is '{tag}'."
+    )
+}
+
+fn tags_of(tag: &str) -> &'static str {
+    match tag {
+        "if" => "'elif' or 'else' or 'endif'",
+        "for" => "'endfor' or 'else'",
+        "macro" => "'endmacro'",
+        "call" => "'endcall'",
+        "block" => "'endblock'",
+        "filter" => "'endfilter'",
+        "with" => "'endwith'",
+        "autoescape" => "'endautoescape'",
+        _ => "'endset'",
+    }
+}
+
+/// The most common of minijinja's messages in Jinja's own words.
+fn jinja_words(detail: &str) -> String {
+    if let Some(tag) = detail.strip_prefix("unknown statement ") {
+        return format!("Encountered unknown tag '{tag}'.");
+    }
+    match detail {
+        "unexpected end of input, expected end of variable block" => {
+            "unexpected end of template, expected 'end of print statement'.".into()
+        }
+        "unexpected end of input, expected end of block" => {
+            "unexpected end of template, expected 'end of statement block'.".into()
+        }
+        "unexpected end of input, expected expression" => "unexpected 'end of template'".into(),
+        "unexpected end of variable block" => "Expected an expression, got 'end of print statement'".into(),
+        "unexpected end of block" => "Expected an expression, got 'end of statement block'".into(),
+        "unexpected end of comment" => "Missing end of comment tag".into(),
+        other => other.to_owned(),
+    }
 }
 
 type L<T> = Result<T, Box<(String, At)>>;
@@ -88,20 +137,14 @@ impl Lower<'_> {
     }
 
     /// minijinja takes the end of the text for the end of every open block; Jinja does not.
-    fn closed(&self, at: At, tag: &str, looked_for: &str) -> L<()> {
+    fn closed(&self, at: At, tag: &str) -> L<()> {
         // The tag may be followed by the block's name (`endblock name`).
         let tail = self.slice(at).trim_end();
         let end = format!("end{tag}");
         if tail.ends_with(&end) || (tag == "block" && tail.split_whitespace().rev().nth(1) == Some(&*end)) {
             return Ok(());
         }
-        Err(Box::new((
-            format!(
-                "Unexpected end of template. Jinja was looking for the following tags: {looked_for}. \
-                 The innermost block that needs to be closed is '{tag}'."
-            ),
-            At { start: at.start, end: at.start + tag.len() as u32 },
-        )))
+        Err(Box::new((never_closed(tag, tags_of(tag)), At { start: at.start, end: at.start + tag.len() as u32 })))
     }
 
     fn stmt(&self, stmt: &ast::Stmt<'_>) -> L<Stmt> {
@@ -123,7 +166,7 @@ impl Lower<'_> {
             }
             ast::Stmt::ForLoop(f) => {
                 stmt_at = at(f.span());
-                self.closed(stmt_at, "for", "'endfor' or 'else'")?;
+                self.closed(stmt_at, "for")?;
                 StmtKind::For(Arc::new(For {
                     target: self.target(&f.target)?,
                     iter: self.expr(&f.iter)?,
@@ -135,12 +178,12 @@ impl Lower<'_> {
             }
             ast::Stmt::IfCond(c) => {
                 stmt_at = at(c.span());
-                self.closed(stmt_at, "if", "'elif' or 'else' or 'endif'")?;
+                self.closed(stmt_at, "if")?;
                 StmtKind::If { test: self.expr(&c.expr)?, yes: self.body(&c.true_body)?, no: self.body(&c.false_body)? }
             }
             ast::Stmt::WithBlock(w) => {
                 stmt_at = at(w.span());
-                self.closed(stmt_at, "with", "'endwith'")?;
+                self.closed(stmt_at, "with")?;
                 let mut sets = Vec::new();
                 for (target, value) in &w.assignments {
                     sets.push((self.target(target)?, self.expr(value)?));
@@ -153,7 +196,7 @@ impl Lower<'_> {
             }
             ast::Stmt::SetBlock(s) => {
                 stmt_at = at(s.span());
-                self.closed(stmt_at, "set", "'endset'")?;
+                self.closed(stmt_at, "set")?;
                 StmtKind::SetBlock {
                     target: self.target(&s.target)?,
                     filter: s.filter.as_ref().map(|e| self.expr(e)).transpose()?,
@@ -162,17 +205,17 @@ impl Lower<'_> {
             }
             ast::Stmt::AutoEscape(a) => {
                 stmt_at = at(a.span());
-                self.closed(stmt_at, "autoescape", "'endautoescape'")?;
+                self.closed(stmt_at, "autoescape")?;
                 StmtKind::Scope(self.body(&a.body)?)
             }
             ast::Stmt::FilterBlock(f) => {
                 stmt_at = at(f.span());
-                self.closed(stmt_at, "filter", "'endfilter'")?;
+                self.closed(stmt_at, "filter")?;
                 StmtKind::FilterBlock { filter: self.expr(&f.filter)?, body: self.body(&f.body)? }
             }
             ast::Stmt::Block(b) => {
                 stmt_at = at(b.span());
-                self.closed(stmt_at, "block", "'endblock'")?;
+                self.closed(stmt_at, "block")?;
                 StmtKind::Block(Arc::new(Block {
                     name: b.name.into(),
                     required: b.required,
@@ -211,12 +254,12 @@ impl Lower<'_> {
             }
             ast::Stmt::Macro(m) => {
                 stmt_at = at(m.span());
-                self.closed(stmt_at, "macro", "'endmacro'")?;
+                self.closed(stmt_at, "macro")?;
                 StmtKind::Macro(Arc::new(self.make_macro(m, stmt_at)?))
             }
             ast::Stmt::CallBlock(c) => {
                 stmt_at = at(c.span());
-                self.closed(stmt_at, "call", "'endcall'")?;
+                self.closed(stmt_at, "call")?;
                 let call_at = at(c.call.span());
                 let call = Expr { at: call_at, kind: Box::new(self.call(&c.call)?) };
                 StmtKind::CallBlock { call, caller: Arc::new(self.make_macro(&c.macro_decl, stmt_at)?) }

@@ -54,3 +54,30 @@ pub(super) fn repair(text: &str, mode: Mode) -> Option<String> {
     }
     String::from_utf8(bytes).ok().filter(|_| changed)
 }
+
+/// The innermost block that is never closed, and where its tag stands.
+pub(super) fn unclosed(text: &str, options: &crate::FileOptions) -> Option<(String, u32)> {
+    let mut open: Vec<(String, u32)> = Vec::new();
+    let mut tokens = tokenize(text, false, super::lower::config(options).ok()?).map_while(Result::ok).peekable();
+    while let Some((token, _)) = tokens.next() {
+        if !matches!(token, Token::BlockStart) {
+            continue;
+        }
+        let Some((Token::Ident(tag), span)) = tokens.next() else { continue };
+        if let Some(name) = tag.strip_prefix("end") {
+            if open.last().is_some_and(|(t, _)| t == name) {
+                open.pop();
+            }
+            continue;
+        }
+        let mut assigns = false;
+        while let Some((token, _)) = tokens.next_if(|(t, _)| !matches!(t, Token::BlockEnd)) {
+            assigns |= matches!(token, Token::Assign);
+        }
+        let block = ["if", "for", "macro", "call", "block", "filter", "with", "autoescape"].contains(&tag);
+        if block || (tag == "set" && !assigns) {
+            open.push((tag.to_owned(), span.start_offset));
+        }
+    }
+    open.pop()
+}

@@ -47,11 +47,13 @@ fn number(c: &Call<'_, '_>) -> R<i128> {
 fn divisibleby(c: Call<'_, '_>) -> R<bool> {
     let bound = c.args.bind(["num"])?;
     let by = i128::from(int(bound.need(0)?)?);
-    let value = number(&c)?;
     if by == 0 {
         return Err(crate::eval::fail("integer modulo by zero"));
     }
-    Ok(value % by == 0)
+    match &c.input {
+        Val::Float(f) => Ok(f % by as f64 == 0.0),
+        _ => Ok(number(&c)? % by == 0),
+    }
 }
 
 fn iterable(c: &Call<'_, '_>) -> bool {
@@ -62,10 +64,7 @@ fn iterable(c: &Call<'_, '_>) -> bool {
 }
 
 fn isnan(c: Call<'_, '_>) -> R<bool> {
-    match c.input.as_float() {
-        Some(f) => Ok(f.is_nan()),
-        None => Err(crate::eval::fail(format!("must be real number, not {}", c.input.type_name()))),
-    }
+    Ok(c.input.as_float().is_some_and(f64::is_nan))
 }
 
 /// Python's truth; `convert_bool` also reads words such as `no`.

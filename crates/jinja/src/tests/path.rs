@@ -1,7 +1,7 @@
 //! Paths on the controller.
 
 use super::{Call, Table};
-use crate::val::R;
+use crate::val::{R, Val};
 use crate::{FileKind, FileStat};
 
 pub(super) const TABLE: Table = &[
@@ -23,7 +23,12 @@ pub(super) const TABLE: Table = &[
 ];
 
 fn absolute(c: &Call<'_, '_>) -> R<bool> {
-    Ok(c.cx.text(&c.input)?.starts_with('/'))
+    match &c.input {
+        Val::Str(s) => Ok(s.text.starts_with('/')),
+        other => {
+            Err(crate::eval::fail(format!("expected str, bytes or os.PathLike object, not {}", other.type_name())))
+        }
+    }
 }
 
 fn is(c: &Call<'_, '_>, test: fn(&FileStat) -> bool) -> R<bool> {

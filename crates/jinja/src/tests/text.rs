@@ -13,7 +13,7 @@ pub(super) const TABLE: Table = &[
     ("upper", |c| c.cx.text(&c.input).map(|t| cased(&t, true))),
     ("uri", uri),
     ("url", url),
-    ("urn", |c| c.cx.text(&c.input).map(|t| t.to_lowercase().starts_with("urn:"))),
+    ("urn", urn),
 ];
 
 fn cased(text: &str, upper: bool) -> bool {
@@ -59,27 +59,49 @@ fn scheme(text: &str) -> Option<(&str, &str)> {
     valid.then_some((scheme, rest))
 }
 
-fn schemes(c: &Call<'_, '_>, i: usize, name: &str) -> R<Option<Vec<String>>> {
-    let _ = name;
+/// Scheme and host of what Python's `urlparse` takes; `None`: it takes no such value.
+fn parts(c: &Call<'_, '_>) -> Option<(String, bool)> {
+    let text = match &c.input {
+        Val::Str(s) => s.text.to_string(),
+        // Python takes anything that counts as nothing for an empty URL.
+        other if !other.truth() => String::new(),
+        _ => return None,
+    };
+    let (scheme, rest) = scheme(&text).map_or((String::new(), text.as_str()), |(s, r)| (s.to_lowercase(), r));
+    let host = rest.strip_prefix("//").is_some_and(|r| !r.is_empty() && !r.starts_with(['/', '?', '#']));
+    Some((scheme, host))
+}
+
+fn allowed(c: &Call<'_, '_>, scheme: &str) -> R<bool> {
     let bound = c.args.bind(["schemes"])?;
-    match bound.some(i) {
-        None => Ok(None),
-        Some(list) => Ok(Some(c.cx.each(list)?.iter().map(|s| c.cx.text(s)).collect::<R<_>>()?)),
+    match bound.some(0) {
+        None => Ok(true),
+        Some(list) => {
+            for s in c.cx.each(list)? {
+                if c.cx.text(&s)? == scheme {
+                    return Ok(true);
+                }
+            }
+            Ok(false)
+        }
     }
 }
 
 fn uri(c: Call<'_, '_>) -> R<bool> {
-    let allowed = schemes(&c, 0, "schemes")?;
-    let text = c.cx.text(&c.input)?;
-    Ok(scheme(&text).is_some_and(|(s, rest)| !rest.is_empty() && allowed.is_none_or(|a| a.contains(&s.to_lowercase()))))
+    match parts(&c) {
+        Some((scheme, _)) => allowed(&c, &scheme),
+        None => Ok(false),
+    }
 }
 
 /// A URI with a host, or a file's path.
 fn url(c: Call<'_, '_>) -> R<bool> {
-    let allowed = schemes(&c, 0, "schemes")?;
-    let text = c.cx.text(&c.input)?;
-    Ok(scheme(&text).is_some_and(|(s, rest)| {
-        let host = rest.strip_prefix("//").is_some_and(|r| !r.is_empty() && !r.starts_with(['/', '?', '#']));
-        (host || s.eq_ignore_ascii_case("file")) && allowed.is_none_or(|a| a.contains(&s.to_lowercase()))
-    }))
+    match parts(&c) {
+        Some((scheme, host)) => Ok((host || scheme == "file") && allowed(&c, &scheme)?),
+        None => Ok(false),
+    }
+}
+
+fn urn(c: Call<'_, '_>) -> R<bool> {
+    Ok(parts(&c).is_some_and(|(scheme, _)| scheme == "urn"))
 }

@@ -28,9 +28,9 @@ fn version(c: Call<'_, '_>) -> R<bool> {
         "loose" => loose(&value, &other).ok_or_else(|| {
             fail(format!("Version comparison failed: '<' not supported between the parts of '{value}' and '{other}'"))
         })?,
-        "strict" => parsed(&value, &other, strict_key)?,
-        "semver" | "semantic" => parsed(&value, &other, semver_key)?,
-        "pep440" => parsed(&value, &other, pep440_key)?,
+        "strict" => parsed(&value, &other, strict_key, "invalid version number")?,
+        "semver" | "semantic" => parsed(&value, &other, semver_key, "invalid semantic version")?,
+        "pep440" => parsed(&value, &other, pep440_key, "Invalid version:")?,
         other => {
             return Err(fail(format!(
                 "Invalid version type ({other}). Must be one of loose, strict, semver, semantic, pep440"
@@ -98,8 +98,8 @@ pub(crate) fn loose(a: &str, b: &str) -> Option<Ordering> {
     Some(a.len().cmp(&b.len()))
 }
 
-fn parsed<K: Ord>(a: &str, b: &str, key: fn(&str) -> Option<K>) -> R<Ordering> {
-    let read = |v: &str| key(v).ok_or_else(|| fail(format!("Version comparison failed: invalid version number '{v}'")));
+fn parsed<K: Ord>(a: &str, b: &str, key: fn(&str) -> Option<K>, refusal: &str) -> R<Ordering> {
+    let read = |v: &str| key(v).ok_or_else(|| fail(format!("Version comparison failed: {refusal} '{v}'")));
     Ok(read(a)?.cmp(&read(b)?))
 }
 

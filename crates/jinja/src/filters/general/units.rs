@@ -20,7 +20,6 @@ pub(super) const TABLE: Table = &[
 /// Milliseconds of a unit, in any of its spellings.
 fn unit(name: &str, year: f64, month: f64) -> Option<f64> {
     let day = 86_400_000.0;
-    // A lone `m` is minutes and a lone `M` would be months nowhere.
     let name = if name.len() > 1 { name.trim_end_matches('s') } else { name };
     Some(match name {
         "y" | "year" => year * day,
@@ -29,8 +28,8 @@ fn unit(name: &str, year: f64, month: f64) -> Option<f64> {
         "d" | "day" => day,
         "h" | "hour" => 3_600_000.0,
         "m" | "min" | "minute" => 60_000.0,
-        "" | "s" | "sec" | "second" => 1000.0,
-        "m\u{0}" | "msec" | "millisecond" => 1.0,
+        "s" | "sec" | "second" => 1000.0,
+        "msec" | "millisecond" => 1.0,
         _ => return None,
     })
 }
@@ -56,7 +55,10 @@ fn convert(text: &str, target: &str, year: Option<f64>, month: Option<f64>) -> R
         let tail = tail.trim_start();
         let n = tail.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(tail.len());
         let (name, more) = tail.split_at(n);
-        let amount: f64 = amount.parse().map_err(|_| bad(text))?;
+        if name.is_empty() {
+            return Err(bad(text));
+        }
+        let amount = amount.parse::<i64>().map_err(|_| bad(text))? as f64;
         total += amount * lookup(&name.to_lowercase()).ok_or_else(|| bad(text))?;
         rest = more.trim_start();
     }

@@ -19,7 +19,7 @@ pub(super) fn password_hash(c: Call<'_, '_>) -> R {
     let password = match &c.input {
         Val::Str(s) => s.text.to_string(),
         Val::Bytes(b) => String::from_utf8_lossy(b).into_owned(),
-        other => c.cx.text(other)?,
+        other => return refuse(format!("secret must be unicode or bytes, not {}", other.type_name())),
     };
     let kind = bound.text_or(0, "sha512");
     let kind = match kind.as_str() {
@@ -27,7 +27,11 @@ pub(super) fn password_hash(c: Call<'_, '_>) -> R {
         "sha256" | "sha256_crypt" => "sha256",
         "sha512" | "sha512_crypt" => "sha512",
         "blowfish" | "bcrypt" => "bcrypt",
-        other => return refuse(format!("crypt does not support '{other}' algorithm")),
+        other => {
+            return refuse(format!(
+                "{other} is not in the list of supported passlib algorithms: md5, blowfish, sha256, sha512"
+            ));
+        }
     };
     let (default_size, most) = match kind {
         "md5" => (8, 8),
@@ -43,11 +47,11 @@ pub(super) fn password_hash(c: Call<'_, '_>) -> R {
         }
     };
     if kind != "bcrypt" && salt.chars().count() > most {
-        return refuse(format!("salt too large ({kind} requires <= {most} chars)"));
+        return refuse(format!("Could not hash the secret: salt too large ({kind}_crypt requires <= {most} chars)"));
     }
     let alphabet = if kind == "bcrypt" { BCRYPT64 } else { ITOA64 };
     if !salt.bytes().all(|b| alphabet.contains(&b)) {
-        return refuse(format!("invalid characters in {kind} salt"));
+        return refuse(format!("Could not hash the secret: invalid characters in {kind}_crypt salt"));
     }
     let rounds = bound.some(3).map(|_| bound.int_or(3, 0)).transpose()?;
     let hashed = match kind {
@@ -177,6 +181,8 @@ fn bcrypt_hash(password: &str, salt: &str, rounds: i64, ident: &str) -> R<String
     for i in 0..128 {
         bytes[i / 8] |= (bit(i) as u8) << (7 - i % 8);
     }
-    let parts = bcrypt::hash_with_salt(password, cost, bytes).map_err(|e| fail(e.to_string()))?;
+    let parts = bcrypt::non_truncating_hash_with_salt(password, cost, bytes).map_err(|_| {
+        fail("Could not hash the secret: password cannot be longer than 72 bytes, truncate manually if necessary (e.g. my_password[:72])")
+    })?;
     Ok(parts.format_for_version(version))
 }

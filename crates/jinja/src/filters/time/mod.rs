@@ -78,7 +78,7 @@ fn to_datetime(c: Call<'_, '_>) -> R {
 
 fn strftime(c: Call<'_, '_>) -> R {
     let bound = c.args.bind(["second", "utc"])?;
-    let format = c.text()?;
+    let format = c.only_text(|kind| format!("strftime() argument 1 must be str, not {kind}"))?;
     let stamp = c.cx.templar.host().now();
     let seconds = match bound.some(0) {
         None => stamp.nanoseconds.div_euclid(1_000_000_000),
@@ -96,5 +96,13 @@ fn strftime(c: Call<'_, '_>) -> R {
     let offset =
         if bound.flag(1, false) { 0 } else { c.cx.templar.host().offset_at(i64::try_from(seconds).unwrap_or(0)) };
     let at = civil_at(seconds, 0, offset)?;
+    // C's function knows no microseconds, and calls UTC by its old name.
+    let zone = if bound.flag(1, false) {
+        Some("GMT".to_owned())
+    } else {
+        c.cx.templar.host().zone_at(i64::try_from(seconds).unwrap_or(0))
+    };
+    let format =
+        format.replace("%f", "%%f").replace("%Z", &zone.map_or_else(|| "%Z".to_owned(), |z| z.replace('%', "%%")));
     format::strftime(&format, Date { at, offset: Some(offset) }).map(Val::str)
 }

@@ -61,7 +61,16 @@ impl Object for Date {
             parts.push(micro);
         }
         let parts: Vec<String> = parts.iter().map(ToString::to_string).collect();
-        format!("datetime.datetime({})", parts.join(", "))
+        let zone = match self.offset {
+            None => String::new(),
+            Some(0) => ", tzinfo=datetime.timezone.utc".to_owned(),
+            Some(o) => {
+                let days = if o < 0 { "days=-1, " } else { "" };
+                let seconds = o.rem_euclid(86_400);
+                format!(", tzinfo=datetime.timezone(datetime.timedelta({days}seconds={seconds}))")
+            }
+        };
+        format!("datetime.datetime({}{zone})", parts.join(", "))
     }
     fn truth(&self) -> bool {
         true
