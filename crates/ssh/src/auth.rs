@@ -44,7 +44,7 @@ struct Attempt<'a> {
     /// What the server says it still takes; unknown before the first try.
     allowed: Option<MethodSet>,
     tried: Vec<String>,
-    rsa: Option<Option<HashAlg>>,
+    rsa: Option<Vec<Option<HashAlg>>>,
 }
 
 impl Attempt<'_> {
@@ -89,12 +89,12 @@ impl Attempt<'_> {
                 };
                 let key = match decode(&text, passphrase.as_ref().map(|p| p.expose().as_str()), &name) {
                     Ok(key) => key,
-                    // A default identity that has a passphrase is passed over, as ssh does in batch mode.
-                    Err(_) if *optional => {
-                        self.tried.push(format!("{name} (can't be used)"));
+                    // A key with a passphrase may be in the agent, too; the only way there is must work.
+                    Err(e) if self.spec.auth.len() == 1 && !optional => return Err(e),
+                    Err(e) => {
+                        self.tried.push(e.into_inner().to_string());
                         return Ok(false);
                     }
-                    Err(e) => return Err(e),
                 };
                 let certificate = match certificate {
                     None => None,
@@ -145,20 +145,22 @@ impl Attempt<'_> {
         }
     }
 
-    /// The signature algorithm for RSA keys: what the server says it takes, SHA-2 where it says nothing. SHA-1 only where
-    /// the server offers nothing better (OpenSSH before 7.2).
-    async fn rsa_hash(&mut self) -> Result<Option<HashAlg>, Failed> {
-        if let Some(hash) = self.rsa {
-            return Ok(hash);
+    /// The signature algorithms to try for a key. For RSA what the server says it takes; where it says nothing (OpenSSH
+    /// before 7.2, which has SHA-1 only; some other servers, which have SHA-2) SHA-2 first, then SHA-1.
+    async fn hashes(&mut self, algorithm: &Algorithm) -> Result<Vec<Option<HashAlg>>, Failed> {
+        if !matches!(algorithm, Algorithm::Rsa { .. }) {
+            return Ok(vec![None]);
         }
-        let hash = match self.handle.best_supported_rsa_hash().await {
-            Ok(Some(hash)) => hash,
-            // No server-sig-algs extension: OpenSSH before 7.2 has SHA-1 only, and all later ones send it.
-            Ok(None) => None,
+        if let Some(hashes) = &self.rsa {
+            return Ok(hashes.clone());
+        }
+        let hashes = match self.handle.best_supported_rsa_hash().await {
+            Ok(Some(hash)) => vec![hash],
+            Ok(None) => vec![Some(HashAlg::Sha512), None],
             Err(e) => return Err(Failed::Handshake(comm_error(e))),
         };
-        self.rsa = Some(hash);
-        Ok(hash)
+        self.rsa = Some(hashes.clone());
+        Ok(hashes)
     }
 
     async fn key(&mut self, key: PrivateKey, certificate: Option<Certificate>, name: &str) -> Result<bool, Failed> {
@@ -173,9 +175,14 @@ impl Attempt<'_> {
                 return Ok(true);
             }
         }
-        let hash = if key.algorithm().is_rsa() { self.rsa_hash().await? } else { None };
-        let result = self.handle.authenticate_publickey(user, PrivateKeyWithHashAlg::new(key, hash)).await;
-        self.outcome(name, result)
+        for hash in self.hashes(&key.algorithm()).await? {
+            let key = PrivateKeyWithHashAlg::new(Arc::clone(&key), hash);
+            let result = self.handle.authenticate_publickey(user, key).await;
+            if self.outcome(name, result)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     async fn agent(&mut self, socket: &std::path::Path) -> Result<bool, Failed> {
@@ -200,26 +207,29 @@ impl Attempt<'_> {
         }
         for identity in identities {
             let user = self.spec.username.as_str();
-            let (result, name) = match identity {
-                AgentIdentity::PublicKey { key, comment } => {
-                    let hash = if key.algorithm().is_rsa() { self.rsa_hash().await? } else { None };
-                    (self.handle.authenticate_publickey_with(user, key, hash, &mut agent).await, comment)
-                }
-                AgentIdentity::Certificate { certificate, comment } => {
-                    let rsa = matches!(certificate.algorithm(), Algorithm::Rsa { .. });
-                    let hash = if rsa { self.rsa_hash().await? } else { None };
-                    (self.handle.authenticate_certificate_with(user, certificate, hash, &mut agent).await, comment)
-                }
+            let (algorithm, comment) = match &identity {
+                AgentIdentity::PublicKey { key, comment } => (key.algorithm(), comment.clone()),
+                AgentIdentity::Certificate { certificate, comment } => (certificate.algorithm(), comment.clone()),
             };
-            let name = format!("agent key {name}");
-            match result {
-                Ok(result) => {
-                    if self.outcome(&name, Ok(result))? {
-                        return Ok(true);
+            let name = format!("agent key {comment}");
+            for hash in self.hashes(&algorithm).await? {
+                let result = match &identity {
+                    AgentIdentity::PublicKey { key, .. } => {
+                        self.handle.authenticate_publickey_with(user, key.clone(), hash, &mut agent).await
                     }
+                    AgentIdentity::Certificate { certificate, .. } => {
+                        self.handle.authenticate_certificate_with(user, certificate.clone(), hash, &mut agent).await
+                    }
+                };
+                match result {
+                    Ok(result) => {
+                        if self.outcome(&name, Ok(result))? {
+                            return Ok(true);
+                        }
+                    }
+                    // The agent declined to sign with this one (a confirmation was refused): the next may do.
+                    Err(e) => self.tried.push(format!("{name} (the agent did not sign: {e})")),
                 }
-                // The agent declined to sign with this one (a confirmation was refused): the next may do.
-                Err(e) => self.tried.push(format!("{name} (the agent did not sign: {e})")),
             }
         }
         Ok(false)

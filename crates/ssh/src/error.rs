@@ -14,7 +14,6 @@ pub(crate) enum Failed {
     Fatal(CommError),
 }
 
-#[cfg(test)]
 impl Failed {
     pub(crate) fn into_inner(self) -> CommError {
         match self {

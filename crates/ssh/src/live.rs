@@ -13,8 +13,11 @@ use russh::client::{self, Handle};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-/// Keep-alives without an answer before a connection counts as lost (OpenSSH's ServerAliveCountMax).
-const KEEPALIVES: usize = 3;
+/// Keep-alives without an answer before a connection counts as lost: OpenSSH's ServerAliveCountMax at least, and for short
+/// intervals (Packer's 5 s) as many as fill [`SILENCE`].
+const KEEPALIVES: u64 = 3;
+/// A machine that is busy (an upgrade, a snapshot, a paused VM) may be silent for this long and is not lost.
+const SILENCE: Duration = Duration::from_secs(60);
 /// Messages that russh holds for a channel before it stops reading. Ours are taken at once (process.rs).
 const CHANNEL_BUFFER: usize = 256;
 
@@ -42,7 +45,7 @@ impl Live {
         let config = client::Config {
             preferred: preferred.map_err(Failed::Fatal)?,
             keepalive_interval: spec.keep_alive_interval.filter(|time| !time.is_zero()),
-            keepalive_max: KEEPALIVES,
+            keepalive_max: keepalives(spec.keep_alive_interval),
             inactivity_timeout: spec.read_write_timeout,
             channel_buffer_size: CHANNEL_BUFFER,
             nodelay: true,
@@ -96,6 +99,11 @@ impl Live {
         }
         let _ = self.handle.disconnect(russh::Disconnect::ByApplication, "", "en").await;
     }
+}
+
+fn keepalives(interval: Option<Duration>) -> usize {
+    let seconds = interval.map_or(1, |interval| interval.as_secs().max(1));
+    usize::try_from(SILENCE.as_secs().div_ceil(seconds).max(KEEPALIVES)).unwrap_or(usize::MAX)
 }
 
 impl Drop for Live {

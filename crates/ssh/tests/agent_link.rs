@@ -250,6 +250,72 @@ async fn become_with_and_without_passwords() {
 }
 
 #[tokio::test]
+async fn becomes_an_unprivileged_user_by_the_real_programs() {
+    let link = local();
+    let root = link.call(command("id -u"), None).await.unwrap()["stdout"] == json!("0");
+    for (method, flags) in [("sudo", ""), ("su", "-s /bin/sh")] {
+        if !root || !std::path::Path::new("/usr/bin").join(method).exists() {
+            // Counted by who reads the output: without root both would ask for a password.
+            println!("SKIPPED {method}: needs root and the program");
+            continue;
+        }
+        let become_ = Become { method: method.into(), user: "nobody".into(), flags: flags.into(), ..Become::default() };
+        let call = ModuleCall { become_: Some(become_.clone()), ..command("id -un") };
+        let done = link.call(call, None).await.unwrap();
+        assert_eq!(done.get("stdout"), Some(&json!("nobody")), "{method}: {done:?}");
+        let env = BTreeMap::from([("X".to_owned(), "it's".to_owned())]);
+        let raw = link.raw("id -un; echo $X", Some(&become_), &env, None).await.unwrap();
+        assert_eq!((raw.rc, String::from_utf8_lossy(&raw.stdout).as_ref()), (0, "nobody\nit's\n"), "{method}: {raw:?}");
+    }
+    let (dir, pid) = agent_of(&link).await;
+    link.close().await;
+    gone(&dir, pid).await;
+}
+
+/// sudo with `requiretty`, as CentOS and old Amazon Linux had it.
+#[tokio::test]
+async fn a_sudo_that_insists_on_a_terminal_gets_one() {
+    let sshd = Sshd::start();
+    let (_comm, link) = over_ssh(&sshd).await;
+    let exe = fake_sudo(sshd.dir());
+    let plain = std::fs::read_to_string(&exe).unwrap();
+    let strict = "#!/bin/sh\n[ -t 0 ] || { echo 'sudo: sorry, you must have a tty to run sudo' >&2; exit 1; }\n";
+    std::fs::write(&exe, format!("{strict}{plain}")).unwrap();
+    let become_ = Become {
+        method: "sudo".into(),
+        user: "root".into(),
+        exe,
+        flags: String::new(),
+        password: Some(BecomePassword("p'w $x".to_owned().into())),
+    };
+    let call = ModuleCall { become_: Some(become_.clone()), ..command("echo; printf 'a\\tb\\r\\n'; id -u") };
+    let done = link.call(call, None).await.unwrap();
+    assert_eq!(done.get("rc"), Some(&json!(0)), "{done:?}");
+    assert!(done["stdout"].as_str().unwrap().contains("a\tb"), "{done:?}");
+    // Bytes of all values pass the terminal unchanged.
+    let file = sshd.dir().join("bytes");
+    let all: Vec<u8> = (0..200_000u32).map(|i| (i % 256) as u8).collect();
+    let copy = ModuleCall {
+        module: "copy".into(),
+        args: args(json!({"dest": file})),
+        content: Some(Content::Bytes(all.clone().into())),
+        become_: Some(become_.clone()),
+        ..ModuleCall::default()
+    };
+    let done = link.call(copy, None).await.unwrap();
+    assert_eq!(done.get("changed"), Some(&json!(true)), "{done:?}");
+    let mut back = Vec::new();
+    assert_eq!(link.fetch(file.to_str().unwrap(), Some(&become_), &mut back).await.unwrap(), Ok(200_000));
+    assert!(back == all && std::fs::read(&file).unwrap() == all);
+    let call = ModuleCall { become_: Some(become_), ..command("readlink /proc/$PPID/exe; echo $PPID") };
+    let stdout = link.call(call, None).await.unwrap()["stdout"].as_str().unwrap().to_owned();
+    let (exe, pid) = stdout.split_once('\n').unwrap();
+    let dir = std::path::Path::new(exe).parent().unwrap().to_owned();
+    link.close().await;
+    gone(&dir, pid.trim().parse().unwrap()).await;
+}
+
+#[tokio::test]
 async fn inventory_connections() {
     let sshd = Sshd::start();
     let home = sshd.dir().join("home");

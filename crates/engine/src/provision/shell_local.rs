@@ -254,13 +254,14 @@ impl Settings {
 #[async_trait]
 impl Provisioner for ShellLocal {
     async fn provision(&self, session: &Session) -> Result<(), ProvisionError> {
+        let run_id = session.data.get("PackerRunUUID").map(|id| ("PACKER_RUN_UUID", id.clone()));
         self.run(&On {
             build_name: &session.build_name,
             builder_type: &session.builder_type,
             data: &session.data,
             reporter: &session.reporter,
             cancel: &session.cancel,
-            more: &[],
+            more: run_id.as_slice(),
         })
         .await
     }
