@@ -237,3 +237,24 @@ async fn templates_and_instant_fleets_launch() {
     let gone = w.call("DescribeLaunchTemplates", &[("LaunchTemplateId.1", &template)]).await;
     assert_eq!(gone.code(), "InvalidLaunchTemplateId.NotFound");
 }
+
+#[tokio::test]
+async fn devices_follow_the_type_and_ena_is_required() {
+    let w = World::new().await;
+    let id = w
+        .instance(&[
+            ("InstanceType", "m3.medium"),
+            ("BlockDeviceMapping.1.DeviceName", "/dev/sdb"),
+            ("BlockDeviceMapping.1.Ebs.VolumeSize", "1"),
+        ])
+        .await;
+    w.ok("StopInstances", &[("InstanceId.1", &id)]).await;
+    w.until_instance(&id, "stopped").await;
+    w.ok("ModifyInstanceAttribute", &[("InstanceId", &id), ("InstanceType.Value", "m5.large")]).await;
+    w.ok("ModifyInstanceAttribute", &[("InstanceId", &id), ("EnaSupport.Value", "false")]).await;
+    assert_eq!(w.call("StartInstances", &[("InstanceId.1", &id)]).await.code(), "InvalidParameterCombination");
+    w.ok("ModifyInstanceAttribute", &[("InstanceId", &id), ("EnaSupport.Value", "true")]).await;
+    w.ok("StartInstances", &[("InstanceId.1", &id)]).await;
+    w.until_instance(&id, "running").await;
+    assert_eq!(w.machines.launch(&id).volumes[0].guest_device, "/dev/nvme1n1");
+}
