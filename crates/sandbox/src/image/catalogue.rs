@@ -57,7 +57,7 @@ pub struct HostCatalogue {
 impl HostCatalogue {
     /// `cache` keeps the trees (hundreds of MB each); `progress` is told what is being done.
     pub fn new(cache: impl Into<PathBuf>, mirrors: Mirrors, progress: Arc<Progress>) -> Self {
-        Self { cache: cache.into(), mirrors, progress, images: images() }
+        Self { cache: cache.into(), mirrors, progress, images: images(std::env::consts::ARCH) }
     }
 
     fn debian(&self) -> Bootstrap {
@@ -77,6 +77,10 @@ impl HostCatalogue {
 
     fn make(&self, name: &str) -> Result<PathBuf, ImageError> {
         let progress: &Progress = &*self.progress;
+        let known = self.images.iter().find(|image| image.name == name);
+        if let Some(why) = known.and_then(|image| image.unavailable.clone()) {
+            return Err(ImageError::Unavailable(why));
+        }
         match name {
             DEBIAN => make_bootstrap(&self.cache.join("images"), "debian-12", &self.debian(), progress),
             NOBLE => {
@@ -89,13 +93,7 @@ impl HostCatalogue {
                 let name = format!("trusty-stand-in-{}", trusty::key(&self.debian().key(), &fixture));
                 once(&self.cache.join("images"), &name, |tree| trusty::make(&debian, &fixture, tree))
             }
-            other => {
-                let known = self.images.iter().find(|image| image.name == other);
-                Err(ImageError::Unavailable(match known.and_then(|image| image.unavailable.clone()) {
-                    Some(why) => why,
-                    None => format!("there is no base image named {other}"),
-                }))
-            }
+            other => Err(ImageError::Unavailable(format!("there is no base image named {other}"))),
         }
     }
 }
@@ -127,8 +125,20 @@ impl Catalogue for HostCatalogue {
     }
 }
 
-/// The list. Names, owners and numbers are as published by the owners.
-fn images() -> Vec<BaseImage> {
+/// The list for a host of architecture `host`: names, owners and numbers are as published by the owners. Machines run on
+/// the host's processor, so images of another one are listed only.
+fn images(host: &str) -> Vec<BaseImage> {
+    let mut images = published();
+    for image in images.iter_mut().filter(|image| image.architecture != host && image.unavailable.is_none()) {
+        image.unavailable = Some(format!(
+            "{} is an image for {}, and this host's processor is {host}: the sandbox cannot run it here",
+            image.name, image.architecture
+        ));
+    }
+    images
+}
+
+fn published() -> Vec<BaseImage> {
     let common = BaseImage {
         name: String::new(),
         description: String::new(),
@@ -208,11 +218,17 @@ mod tests {
 
     #[test]
     fn names_are_as_amis_are_named() {
-        for image in images() {
+        for image in published() {
             assert!((3..=128).contains(&image.name.len()));
             assert_eq!(image.stand_in, image.description.contains("STAND-IN"));
             assert_eq!(image.owner_id.len(), 12);
         }
+    }
+
+    #[test]
+    fn another_processor_has_no_machines() {
+        assert!(images("aarch64").iter().all(|image| image.unavailable.is_some()));
+        assert!(images("x86_64").iter().filter(|image| image.unavailable.is_none()).count() >= 3);
     }
 
     #[tokio::test]
