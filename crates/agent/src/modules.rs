@@ -182,6 +182,63 @@ mod tests {
         assert!(missing.is_empty(), "no code for {missing:?}");
     }
 
+    /// Options that the controller sees to, or that say nothing to an agent.
+    const NOT_OURS: &[&str] = &[
+        "decrypt",
+        "local_follow",
+        "_diff_peek",
+        "auto_install_module_deps",
+        "io_buffer_size",
+        "copy",
+        "install_python_apt",
+        "install_repoquery",
+    ];
+
+    /// An option that no code names is an option that is taken and forgotten.
+    #[test]
+    fn every_option_is_read_by_its_module() {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+        let read = |path: std::path::PathBuf| std::fs::read_to_string(path).unwrap_or_default();
+        let all = |dir: &str| -> Vec<std::path::PathBuf> {
+            std::fs::read_dir(root.join(dir)).unwrap().flatten().map(|e| e.path()).collect()
+        };
+        let shared: String = all("sys").into_iter().map(read).collect();
+        let mut forgotten = Vec::new();
+        for module in imgbuild_proto::spec::all().filter(|m| !m.on_controller) {
+            let stem = match module.name {
+                "dnf5" => "dnf",
+                "shell" => "command",
+                "sysvinit" => "service",
+                "systemd_service" => "systemd",
+                "async_status" => "async_job",
+                "dpkg_selections" => "debconf",
+                "package_facts" | "service_facts" | "mount_facts" => "facts_of",
+                "deb822_repository" | "yum_repository" => continue,
+                name => name,
+            };
+            let mine: String = all("modules")
+                .into_iter()
+                .filter(|p| {
+                    p.file_stem().is_some_and(|s| s == stem || s.to_string_lossy().starts_with(&format!("{stem}_")))
+                })
+                .map(read)
+                .collect();
+            let facts: String =
+                if stem == "setup" { all("facts").into_iter().map(read).collect() } else { String::new() };
+            for option in module.options.iter().filter(|o| !NOT_OURS.contains(&o.name)) {
+                // The content of a file of the controller's arrives with the call.
+                if (module.name, option.name) == ("uri", "remote_src") {
+                    continue;
+                }
+                let quoted = format!("\"{}\"", option.name);
+                if ![&mine, &shared, &facts].iter().any(|text| text.contains(&quoted)) {
+                    forgotten.push(format!("{}.{}", module.name, option.name));
+                }
+            }
+        }
+        assert!(forgotten.is_empty(), "no code reads {forgotten:?}");
+    }
+
     #[test]
     fn lines_split_as_pythons() {
         for (text, want) in

@@ -347,25 +347,26 @@ mod tests {
 
     #[test]
     fn distributions() {
-        let os = "/etc/os-release";
-        let trusty = "NAME=\"Ubuntu\"\nVERSION=\"14.04.5 LTS, Trusty Tahr\"\nID=ubuntu\nID_LIKE=debian\nPRETTY_NAME=\"Ubuntu 14.04.5 LTS\"\nVERSION_ID=\"14.04\"";
-        let cases: &[(&[(&'static str, &str)], [&str; 5])] = &[
+        const OS: &str = "/etc/os-release";
+        const TRUSTY: &str = "NAME=\"Ubuntu\"\nVERSION=\"14.04.5 LTS, Trusty Tahr\"\nID=ubuntu\nID_LIKE=debian\nPRETTY_NAME=\"Ubuntu 14.04.5 LTS\"\nVERSION_ID=\"14.04\"";
+        type Case = (&'static [(&'static str, &'static str)], [&'static str; 5]);
+        let cases: &[Case] = &[
             (
                 &[
-                    (os, trusty),
+                    (OS, TRUSTY),
                     ("/etc/lsb-release", "DISTRIB_ID=Ubuntu\nDISTRIB_RELEASE=14.04\nDISTRIB_CODENAME=trusty"),
                     ("/etc/debian_version", "jessie/sid"),
                 ],
                 ["Ubuntu", "14.04", "14", "trusty", "Debian"],
             ),
             (
-                &[(os, "NAME=\"Ubuntu\"\nID=ubuntu\nID_LIKE=debian\nVERSION_ID=\"24.04\"\nVERSION_CODENAME=noble")],
+                &[(OS, "NAME=\"Ubuntu\"\nID=ubuntu\nID_LIKE=debian\nVERSION_ID=\"24.04\"\nVERSION_CODENAME=noble")],
                 ["Ubuntu", "24.04", "24", "noble", "Debian"],
             ),
             (
                 &[
                     (
-                        os,
+                        OS,
                         "PRETTY_NAME=\"Debian GNU/Linux 12 (bookworm)\"\nNAME=\"Debian GNU/Linux\"\nVERSION_ID=\"12\"\nVERSION_CODENAME=bookworm\nID=debian",
                     ),
                     ("/etc/debian_version", "12.11"),
@@ -375,7 +376,7 @@ mod tests {
             (
                 &[
                     (
-                        os,
+                        OS,
                         "NAME=\"Amazon Linux\"\nVERSION=\"2023\"\nID=\"amzn\"\nID_LIKE=\"fedora\"\nVERSION_ID=\"2023\"",
                     ),
                     ("/etc/system-release", "Amazon Linux release 2023.5 (Amazon Linux)"),
@@ -383,40 +384,40 @@ mod tests {
                 ["Amazon", "2023", "2023", "NA", "RedHat"],
             ),
             (
-                &[(os, "NAME=\"Amazon Linux\"\nVERSION=\"2 (Karoo)\"\nID=\"amzn\"\nVERSION_ID=\"2\"")],
+                &[(OS, "NAME=\"Amazon Linux\"\nVERSION=\"2 (Karoo)\"\nID=\"amzn\"\nVERSION_ID=\"2\"")],
                 ["Amazon", "2", "2", "Karoo", "RedHat"],
             ),
             (
                 &[
-                    (os, "NAME=\"CentOS Linux\"\nID=centos\nVERSION_ID=\"7\""),
+                    (OS, "NAME=\"CentOS Linux\"\nID=centos\nVERSION_ID=\"7\""),
                     ("/etc/redhat-release", "CentOS Linux release 7.9.2009 (Core)"),
                 ],
                 ["CentOS", "7.9", "7", "Core", "RedHat"],
             ),
             (
                 &[
-                    (os, "NAME=\"Rocky Linux\"\nID=rocky\nVERSION_ID=\"9.3\""),
+                    (OS, "NAME=\"Rocky Linux\"\nID=rocky\nVERSION_ID=\"9.3\""),
                     ("/etc/redhat-release", "Rocky Linux release 9.3 (Blue Onyx)"),
                 ],
                 ["Rocky", "9.3", "9", "Blue Onyx", "RedHat"],
             ),
             (
                 &[
-                    (os, "NAME=\"Red Hat Enterprise Linux\"\nID=rhel\nVERSION_ID=\"8.9\""),
+                    (OS, "NAME=\"Red Hat Enterprise Linux\"\nID=rhel\nVERSION_ID=\"8.9\""),
                     ("/etc/redhat-release", "Red Hat Enterprise Linux release 8.9 (Ootpa)"),
                 ],
                 ["RedHat", "8.9", "8", "Ootpa", "RedHat"],
             ),
             (
-                &[(os, "NAME=\"Alpine Linux\"\nID=alpine\nVERSION_ID=3.19.1"), ("/etc/alpine-release", "3.19.1")],
+                &[(OS, "NAME=\"Alpine Linux\"\nID=alpine\nVERSION_ID=3.19.1"), ("/etc/alpine-release", "3.19.1")],
                 ["Alpine", "3.19.1", "3", "NA", "Alpine"],
             ),
             (
-                &[(os, "NAME=\"openSUSE Leap\"\nID=\"opensuse-leap\"\nID_LIKE=\"suse opensuse\"\nVERSION_ID=\"15.5\"")],
+                &[(OS, "NAME=\"openSUSE Leap\"\nID=\"opensuse-leap\"\nID_LIKE=\"suse opensuse\"\nVERSION_ID=\"15.5\"")],
                 ["openSUSE Leap", "15.5", "15", "5", "Suse"],
             ),
             (
-                &[(os, "NAME=\"Arch Linux\"\nID=arch\nBUILD_ID=rolling")],
+                &[(OS, "NAME=\"Arch Linux\"\nID=arch\nBUILD_ID=rolling")],
                 ["Archlinux", "rolling", "rolling", "NA", "Archlinux"],
             ),
         ];

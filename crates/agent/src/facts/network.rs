@@ -174,13 +174,12 @@ pub fn collect(ctx: &Ctx, out: &mut Facts) {
             }
             if default4.0.as_deref() == Some(&name)
                 && (default4.2.is_none() && found4.is_empty() || default4.2.as_ref() == Some(&address.address))
+                && let Value::Object(mut shown) = ipv4(address)
             {
-                if let Value::Object(mut shown) = ipv4(address) {
-                    shown.insert("interface".into(), name.clone().into());
-                    shown.insert("alias".into(), name.clone().into());
-                    shown.insert("gateway".into(), json!(default4.1.clone().unwrap_or_default()));
-                    found4 = shown;
-                }
+                shown.insert("interface".into(), name.clone().into());
+                shown.insert("alias".into(), name.clone().into());
+                shown.insert("gateway".into(), json!(default4.1.clone().unwrap_or_default()));
+                found4 = shown;
             }
         }
         let v6: Vec<Value> = own

@@ -4,14 +4,16 @@ use crate::ctx::Ctx;
 use crate::outcome::{Fail, Outcome};
 use serde_json::{Value, json};
 
+/// Path, priority, subcommands (name, path).
+type Choice = (String, i64, Vec<(String, String)>);
+
 /// What `--display` says.
 #[derive(Debug, Default, PartialEq)]
 struct Shown {
     auto: bool,
     current: Option<String>,
     link: Option<String>,
-    /// Path, priority, subcommands (name, path).
-    choices: Vec<(String, i64, Vec<(String, String)>)>,
+    choices: Vec<Choice>,
 }
 
 /// Parses it: Debian's and Red Hat's forms.

@@ -128,8 +128,11 @@ fn update_failure(line: &str) -> bool {
             || line.contains("is not signed"))
 }
 
+/// A package's name, and a relation with a version.
+type Spec<'a> = (&'a str, Option<(&'a str, &'a str)>);
+
 /// `name`, `name=1.2*`, `name>=1.2`.
-fn split_spec(spec: &str) -> Result<(&str, Option<(&str, &str)>), Fail> {
+fn split_spec(spec: &str) -> Result<Spec<'_>, Fail> {
     let Some(at) = spec.find('=') else { return Ok((spec, None)) };
     let version = &spec[at + 1..];
     if version.contains('=') {
@@ -437,7 +440,7 @@ pub fn prepared(stdout: &str) -> String {
         .iter()
         .position(|l| l.starts_with("Resolving dependencies...") || l.starts_with("Reading state information..."));
     let is_sum = |l: &&str| l.starts_with(|c: char| c.is_ascii_digit()) && l.contains(" upgraded, ");
-    let to = lines.iter().position(|l| is_sum(&l)).map_or(lines.len(), |n| n + 1);
+    let to = lines.iter().position(is_sum).map_or(lines.len(), |n| n + 1);
     let from = from.map_or(0, |n| n + 1);
     lines.get(from..to).unwrap_or_default().join("\n")
 }

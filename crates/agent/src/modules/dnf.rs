@@ -263,7 +263,7 @@ impl Tool<'_> {
             }
             let there = self.satisfied(&spec, before)?;
             let needed = match state {
-                "latest" => !(args.bool("update_only") && !there),
+                "latest" => !args.bool("update_only") || there,
                 _ => !there,
             };
             if needed {
@@ -356,7 +356,8 @@ impl Tool<'_> {
                 && (text.contains("Operation aborted")
                     || text.contains("Exiting on user command")
                     || text.contains("Is this ok"));
-            if !ran.ok() && !refused && !(nothing && verb != "install") {
+            let fine = ran.ok() || refused || (nothing && verb != "install");
+            if !fine {
                 return Err(ran
                     .fail(format!("Failed to {verb} some of the specified packages: {}", ran.complaint()))
                     .with("failures", json!([ran.complaint()]))

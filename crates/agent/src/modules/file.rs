@@ -92,8 +92,8 @@ struct Times {
 
 impl Times {
     fn from_args(ctx: &Ctx, state: &str) -> Result<Self, Fail> {
-        let one = |name: &str| -> Result<Time, Fail> {
-            let format = ctx.args.text(&format!("{name}_format"));
+        let one = |name: &str, format: &str| -> Result<Time, Fail> {
+            let format = ctx.args.text(format);
             match ctx.args.str(name).as_deref() {
                 None if state == "touch" => Ok(Time::Now),
                 None | Some("preserve") => Ok(Time::Preserve),
@@ -103,7 +103,10 @@ impl Times {
                 }),
             }
         };
-        Ok(Times { modification: one("modification_time")?, access: one("access_time")? })
+        Ok(Times {
+            modification: one("modification_time", "modification_time_format")?,
+            access: one("access_time", "access_time_format")?,
+        })
     }
 }
 
@@ -341,7 +344,7 @@ impl Job<'_> {
             replace_with(path, before, |at| std::os::unix::fs::symlink(src, at))?;
         }
         let mut out = crate::out! {"dest": shown, "src": src_shown, "changed": changed};
-        if !(self.ctx.check && !path.exists()) {
+        if !self.ctx.check || path.exists() {
             if self.follow && path.is_symlink() && !path.exists() {
                 self.ctx.warn("Cannot set fs attributes on a non-existent symlink target. follow should be set to False to avoid this.");
             } else if self.settle(path, &mut diff)? {
@@ -384,7 +387,7 @@ impl Job<'_> {
             replace_with(path, before, |at| std::fs::hard_link(&real, at))?;
         }
         let mut out = crate::out! {"dest": dest, "src": shown, "changed": changed};
-        if !(self.ctx.check && !path.exists()) && self.settle(path, &mut diff)? {
+        if (!self.ctx.check || path.exists()) && self.settle(path, &mut diff)? {
             out.insert("changed".into(), true.into());
         }
         out.insert("diff".into(), diff.show());

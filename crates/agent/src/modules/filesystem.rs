@@ -314,7 +314,7 @@ mod tests {
         let call = |args: serde_json::Value| run(&Ctx::test("filesystem", args));
         let ctx = Ctx::test("filesystem", json!({"dev": image, "fstype": "ext4"}));
         if ctx.which("mkfs.ext4").is_none() {
-            println!("skipped: mkfs.ext4 is not installed");
+            crate::sys::files::skipped("mkfs.ext4 is not installed");
             return;
         }
         let uuid = "11111111-2222-3333-4444-555555555555";

@@ -169,7 +169,7 @@ mod tests {
     #[test]
     fn clones_updates_and_local_changes() {
         if Command::new("git").arg("--version").output().is_err() {
-            println!("skipped: git is not installed");
+            crate::sys::files::skipped("git is not installed");
             return;
         }
         let dir = Scratch::new();

@@ -216,7 +216,7 @@ pub fn run(ctx: &Ctx) -> Result<Outcome, Fail> {
     }
     let old = old.unwrap_or_default();
     let mut values: Vec<String> = args.opt_strs("values").unwrap_or_default();
-    values.extend(args.given("value").map(|v| crate::args::text(v)));
+    values.extend(args.given("value").map(crate::args::text));
     let mut unique: Vec<String> = Vec::new();
     values.into_iter().map(|v| old.adapt(&v)).for_each(|v| {
         if !unique.contains(&v) {

@@ -153,6 +153,12 @@ impl Tool<'_> {
         cmd.args(front).args(&self.wait).args(rest).run()
     }
 
+    /// Lists the chain; names are resolved unless `numeric`, as the tool does by itself.
+    fn list(&self) -> Result<crate::sys::run::Ran, Fail> {
+        let numeric = self.ctx.args.bool("numeric").then(|| "-n".to_string());
+        self.run("-L", numeric.as_slice())
+    }
+
     fn must(&self, action: &str, rest: &[String]) -> Result<(), Fail> {
         let ran = self.run(action, rest)?;
         if ran.ok() { Ok(()) } else { Err(ran.fail(format!("{} {action} failed: {}", self.program, ran.complaint()))) }
@@ -169,7 +175,7 @@ impl Tool<'_> {
             return Ok(true);
         }
         if let Some(policy) = args.str("policy") {
-            let listed = self.run("-L", &["-n".into()])?;
+            let listed = self.list()?;
             let now = listed
                 .stdout
                 .lines()
@@ -178,14 +184,14 @@ impl Tool<'_> {
                 .and_then(|(_, p)| p.split([' ', ')']).next());
             let Some(now) = now else { return Err(listed.fail("Can't detect current policy")) };
             if now != policy && apply {
-                self.must("-P", &[policy.clone()])?;
+                self.must("-P", std::slice::from_ref(&policy))?;
             }
             return Ok(now != policy);
         }
         let rule = rule(args, v6);
         let present = args.text("state") != "absent";
         if rule.is_empty() {
-            let there = self.run("-L", &["-n".into()])?.ok();
+            let there = self.list()?.ok();
             if there != present && args.bool("chain_management") && apply {
                 self.must(if present { "-N" } else { "-X" }, &[])?;
             }

@@ -225,7 +225,7 @@ fn insert(mut lines: Vec<String>, wanted: &Wanted) -> Result<(String, &'static s
             Some(a) if a != "EOF" => lines.get(place),
             _ => None,
         };
-        if !there.is_some_and(|l| bare(l) == wanted.line) {
+        if there.is_none_or(|l| bare(l) != wanted.line) {
             if place == lines.len() {
                 end_last(&mut lines);
             }

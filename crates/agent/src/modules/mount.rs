@@ -148,8 +148,9 @@ pub fn run(ctx: &Ctx) -> Result<Outcome, Fail> {
             "value of state must be one of: absent, absent_from_fstab, mounted, present, unmounted, remounted, ephemeral, got: {other}"
         ),
     };
+    let shown = if args.bool("opts_no_log") { "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER".to_string() } else { opts };
     Ok(crate::out! {
-        "changed": changed, "name": name, "src": src, "fstype": args.str("fstype"), "opts": opts, "dump": line.dump,
+        "changed": changed, "name": name, "src": src, "fstype": args.str("fstype"), "opts": shown, "dump": line.dump,
         "passno": line.passno, "fstab": fstab.to_string_lossy(), "boot": if args.opt_bool("boot").unwrap_or(true) { "yes" } else { "no" },
         "backup_file": backup.unwrap_or_default(),
     })

@@ -84,7 +84,7 @@ fn check_fingerprints(keys: &[Key], wanted: &[String]) -> Result<(), Fail> {
     let wanted: Vec<String> =
         wanted.iter().map(|f| f.replace([' ', ':'], "").to_uppercase()).filter(|f| !f.is_empty()).collect();
     let have: Vec<&String> = keys.iter().flat_map(|k| std::iter::once(&k.fingerprint).chain(&k.subkeys)).collect();
-    if wanted.is_empty() || wanted.iter().all(|w| have.iter().any(|h| *h == w)) {
+    if wanted.is_empty() || wanted.iter().all(|w| have.contains(&w)) {
         return Ok(());
     }
     let primary: Vec<&str> = keys.iter().map(|k| k.fingerprint.as_str()).collect();

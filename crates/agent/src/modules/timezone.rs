@@ -116,7 +116,7 @@ mod tests {
     #[test]
     fn a_tree_of_ones_own() {
         if !Path::new(ZONES).join("Europe/Berlin").exists() {
-            println!("skipped: tzdata is not installed");
+            crate::sys::files::skipped("tzdata is not installed");
             return;
         }
         let dir = Scratch::new();

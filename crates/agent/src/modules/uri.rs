@@ -6,7 +6,7 @@ use crate::outcome::{Fail, OrFail, Outcome};
 use crate::sys::http::{Follow, Request, Response, quote};
 use crate::sys::{files, fnmatch, hash, random};
 use base64::Engine;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -89,8 +89,10 @@ fn join(codes: &[u16]) -> String {
     codes.iter().map(u16::to_string).collect::<Vec<_>>().join(", ")
 }
 
-/// The body and its type.
-fn body(ctx: &Ctx) -> Result<Option<(Vec<u8>, Option<String>)>, Fail> {
+/// A body and its type.
+type Body = (Vec<u8>, Option<String>);
+
+fn body(ctx: &Ctx) -> Result<Option<Body>, Fail> {
     let args = &ctx.args;
     if let Some(blob) = &ctx.blob {
         return Ok(Some((blob.bytes()?, None)));
@@ -229,6 +231,7 @@ fn store(ctx: &Ctx, mut dest: PathBuf, response: &Response, content: &[u8], out:
 mod tests {
     use super::*;
     use crate::sys::files::Scratch;
+    use serde_json::json;
     use std::io::{BufRead, BufReader, Write};
 
     /// Answers one request after the other; returns what it was sent.

@@ -260,7 +260,9 @@ impl Job<'_> {
         }
         match args.opt_bool("password_lock") {
             Some(true) if !old.password.starts_with('!') => c.push("-L".into()),
-            Some(false) if old.password.starts_with('!') && old.password.trim_matches('!') != "" => c.push("-U".into()),
+            Some(false) if old.password.starts_with('!') && !old.password.trim_matches('!').is_empty() => {
+                c.push("-U".into())
+            }
             _ => {}
         }
         if let Some(seuser) = args.str("seuser") {

@@ -151,7 +151,7 @@ mod tests {
         };
         let ctx = Ctx::test("user", json!({"name": "u", "ssh_key_type": "ed25519", "ssh_key_comment": "c"}));
         if ctx.which("ssh-keygen").is_none() {
-            println!("skipped: ssh-keygen is not installed");
+            crate::sys::files::skipped("ssh-keygen is not installed");
             return;
         }
         let mut out = Outcome::new();

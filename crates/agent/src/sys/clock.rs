@@ -33,7 +33,6 @@ pub fn format_local(seconds: i64, format: &str) -> String {
     // SAFETY: tm is plain data and filled by localtime_r.
     let tm = unsafe {
         let mut tm: libc::tm = std::mem::zeroed();
-        let seconds = seconds as libc::time_t;
         libc::localtime_r(&seconds, &mut tm);
         tm
     };
@@ -45,7 +44,6 @@ pub fn format_utc(seconds: i64, format: &str) -> String {
     // SAFETY: as above.
     let tm = unsafe {
         let mut tm: libc::tm = std::mem::zeroed();
-        let seconds = seconds as libc::time_t;
         libc::gmtime_r(&seconds, &mut tm);
         tm
     };
@@ -57,7 +55,6 @@ pub fn offset(seconds: i64) -> (i64, bool) {
     // SAFETY: as above.
     unsafe {
         let mut tm: libc::tm = std::mem::zeroed();
-        let seconds = seconds as libc::time_t;
         libc::localtime_r(&seconds, &mut tm);
         (tm.tm_gmtoff as i64, tm.tm_isdst > 0)
     }
@@ -74,18 +71,7 @@ pub fn parse_local(text: &str, format: &str) -> Option<i64> {
             return None;
         }
         tm.tm_isdst = -1;
-        Some(libc::mktime(&mut tm) as i64)
-    }
-}
-
-/// Seconds since 1970 of an HTTP date.
-pub fn parse_http(text: &str) -> Option<i64> {
-    let (text, format) = (CString::new(text.trim_end_matches(" GMT")).ok()?, c"%a, %d %b %Y %H:%M:%S");
-    // SAFETY: as above; timegm reads the fields as UTC.
-    unsafe {
-        let mut tm: libc::tm = std::mem::zeroed();
-        let end = libc::strptime(text.as_ptr(), format.as_ptr(), &mut tm);
-        if end.is_null() || *end != 0 { None } else { Some(libc::timegm(&mut tm) as i64) }
+        Some(libc::mktime(&mut tm))
     }
 }
 
@@ -108,7 +94,6 @@ mod tests {
         assert_eq!(format_utc(0, "%Y-%m-%dT%H:%M:%SZ"), "1970-01-01T00:00:00Z");
         assert_eq!(delta(Duration::from_micros(1_234_567)), "0:00:01.234567");
         assert_eq!(delta(Duration::from_secs(90_061)), "1 day, 1:01:01.000000");
-        assert_eq!(parse_http("Thu, 01 Jan 1970 00:01:00 GMT"), Some(60));
         let then = parse_local("202001020304.05", "%Y%m%d%H%M.%S").unwrap();
         assert_eq!(format_local(then, "%Y%m%d%H%M.%S"), "202001020304.05");
         assert_eq!(parse_local("x", "%Y"), None);

@@ -187,6 +187,13 @@ pub fn real_path(path: &Path) -> PathBuf {
     }
 }
 
+/// For tests: says that one can't run here, and why.
+#[cfg(test)]
+#[expect(clippy::print_stderr, reason = "a skipped test is told of")]
+pub fn skipped(why: &str) {
+    eprintln!("skipped: {why}");
+}
+
 /// For tests: a directory of its own that goes with the value.
 #[cfg(test)]
 pub struct Scratch(pub PathBuf);

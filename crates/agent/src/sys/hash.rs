@@ -52,6 +52,7 @@ pub fn sha1(bytes: &[u8]) -> String {
 }
 
 /// MD5 of bytes.
+#[cfg(test)]
 pub fn md5(bytes: &[u8]) -> String {
     hex(&md5::Md5::digest(bytes))
 }

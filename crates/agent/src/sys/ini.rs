@@ -31,6 +31,7 @@ impl Ini {
     }
 
     /// A section's options.
+    #[cfg(test)]
     pub fn get(&self, section: &str) -> Option<&Vec<(String, String)>> {
         self.0.iter().find(|(name, _)| name == section).map(|(_, options)| options)
     }

@@ -37,11 +37,6 @@ pub fn unescape(text: &str) -> String {
     String::from_utf8_lossy(&out).into_owned()
 }
 
-/// Writes white space and backslashes as fstab does.
-pub fn escape(text: &str) -> String {
-    text.replace('\\', "\\134").replace(' ', "\\040").replace('\t', "\\011").replace('\n', "\\012")
-}
-
 /// Parses /proc/mounts or fstab text; comments and short lines are passed over.
 pub fn parse(text: &str) -> Vec<Mount> {
     text.lines()
@@ -99,7 +94,6 @@ mod tests {
         assert_eq!(mounts.len(), 2);
         assert_eq!(mounts[1].point, Path::new("/mnt/a b"));
         assert_eq!((mounts[1].dump.as_str(), mounts[0].passno.as_str()), ("0", "1"));
-        assert_eq!(escape("/a b\\"), "/a\\040b\\134");
         assert_eq!(unescape("a\\134b\\9"), "a\\b\\9");
         assert!(at(Path::new("/")).is_some());
     }

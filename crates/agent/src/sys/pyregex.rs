@@ -56,11 +56,6 @@ impl PyRegex {
         self.0.captures(text).ok().flatten()
     }
 
-    /// The first match at or after a byte position.
-    pub fn captures_from<'t>(&self, text: &'t str, at: usize) -> Option<Found<'t>> {
-        if at > text.len() { None } else { self.0.captures_from_pos(text, at).ok().flatten() }
-    }
-
     /// The names of its groups, `None` for those without.
     pub fn names(&self) -> Vec<Option<String>> {
         self.0.capture_names().map(|n| n.map(str::to_string)).collect()
