@@ -41,6 +41,9 @@ pub fn run(call: &Call<'_>) -> Result<Res, Problem> {
             } else {
                 text.text.to_string()
             };
+            if !text.template && !templar.is_template(text) {
+                return Err(Problem::Failed(Failure::new("Encountered untrusted template or expression.").at(text.span.as_ref())));
+            }
             let value = match templar.evaluate(&name, text.span.as_ref(), &call.vars) {
                 Ok(value) => value,
                 Err(error) if error.is_undefined() => Value::str(undefined(&error.message, &name)),

@@ -100,8 +100,8 @@ pub struct Call<'a> {
 }
 
 /// Whether an argument is left as a template: it is an expression, or text that the action renders itself.
-pub fn keeps_template(action: &str, key: &str) -> bool {
-    matches!((action, key), ("assert", "that") | ("debug", "var"))
+pub fn keeps_template(action: &str, key: &str, value: &Value) -> bool {
+    matches!((action, key), ("assert", "that") | ("debug", "var")) || action == "set_fact" && matches!(value, Value::Vault(_))
 }
 
 /// Whether an action needs no connection.

@@ -15,7 +15,7 @@ pub fn run(call: &Call<'_>) -> Result<Res, Problem> {
         }
         if !is_identifier(&name) {
             return Err(refuse(format!(
-                "The variable name '{name}' is not valid. Variables must start with a letter or underscore character, and contain only letters, numbers and underscores."
+                "Invalid variable name '{name}'. Variables must start with a letter or underscore, and contain only letters, numbers and underscores."
             )));
         }
         // `x=true` on one line means a boolean, as it always did.

@@ -14,13 +14,15 @@ pub fn run(call: &Call<'_>) -> Result<Res, Problem> {
     };
     if let Some(wrong) = data.keys().map(ToString::to_string).find(|k| !is_identifier(k)) {
         return Err(refuse(format!(
-            "The variable name '{wrong}' is not valid. Variables must start with a letter or underscore character, and contain only letters, numbers and underscores."
+            "Invalid variable name '{wrong}'."
         )));
     }
     let mut stats = Map::new();
     stats.insert("data".into(), Value::map(data));
-    stats.insert("per_host".into(), Value::Bool(call.bool("per_host", false)?));
-    stats.insert("aggregate".into(), Value::Bool(call.bool("aggregate", true)?));
+    // What is no boolean is false, as in Ansible.
+    let on = |name: &str, default| call.arg(name).map_or(default, |v| crate::exec::connection::boolean(v).unwrap_or(false));
+    stats.insert("per_host".into(), Value::Bool(on("per_host", false)));
+    stats.insert("aggregate".into(), Value::Bool(on("aggregate", true)));
     let mut res = Call::done(false);
     set(&mut res, "ansible_stats", Value::map(stats));
     Ok(res)

@@ -387,7 +387,7 @@ fn sum_up(results: Vec<Value>, done: &mut Done) {
     let mut clean = Vec::new();
     for result in results {
         let mut map = super::result::as_map(&result);
-        for key in ["warnings", "deprecations", "exception", "_ansible_ignore_errors", "_ansible_ignore_unreachable"] {
+        for key in ["warnings", "deprecations", "_ansible_ignore_errors", "_ansible_ignore_unreachable"] {
             map.shift_remove(&Key::from(key));
         }
         clean.push(Value::map(map));

@@ -133,6 +133,9 @@ impl Place<'_> {
         let check = own.flag("check_mode")?.unwrap_or(engine.settings.check);
         done.diff = own.flag("diff")?.unwrap_or(engine.settings.diff);
         let timeout = own.number("timeout")?.unwrap_or(engine.settings.task_timeout as f64);
+        if !(0.0..=100_000_000.0).contains(&timeout) {
+            return Err(Failure::new(format!("Timeout {timeout} is invalid, it must be between 0 and 100000000.")).into());
+        }
         let environment = self.environment(vars)?;
         let action = self.action(vars)?;
         let args = self.args(&action, vars)?;
@@ -177,11 +180,17 @@ impl Place<'_> {
 
     fn environment(&self, vars: &Arc<dyn VarSource>) -> Result<BTreeMap<String, String>, Failure> {
         let mut environment = BTreeMap::new();
+        let gathering = matches!(self.task.action.name.as_str(), "gather_facts" | "setup");
         for raw in self.task.scope.all_items("environment") {
-            let value =
-                self.run.engine.templar.template(&raw, vars).map_err(|e| {
-                    Failure::from(e).at(raw.span()).because("Error processing keyword 'environment'", None)
-                })?;
+            let value = match self.run.engine.templar.template(&raw, vars) {
+                Ok(value) => value,
+                // What is made of facts is not known while they are gathered.
+                Err(error) if gathering && error.is_undefined() => continue,
+                Err(error) => {
+                    let failure = Failure::from(error).at(raw.span());
+                    return Err(failure.because("Error processing keyword 'environment'", None));
+                }
+            };
             match value {
                 Value::Map(map) => {
                     environment.extend(map.iter().map(|(k, v)| (k.to_string(), crate::text::of(v))));
@@ -245,9 +254,15 @@ impl Place<'_> {
             }
         }
         for (key, raw) in &self.task.args {
-            if actions::keeps_template(&action.name, &key.to_string()) {
+            if actions::keeps_template(&action.name, &key.to_string(), raw) {
                 args.insert(key.clone(), raw.clone());
                 continue;
+            }
+            let mut key = key.clone();
+            if action.name == "set_fact" && key.to_string().contains("{{") {
+                let name = Value::template(key.to_string(), Some(self.task.span.clone()));
+                let name = templar.template(&name, vars).map_err(|e| failed(e.into()))?;
+                key = Key::from(crate::text::of(&name));
             }
             let rendered = templar.template(raw, vars).map_err(|e| {
                 let mut failure = Failure::from(e).at(raw.span());
@@ -258,10 +273,13 @@ impl Place<'_> {
             })?;
             match rendered {
                 Value::Omit => {
-                    args.shift_remove(key);
+                    args.shift_remove(&key);
+                }
+                Value::Map(all) if key == Key::from("_raw_params") && !action.name.contains("include") => {
+                    args.extend(Map::clone(&all));
                 }
                 rendered => {
-                    args.insert(key.clone(), rendered);
+                    args.insert(key, rendered);
                 }
             }
         }
@@ -426,11 +444,10 @@ impl Place<'_> {
                     set(res, field, holds);
                     if field == "failed" {
                         set(res, "failed_when_result", holds);
-                        if !holds {
-                            res.shift_remove(&Key::from("_ansible_module_failed"));
-                            if let Some(hidden) = res.shift_remove(&Key::from("exception")) {
-                                set(res, "failed_when_suppressed_exception", hidden);
-                            }
+                        let module = res.shift_remove(&Key::from("_ansible_module_failed")).is_some();
+                        if !holds && module {
+                            let hidden = self.explanation(res, true, None);
+                            set(res, "failed_when_suppressed_exception", hidden);
                         }
                     }
                 }
@@ -451,8 +468,15 @@ impl Place<'_> {
         if !flag(&res, "failed") || flag(&res, "skipped") {
             return res;
         }
+        let text = self.explanation(&res, module, cause.as_ref());
+        set(&mut res, "exception", text);
+        res
+    }
+
+    /// What is shown of a failed result.
+    fn explanation(&self, res: &Res, module: bool, cause: Option<&Value>) -> String {
         let what = if module { "Module failed" } else { "Action failed" };
-        let message = get(&res, "msg").map(crate::text::of).unwrap_or_default();
+        let message = get(res, "msg").map(crate::text::of).unwrap_or_default();
         let whole = if message.is_empty() {
             format!("Task failed: {what}.")
         } else {
@@ -460,9 +484,7 @@ impl Place<'_> {
         };
         let help = cause.iter().flat_map(|c| c.as_list().unwrap_or_default()).map(crate::text::of).collect();
         let causes = [Cause { message: whole.clone(), span: None, help }];
-        let text = explain(&whole, &causes, &self.task.span);
-        set(&mut res, "exception", text);
-        res
+        explain(&whole, &causes, &self.task.span)
     }
 }
 

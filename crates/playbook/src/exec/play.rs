@@ -178,9 +178,8 @@ impl PlayRun {
             for name in &names {
                 match self.engine.templar.template(name, vars) {
                     Ok(value) => {
-                        let path = self.play.dir.join(crate::text::of(&value));
-                        if path.is_file() {
-                            found = Some(path);
+                        found = crate::play::paths::vars_file(&crate::text::of(&value), &self.play.dir);
+                        if found.is_some() {
                             break;
                         }
                     }

@@ -96,7 +96,7 @@ fn play_layers(engine: &Engine, play: &Play) -> Result<(PlayLayers, Vec<Value>),
             late.push(entry.clone());
             continue;
         }
-        let found = names.iter().filter_map(Value::as_str).map(|n| play.dir.join(n)).find(|p| p.is_file());
+        let found = names.iter().filter_map(Value::as_str).find_map(|n| crate::play::paths::vars_file(n, &play.dir));
         let Some(path) = found else { return Err("a vars file has gone since the playbook was read".into()) };
         let mut map = Map::new();
         let mut out = imgbuild_diag::Diagnostics::new();
@@ -134,7 +134,8 @@ async fn run_play(engine: &Arc<Engine>, play: &Arc<Play>) -> Result<Next, String
     };
     let check = keyword("check_mode")?.as_ref().and_then(boolean).unwrap_or(engine.settings.check);
     let start = || Event::PlayStart { name: name.clone(), strategy: wanted.clone(), check_mode: check };
-    let serial = keyword("serial")?.map(|v| items(&v)).unwrap_or_default();
+    let serial: Vec<Value> = keyword("serial")?.map(|v| items(&v)).unwrap_or_default();
+    let serial: Vec<Value> = serial.into_iter().filter(|v| !matches!(v, Value::Omit | Value::Null)).collect();
     let batches = batches(hosts.clone(), &serial).map_err(|e| format!("{}: {e}", play.span))?;
     if batches.is_empty() {
         engine.emit(start());

@@ -142,6 +142,8 @@ impl PlayRun {
         once: bool,
     ) -> Vec<(Done, Then)> {
         if let [host] = &hosts[..] {
+            // Closed semaphores do not occur: nobody closes them.
+            let _place = self.forks.acquire().await.ok();
             let done = self.throttled(task, Arc::clone(host), Arc::clone(info)).await;
             let then = self.settle(task, &done, around, once);
             return vec![(done, then)];
@@ -149,7 +151,13 @@ impl PlayRun {
         let mut running = JoinSet::new();
         for host in hosts.iter().cloned() {
             let (run, task, info) = (Arc::clone(self), Arc::clone(task), Arc::clone(info));
-            running.spawn(async move { run.throttled(&task, host, info).await });
+            // Hosts begin in their order.
+            let place = Arc::clone(&self.forks).acquire_owned().await.ok();
+            running.spawn(async move {
+                let done = run.throttled(&task, host, info).await;
+                drop(place);
+                done
+            });
         }
         let mut settled = Vec::new();
         while let Some(done) = running.join_next().await {
@@ -175,8 +183,6 @@ impl PlayRun {
             Some(gate) => gate.acquire().await.ok(),
             None => None,
         };
-        // Closed semaphores do not occur: nobody closes them.
-        let _fork = self.forks.acquire().await.ok();
         self.engine.emit(Event::HostStart { task: Arc::clone(&info), host: host.to_string() });
         self.execute(task, host, info).await
     }

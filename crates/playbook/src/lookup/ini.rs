@@ -3,7 +3,23 @@
 use super::{Answer, Ask, failed};
 use imgbuild_jinja::Value;
 
+const OPTIONS: [&str; 8] =
+    ["type", "section", "file", "re", "default", "encoding", "case_sensitive", "allow_no_value"];
+
 pub fn run(ask: &Ask<'_>) -> Answer {
+    // Old form: the options stand in the term (`key section=x file=y`).
+    let old = |term: &Value| crate::text::of(term).split_whitespace().any(|w| OPTIONS.iter().any(|o| w.starts_with(&format!("{o}="))));
+    if let Some(term) = ask.terms.iter().find(|t| old(t)) {
+        let (mut kwargs, mut key) = (ask.kwargs.clone(), Vec::new());
+        for word in crate::text::of(term).split_whitespace() {
+            match word.split_once('=').filter(|(k, _)| OPTIONS.contains(k)) {
+                Some((name, value)) => _ = kwargs.insert(name.into(), Value::str(value)),
+                None => key.push(word.to_owned()),
+            }
+        }
+        let terms = [Value::str(key.join(" "))];
+        return run(&Ask { terms: &terms, kwargs: &kwargs, cx: ask.cx, plugins: ask.plugins });
+    }
     let file = ask.text("file").unwrap_or_else(|| "ansible.ini".into());
     let Some(path) = ask.find("files", &file) else {
         return Err(failed(format!("the file {file} could not be found for the ini lookup")));
@@ -19,18 +35,7 @@ pub fn run(ask: &Ask<'_>) -> Answer {
     let fold = |key: &str| if exact { key.to_owned() } else { key.to_lowercase() };
     let mut out = Vec::new();
     for term in ask.terms {
-        // Old form: `key section=x file=y`.
-        let term = crate::text::of(term);
-        let (mut section, mut default) = (section.clone(), default.clone());
-        let mut key = String::new();
-        for word in term.split_whitespace() {
-            match word.split_once('=') {
-                Some(("section", value)) => section = value.to_owned(),
-                Some(("default", value)) => default = Value::str(value),
-                Some(_) => {}
-                None => key = if key.is_empty() { word.to_owned() } else { format!("{key} {word}") },
-            }
-        }
+        let key = crate::text::of(term);
         if ask.bool("re", false) {
             let regex = regex::Regex::new(&key).map_err(|e| failed(format!("ini: {e}")))?;
             out.extend(
@@ -42,7 +47,7 @@ pub fn run(ask: &Ask<'_>) -> Answer {
             continue;
         }
         let found = entries.iter().rev().find(|(s, k, _)| (*s == section || s == "DEFAULT") && fold(k) == fold(&key));
-        out.push(found.map_or(default, |(_, _, value)| Value::str(value.as_str())));
+        out.push(found.map_or_else(|| default.clone(), |(_, _, value)| Value::str(value.as_str())));
     }
     Ok(out)
 }

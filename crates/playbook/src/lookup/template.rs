@@ -40,26 +40,15 @@ pub fn run(ask: &Ask<'_>) -> Answer {
             .templar()
             .render_file(&path.display().to_string(), &text, &options, &vars, &files)
             .map_err(LookupError::from)?;
-        if ask.bool("convert_data", true) {
-            // Text that is a list or mapping in JSON or Python's form becomes one.
-            let trimmed = rendered.trim();
-            if trimmed.starts_with(['{', '[']) {
-                if let Some(value) = crate::inventory::parse_python_literal(trimmed) {
-                    out.push(data(value));
-                    continue;
-                }
-                if let Ok(json) = serde_json::from_str(trimmed) {
-                    out.push(Value::from_json(json, false));
-                    continue;
-                }
-            }
+        // Native results: nothing is None, one expression alone is its value.
+        let alone = text.starts_with("{{") && text.ends_with("}}") && text.matches("{{").count() == 1;
+        if rendered.is_empty() {
+            out.push(Value::Null);
+        } else if alone {
+            out.push(ask.cx.templar().template(&Value::template(text.as_str(), None), &vars).map_err(LookupError::from)?);
+        } else {
+            out.push(Value::str(rendered));
         }
-        out.push(Value::str(rendered));
     }
     Ok(out)
-}
-
-/// Literals as data: nothing in them is a template.
-fn data(value: Value) -> Value {
-    Value::from_json(value.to_json(), false)
 }

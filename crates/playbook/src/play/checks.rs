@@ -2,6 +2,7 @@
 
 use super::loader::Loader;
 use super::model::{Loop, Task};
+use imgbuild_diag::{Diagnostic, Severity};
 use imgbuild_jinja::{CheckKind, Map, Value};
 
 /// Keywords that hold expressions.
@@ -45,7 +46,7 @@ impl Loader<'_> {
     fn check_value(&mut self, value: &Value) {
         match value {
             Value::Str(text) if self.templar.is_template(text) => {
-                self.templar.check(text, CheckKind::Template).into_iter().for_each(|d| self.out.push(d));
+                self.templar.check(text, CheckKind::Template).into_iter().for_each(|d| self.out.push(softened(d)));
             }
             Value::List(items) => items.iter().for_each(|v| self.check_value(v)),
             Value::Map(map) => self.check_map(map),
@@ -61,10 +62,24 @@ impl Loader<'_> {
                 } else {
                     CheckKind::Expression
                 };
-                self.templar.check(text, kind).into_iter().for_each(|d| self.out.push(d));
+                self.templar.check(text, kind).into_iter().for_each(|d| self.out.push(softened(d)));
             }
             Value::List(items) => items.iter().for_each(|v| self.check_expression(v)),
             _ => {}
         }
     }
+}
+
+/// A filter, test or lookup that nobody knows is an error. One of a collection that imgbuild does not have, and a template
+/// that can't be parsed, only fail where they are reached: what a playbook never renders does not stop it.
+fn softened(mut diagnostic: Diagnostic) -> Diagnostic {
+    let unknown = ["No filter named '", "No test named '", "No lookup named '"]
+        .iter()
+        .find_map(|start| diagnostic.message.strip_prefix(start))
+        .map(|rest| rest.trim_end_matches('\'').to_owned());
+    if unknown.is_none_or(|name| name.contains('.')) {
+        diagnostic.severity = Severity::Warning;
+        diagnostic.help.push("the task fails where a host reaches it".into());
+    }
+    diagnostic
 }

@@ -166,13 +166,9 @@ fn read_vars(value: &Node, out: &mut Diagnostics) -> Arc<Map> {
     Arc::new(vars)
 }
 
-/// A name that a variable may have: letters, digits and underscores, no digit first, no Python keyword.
+/// A name that a variable may have: letters, digits and underscores, no digit first, none that means something to Jinja.
 pub fn is_identifier(name: &str) -> bool {
-    const RESERVED: &[&str] = &[
-        "False", "None", "True", "and", "as", "assert", "async", "await", "break", "class", "continue", "def", "del",
-        "elif", "else", "except", "finally", "for", "from", "global", "if", "import", "in", "is", "lambda", "nonlocal",
-        "not", "or", "pass", "raise", "return", "try", "while", "with", "yield",
-    ];
+    const RESERVED: &[&str] = &["true", "false", "none", "True", "False", "None", "not"];
     let mut chars = name.chars();
     chars.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_')
         && chars.all(|c| c.is_ascii_alphanumeric() || c == '_')

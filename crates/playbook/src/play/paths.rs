@@ -87,7 +87,7 @@ pub fn task_file(name: &str, scope: &Scope, from: &Path, playbook_dir: &Path, ha
     }
     let folder = if handler { "handlers" } else { "tasks" };
     let mut bases: Vec<PathBuf> = vec![from.to_owned()];
-    for role in scope.roles().first() {
+    if let Some(role) = scope.roles().first() {
         bases.extend([role.path.join(folder), role.path.join("tasks"), role.path.clone()]);
     }
     bases.extend([playbook_dir.to_owned(), playbook_dir.join("tasks")]);
@@ -99,4 +99,9 @@ pub fn main_file(folder: &Path, name: &str) -> Option<PathBuf> {
     let with = |end: &str| folder.join(format!("{name}{end}"));
     let named = Path::new(name).extension().is_some().then(|| folder.join(name));
     named.into_iter().chain([".yml", ".yaml", ".json", ""].map(with)).find(|p| p.is_file())
+}
+
+/// A file of `vars_files`: in the playbook's `vars/`, then beside the playbook.
+pub fn vars_file(name: &str, dir: &Path) -> Option<PathBuf> {
+    [dir.join("vars").join(name), dir.join(name)].map(|p| normal(&p)).into_iter().find(|p| p.is_file())
 }

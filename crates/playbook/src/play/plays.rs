@@ -11,7 +11,7 @@ use crate::vars::PlayLayers;
 use crate::yaml::{self, Node};
 use imgbuild_diag::{Diagnostic, Diagnostics, Source, Span};
 use imgbuild_jinja::{Map, Templar, Value};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 /// What `import_playbook` gives to the plays of its file.
@@ -279,8 +279,8 @@ fn static_vars_files(list: &[Value], dir: &Path, loader: &mut Loader<'_>, scope:
         if names.iter().any(|n| matches!(n, Value::Str(s) if loader.templar.is_template(s))) {
             continue;
         }
-        let candidates: Vec<PathBuf> = names.iter().filter_map(Value::as_str).map(|n| dir.join(n)).collect();
-        let Some(path) = candidates.iter().find(|p| p.is_file()) else {
+        let found = names.iter().filter_map(Value::as_str).find_map(|n| super::paths::vars_file(n, dir));
+        let Some(path) = found else {
             if !matches!(entry, Value::List(_)) {
                 let name = entry.as_str().unwrap_or_default();
                 loader.out.push(Diagnostic::error(format!("vars file {name} was not found")).at_opt(entry.span()));
@@ -293,7 +293,7 @@ fn static_vars_files(list: &[Value], dir: &Path, loader: &mut Loader<'_>, scope:
             continue;
         };
         let mut map = Map::new();
-        crate::inventory::vars_files::read_file(path, loader.settings, &mut map, &mut loader.out);
+        crate::inventory::vars_files::read_file(&path, loader.settings, &mut map, &mut loader.out);
         loader.check_map(&map);
         maps.push(Arc::new(map));
     }

@@ -87,6 +87,12 @@ pub fn parse(
         && action.custom.is_none()
     {
         let free = action.spec.is_some_and(|s| s.free_form);
+        let whole = args.get(&raw).filter(|v| matches!(v, Value::Str(s) if loader.templar.is_template(s)));
+        if !free && let Some(template) = whole.cloned() {
+            // `module: "{{ arguments }}"`: what it renders to are the arguments.
+            args.shift_remove(&raw);
+            return Some(Parsed { action, args, template: Some(template), local: task.get("local_action").is_some() });
+        }
         if !free {
             let text = args.get(&raw).and_then(Value::as_str).unwrap_or_default().trim().to_owned();
             loader.out.push(

@@ -123,9 +123,9 @@ impl Loader<'_> {
             fields.attrs.insert("delegate_to", Attr { value: Value::str("localhost"), span: None });
         }
         if let Some(register) = fields.attrs.get("register") {
-            let name = register.value.as_str().unwrap_or_default();
-            if !fields::is_identifier(name) {
-                let message = format!("Invalid 'register' specified: {name:?} is not a valid variable name");
+            let name = crate::text::of(&register.value);
+            if !fields::is_identifier(&name) {
+                let message = format!("Invalid 'register' specified: Invalid variable name '{name}'");
                 self.out.push(Diagnostic::error(message).at_opt(register.span.as_ref()));
             }
         }
