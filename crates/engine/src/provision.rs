@@ -130,7 +130,15 @@ pub enum ProvisionError {
 pub trait Provisioner: Send + Sync {
     /// Runs it once. Must be fit to run again (`max_retries`).
     async fn provision(&self, session: &Session) -> Result<(), ProvisionError>;
+
+    /// Whether it watches [`Session::cancel`] by itself and ends in order. Others are dropped where they are.
+    fn ends_in_order(&self) -> bool {
+        false
+    }
 }
+
+/// A provisioner that ends in order after a cancellation has this long.
+const GRACE: Duration = Duration::from_secs(15);
 
 /// A prepared provisioner with what every provisioner has.
 pub struct Step {
@@ -222,7 +230,17 @@ impl Step {
                 }
             }
         };
-        session.cancel.guard(work).await.unwrap_or(Err(ProvisionError::Cancelled))
+        let cancelled = async {
+            session.cancel.cancelled().await;
+            if self.provisioner.ends_in_order() {
+                tokio::time::sleep(GRACE).await;
+            }
+        };
+        tokio::select! {
+            biased;
+            () = cancelled => Err(ProvisionError::Cancelled),
+            result = work => result,
+        }
     }
 }
 

@@ -386,3 +386,45 @@ async fn shell_local() {
     let ran = run(dir.path(), r#"{"type": "shell-local", "inline": ["exit 1"], "only_on": ["windows"]}"#).await;
     ran.result.unwrap();
 }
+
+#[tokio::test]
+async fn cancelling_ends_what_a_local_script_has_started() {
+    let dir = tempfile::tempdir().unwrap();
+    let pid = dir.path().join("pid");
+    let text = format!(
+        r#"{{"type": "shell-local", "inline": ["sleep 60 & echo $! > {0}.new; mv {0}.new {0}; wait"]}}"#,
+        pid.display()
+    );
+    let plan = plan(dir.path(), &text).unwrap_or_else(|e| panic!("{e}"));
+    let session = Session {
+        build_name: "b".into(),
+        builder_type: "null".into(),
+        communicator: None,
+        pty: false,
+        username: String::new(),
+        data: Default::default(),
+        reporter: Reporter::new(Arc::new(Events::default()), Redactor::new()),
+        cancel: Cancel::new(),
+        ask: Arc::new(NobodyToAsk),
+        agents: AgentBinaries { x86_64: &[], aarch64: &[] },
+        connect: None,
+    };
+    let cancel = async {
+        while !pid.exists() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        session.cancel.cancel();
+    };
+    let (result, ()) = tokio::join!(plan.run(&session), cancel);
+    assert_eq!(result, Err(ProvisionError::Cancelled));
+    let process = format!("/proc/{}", std::fs::read_to_string(&pid).unwrap().trim());
+    for _ in 0..100 {
+        // A zombie whose parent has not looked yet is over, too.
+        let state = std::fs::read_to_string(format!("{process}/stat")).unwrap_or_default();
+        if state.is_empty() || state.contains(") Z ") {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("{process} still runs");
+}

@@ -21,7 +21,7 @@ pub(super) struct Compress {
 impl Compress {
     pub(super) fn prepare(body: &Body, context: &Context, promised: &[&str], diags: &mut Diagnostics) -> Self {
         let (block, reader) = Block::prepare(body, &TABLE, context, promised, diags);
-        check(&block, &reader, diags);
+        check(&reader, diags);
         Compress { block }
     }
 }

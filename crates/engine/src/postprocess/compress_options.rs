@@ -1,6 +1,6 @@
 //! `compress`: its options, and what a file name says about the format.
 
-use crate::provision::{Block, error, text};
+use crate::provision::{error, text};
 use imgbuild_diag::{Diagnostic, Diagnostics};
 use imgbuild_template::{Kind, Opt, Reader, Table};
 
@@ -77,8 +77,7 @@ fn extension(text: &str) -> &str {
 }
 
 /// Checks what can be known before a build.
-pub(super) fn check(block: &Block, reader: &Reader, diags: &mut Diagnostics) {
-    let _ = block;
+pub(super) fn check(reader: &Reader, diags: &mut Diagnostics) {
     let output = text(reader, "output").unwrap_or_else(|| OUTPUT.into());
     if let Err(why) = detect(&without_expressions(&output), text(reader, "format").as_deref()) {
         let option = if reader.has("format") { "format" } else { "output" };

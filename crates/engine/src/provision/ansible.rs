@@ -37,6 +37,10 @@ impl Ansible {
 
 #[async_trait]
 impl Provisioner for Ansible {
+    fn ends_in_order(&self) -> bool {
+        true
+    }
+
     async fn provision(&self, session: &Session) -> Result<(), ProvisionError> {
         let reader = self.block.read(&session.data)?;
         let mut diags = Diagnostics::new();

@@ -197,6 +197,10 @@ fn command(reader: &Reader, diags: &mut Diagnostics) -> (bool, Vec<(String, Stri
 
 #[async_trait]
 impl Provisioner for AnsibleLocal {
+    fn ends_in_order(&self) -> bool {
+        true
+    }
+
     async fn provision(&self, session: &Session) -> Result<(), ProvisionError> {
         let reader = self.block.read(&session.data)?;
         let mut diags = Diagnostics::new();

@@ -31,9 +31,8 @@ impl Shell {
     /// Reads and checks the options.
     pub(crate) fn prepare(body: &Body, context: &Context, promised: &[&str], diags: &mut Diagnostics) -> Self {
         let (block, reader) = Block::prepare(body, &TABLE, context, promised, diags);
-        Settings::read(&block, &reader, diags);
-        let scripts = check_scripts(&reader, &block, diags);
-        drop(scripts);
+        Settings::read(&reader, diags);
+        check_scripts(&reader, &block, diags);
         Shell { block }
     }
 }
@@ -56,8 +55,7 @@ struct Settings {
 }
 
 impl Settings {
-    fn read(block: &Block, reader: &Reader, diags: &mut Diagnostics) -> Self {
-        let _ = block;
+    fn read(reader: &Reader, diags: &mut Diagnostics) -> Self {
         let use_env_var_file = reader.is_true("use_env_var_file");
         let format = if use_env_var_file { "export %s='%s'\n" } else { "%s='%s' " };
         let env_var_format = text(reader, "env_var_format").unwrap_or_else(|| format.to_owned());
@@ -98,7 +96,7 @@ impl Provisioner for Shell {
     async fn provision(&self, session: &Session) -> Result<(), ProvisionError> {
         let reader = self.block.read(&session.data)?;
         let mut diags = Diagnostics::new();
-        let mut settings = Settings::read(&self.block, &reader, &mut diags);
+        let mut settings = Settings::read(&reader, &mut diags);
         let scripts = check_scripts(&reader, &self.block, &mut diags);
         if diags.has_errors() {
             return Err(diags.to_string().into());

@@ -143,7 +143,8 @@ impl ShellLocal {
             .process_group(0)
             .kill_on_drop(true);
         let mut child = command.spawn().map_err(|e| format!("Error executing script {script}: {e}"))?;
-        let group = child.id();
+        // Ends what the script has started however this function is left: by cancellation, a time-out, an error.
+        let mut group = Group(child.id());
         let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
             return Err("a started process has no pipes".to_owned().into());
         };
@@ -151,11 +152,9 @@ impl ShellLocal {
             tokio::join!(pump(stdout, |line| on.reporter.message(line)), pump(stderr, |line| on.reporter.error(line)));
             child.wait().await
         };
-        let Some(status) = on.cancel.guard(all).await else {
-            end_group(group);
-            return Err(ProvisionError::Cancelled);
-        };
-        let status = status.map_err(|e| e.to_string())?;
+        let status = on.cancel.guard(all).await.ok_or(ProvisionError::Cancelled)?.map_err(|e| e.to_string())?;
+        // It ended by itself: what it left running in the background was meant to.
+        group.0 = None;
         let code = status.code().map_or_else(|| 128 + i64::from(status.signal().unwrap_or(0)), i64::from);
         if settings.valid_exit_codes.contains(&code) {
             return Ok(());
@@ -164,13 +163,17 @@ impl ShellLocal {
     }
 }
 
-/// Ends a script with all that it started.
-fn end_group(group: Option<u32>) {
-    let Some(pid) = group.and_then(|id| i32::try_from(id).ok()).and_then(rustix::process::Pid::from_raw) else {
-        return;
-    };
-    if let Err(e) = rustix::process::kill_process_group(pid, rustix::process::Signal::TERM) {
-        tracing::debug!("the script's processes can't be ended: {e}");
+/// A script with all that it started.
+struct Group(Option<u32>);
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        let id = self.0.and_then(|id| i32::try_from(id).ok()).and_then(rustix::process::Pid::from_raw);
+        if let Some(id) = id
+            && let Err(e) = rustix::process::kill_process_group(id, rustix::process::Signal::TERM)
+        {
+            tracing::debug!("the script's processes can't be ended: {e}");
+        }
     }
 }
 
@@ -253,6 +256,10 @@ impl Settings {
 
 #[async_trait]
 impl Provisioner for ShellLocal {
+    fn ends_in_order(&self) -> bool {
+        true
+    }
+
     async fn provision(&self, session: &Session) -> Result<(), ProvisionError> {
         let run_id = session.data.get("PackerRunUUID").map(|id| ("PACKER_RUN_UUID", id.clone()));
         self.run(&On {
