@@ -130,6 +130,10 @@ pub fn run(ctx: &Ctx) -> Result<Outcome, Fail> {
         crate::fail!("the agent has no module {}", ctx.module);
     };
     let mut outcome = run(ctx);
+    describe_path(match &mut outcome {
+        Ok(outcome) => outcome,
+        Err(fail) => &mut fail.fields,
+    });
     let warnings: Vec<String> = ctx.warnings.lock().unwrap_or_else(|e| e.into_inner()).drain(..).collect();
     if !warnings.is_empty() {
         let fields = match &mut outcome {
@@ -139,6 +143,14 @@ pub fn run(ctx: &Ctx) -> Result<Outcome, Fail> {
         fields.insert("warnings".into(), warnings.into());
     }
     outcome
+}
+
+/// Whatever names a path tells of it too: owner, group, mode, state, size, as all of Ansible's modules do.
+fn describe_path(result: &mut Outcome) {
+    let path = result.get("path").filter(|p| !p.is_null()).or_else(|| result.get("dest"));
+    if let Some(path) = path.and_then(serde_json::Value::as_str).map(std::path::PathBuf::from) {
+        result.extend(crate::sys::attrs::path_info(&path));
+    }
 }
 
 /// Adds `stdout_lines` and `stderr_lines` beside `stdout` and `stderr`.

@@ -19,7 +19,7 @@ pub struct Fail {
 impl Fail {
     /// A failure with this message.
     pub fn new(msg: impl Into<String>) -> Self {
-        Fail { msg: msg.into(), fields: Outcome::new() }
+        Fail { msg: without_numbers(msg.into()), fields: Outcome::new() }
     }
 
     /// Adds a field of the result.
@@ -45,6 +45,15 @@ impl Fail {
         out.extend(self.fields);
         out
     }
+}
+
+/// Rust adds ` (os error 2)` to the system's sentences, which says nothing more.
+fn without_numbers(mut text: String) -> String {
+    while let Some(start) = text.find(" (os error ") {
+        let Some(end) = text[start..].find(')') else { break };
+        text.replace_range(start..=start + end, "");
+    }
+    text
 }
 
 /// Shorthand for `Err(Fail::new(format!(...)))`.

@@ -40,10 +40,10 @@ pub fn run(ctx: &Ctx) -> Result<Outcome, Fail> {
         && let Err(e) = std::fs::read_dir(dir)
         && !(e.kind() == std::io::ErrorKind::PermissionDenied && dir.is_dir())
     {
-        let fail = Fail::new(format!("Unable to change directory before execution: {e}: '{}'", dir.display()));
-        return Err(fail
-            .with_all(Value::Object(out))
-            .with("msg", format!("Unable to change directory before execution. {e}")));
+        out.remove("msg");
+        crate::modules::add_lines(&mut out);
+        let why = format!("Unable to change directory before execution. {e}: {}", dir.display());
+        return Err(Fail::new(why).with_all(Value::Object(out)));
     }
     if let Some(why) = reason_to_skip(ctx, chdir.as_deref()) {
         out.extend(why);
@@ -84,8 +84,10 @@ pub fn run(ctx: &Ctx) -> Result<Outcome, Fail> {
     let ran = command.interactive(interactive).stream().run().map_err(|fail| {
         let mut all = out.clone();
         all.extend(fail.fields.clone());
-        all.insert("msg".into(), format!("Error executing command: {}", fail.msg).into());
-        Fail { msg: fail.msg.clone(), fields: all }
+        all.remove("msg");
+        all.insert("cmd".into(), words.join(" ").into());
+        crate::modules::add_lines(&mut all);
+        Fail { msg: format!("Error executing command: {}", fail.msg), fields: all }
     })?;
     let end = SystemTime::now();
     out.insert("changed".into(), true.into());

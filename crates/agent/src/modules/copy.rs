@@ -136,7 +136,7 @@ pub fn run(ctx: &Ctx) -> Result<Outcome, Fail> {
     let mut out = crate::out! {
         "dest": dest.to_string_lossy(), "src": src, "checksum": checksum, "changed": changed,
     };
-    if differs {
+    if differs || matches!(source, Source::File(_)) {
         out.insert("md5sum".into(), json!(md5));
     } else {
         out.insert("path".into(), dest.to_string_lossy().into());

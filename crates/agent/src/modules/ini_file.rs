@@ -76,6 +76,10 @@ fn plan(old: &str, wanted: &Wanted) -> (String, &'static str) {
     if let Some(last) = lines.last_mut().filter(|l| !l.ends_with('\n')) {
         last.push('\n');
     }
+    if lines.is_empty() && wanted.present {
+        // Ansible's files begin so, and a second run must find the same.
+        lines.push("\n".into());
+    }
     let Some(range) = find(&lines, wanted) else {
         if !wanted.present {
             return (lines.concat(), "OK");
@@ -286,7 +290,7 @@ mod tests {
     #[test]
     fn options_and_sections() {
         let cases: &[(&str, Value, &str, &str)] = &[
-            ("", json!({"section": "a", "option": "x", "value": "1"}), "[a]\nx = 1\n", "section and option added"),
+            ("", json!({"section": "a", "option": "x", "value": "1"}), "\n[a]\nx = 1\n", "section and option added"),
             ("[a]\nx=1\n", json!({"section": "a", "option": "x", "value": "2"}), "[a]\nx = 2\n", "option changed"),
             (
                 "[a]\nx=1\n",

@@ -137,7 +137,10 @@ pub fn run(ctx: &Ctx) -> Result<Outcome, Fail> {
     };
     if ctx.diff {
         let shown = path.to_string_lossy();
-        out.insert("diff".into(), files::diff(&old, &text, &shown, &shown));
+        out.insert(
+            "diff".into(),
+            files::diff(&old, &text, if path.exists() || !old.is_empty() { &shown } else { "/dev/null" }, &shown),
+        );
     }
     Ok(out)
 }

@@ -51,7 +51,12 @@ impl Attrs {
         let mode = match args.given("mode") {
             None => None,
             Some(Value::String(s)) if s == "preserve" || s.is_empty() => None,
-            Some(value) => Some(ModeSpec::parse(value).map_err(Fail::new)?),
+            Some(value) => Some(ModeSpec::parse(value).map_err(|why| {
+                let path = args.str("path").or_else(|| args.str("dest"));
+                Fail::new(format!("mode must be in octal or symbolic form: {why}"))
+                    .with("details", why)
+                    .with("path", path)
+            })?),
         };
         Ok(Attrs {
             mode,
@@ -83,7 +88,9 @@ impl Attrs {
         self.apply_context(ctx, path, check, &mut delta)?;
         if let Some(owner) = &self.owner {
             let uid = owner.parse::<u32>().ok().or_else(|| users::user_by_name(owner).map(|u| u.uid));
-            let uid = uid.ok_or_else(|| Fail::new(format!("chown failed: failed to look up user {owner}")))?;
+            let uid = uid.ok_or_else(|| {
+                Fail::new(format!("chown failed: failed to look up user {owner}")).with("path", path.to_string_lossy())
+            })?;
             if meta.uid() != uid {
                 delta.note("owner", meta.uid(), uid);
                 if !check {
@@ -94,7 +101,9 @@ impl Attrs {
         }
         if let Some(group) = &self.group {
             let gid = group.parse::<u32>().ok().or_else(|| users::group_by_name(group).map(|g| g.gid));
-            let gid = gid.ok_or_else(|| Fail::new(format!("chgrp failed: failed to look up group {group}")))?;
+            let gid = gid.ok_or_else(|| {
+                Fail::new(format!("chgrp failed: failed to look up group {group}")).with("path", path.to_string_lossy())
+            })?;
             if meta.gid() != gid {
                 delta.note("group", meta.gid(), gid);
                 if !check {

@@ -282,7 +282,13 @@ impl Request {
 
 fn unreachable(url: &str, error: &ureq::Error) -> Fail {
     let text = match error {
-        ureq::Error::Io(e) => format!("<urlopen error {e}>"),
+        ureq::Error::Io(e) => match e.raw_os_error() {
+            Some(number) => format!(
+                "<urlopen error [Errno {number}] {}>",
+                e.to_string().split(" (os error").next().unwrap_or_default()
+            ),
+            None => format!("<urlopen error {e}>"),
+        },
         ureq::Error::HostNotFound => {
             format!("<urlopen error name {} can't be resolved>", host_of(url).unwrap_or_default())
         }

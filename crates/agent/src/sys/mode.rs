@@ -50,7 +50,7 @@ impl ModeSpec {
 }
 
 fn bad(text: &str) -> String {
-    format!("mode must be in octal or symbolic form (got {text})")
+    format!("{text} is no mode")
 }
 
 fn apply_symbolic(text: &str, current: u32, directory: bool, umask: u32) -> Result<u32, String> {
