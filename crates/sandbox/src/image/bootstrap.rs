@@ -55,8 +55,20 @@ impl Bootstrap {
     }
 
     fn unpack(&self, tree: &Path, progress: &Progress) -> Result<(), ImageError> {
-        let mut command = Command::new("mmdebstrap");
+        // Its mounts and processes are in namespaces that end with the first of them: nothing of it, least of all a mounted
+        // /proc or /sys in the half-made tree, outlives a build that is killed.
+        let mut command = Command::new("unshare");
         command
+            .args([
+                "--mount",
+                "--propagation=private",
+                "--pid",
+                "--fork",
+                "--kill-child",
+                "--mount-proc",
+                "--",
+                "mmdebstrap",
+            ])
             .args(["--mode=root", "--variant=minbase", "--format=directory"])
             .arg(format!("--include={}", self.packages.join(",")))
             .args(["--aptopt=Apt::Install-Recommends \"false\"", "--aptopt=Acquire::Languages \"none\""]);
@@ -65,14 +77,14 @@ impl Bootstrap {
         }
         command.arg(self.suite).arg(tree).args(&self.sources);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
-        // A killed build takes mmdebstrap with it, or it would go on writing where the next one starts.
         crate::machine::end_with_us(&mut command);
-        let mut child = command.spawn().map_err(|error| match error.kind() {
-            std::io::ErrorKind::NotFound => ImageError::Unavailable(
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        if !std::env::split_paths(&path).any(|dir| dir.join("mmdebstrap").exists()) {
+            return Err(ImageError::Unavailable(
                 "`mmdebstrap` is missing, which makes the base images: apt-get install mmdebstrap".to_owned(),
-            ),
-            _ => ImageError::Io { doing: "running mmdebstrap".into(), source: error },
-        })?;
+            ));
+        }
+        let mut child = command.spawn().doing("running mmdebstrap (by `unshare` of package util-linux)")?;
         let mut said: Vec<String> = Vec::new();
         if let Some(output) = child.stderr.take() {
             for line in BufReader::new(output).split(b'\n') {

@@ -40,7 +40,14 @@ pub fn once(
     Ok(complete)
 }
 
+/// Removes what an attempt left. Never through a mount: what is mounted below is not ours to delete.
 fn clear(part: &Path) -> Result<(), ImageError> {
+    let mounts = fs_err::read_to_string("/proc/self/mounts").doing("reading the mount table")?;
+    if let Some(mounted) = mount_below(&mounts, part) {
+        return Err(ImageError::Unavailable(format!(
+            "{mounted} is still mounted in a half-made image: end what uses it, unmount it, and try again"
+        )));
+    }
     match fs_err::remove_dir_all(part) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
             Err(error).doing(format!("clearing {}", part.display()))
@@ -49,9 +56,22 @@ fn clear(part: &Path) -> Result<(), ImageError> {
     }
 }
 
+/// The first mount point of the table at or below a directory. Blanks in names are `\\040` there, and so they are here.
+fn mount_below<'a>(mounts: &'a str, dir: &Path) -> Option<&'a str> {
+    let dir = dir.to_string_lossy().replace('\\', "\\134").replace(' ', "\\040");
+    mounts.lines().filter_map(|line| line.split(' ').nth(1)).find(|target| Path::new(target).starts_with(&dir))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn mounts_below_are_seen() {
+        let table = "proc /proc proc rw 0 0\nproc /a\\040b/x/proc proc rw 0 0\n";
+        assert_eq!(mount_below(table, Path::new("/a b/x")), Some("/a\\040b/x/proc"));
+        assert_eq!(mount_below(table, Path::new("/a b/xx")), None);
+    }
 
     #[test]
     fn made_once_and_after_a_crash_again() {
