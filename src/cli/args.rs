@@ -76,6 +76,9 @@ pub struct TemplateArgs {
     /// Refuse what is accepted with a warning: an AMI filter without owners
     #[arg(long)]
     pub strict: bool,
+    /// Connect to instances whose host key can't be known beforehand: whoever is on the way can then read the build
+    #[arg(long)]
+    pub accept_any_host_key: bool,
 }
 
 impl TemplateArgs {

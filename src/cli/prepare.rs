@@ -46,7 +46,7 @@ pub fn prepare(
     redactor: &Redactor,
 ) -> Result<Loaded, Failure> {
     let imgbuild_template::Loaded { template, mut warnings } = load(path, args, settings, redactor)?;
-    let flags = Flags { force, strict: args.strict };
+    let flags = Flags { force, strict: args.strict, accept_any_host_key: args.accept_any_host_key };
     let mut problems = Diagnostics::new();
     let mut builds = Vec::new();
     for build in &template.builds {

@@ -33,7 +33,7 @@ pub enum Outcome {
     /// Removed, with these ids; none: it was never made.
     Removed(Vec<String>),
     /// Still there.
-    Left(Leak),
+    Left(Box<Leak>),
 }
 
 /// One thing of a dead run.
@@ -80,7 +80,7 @@ impl Report {
     /// What is still there.
     pub fn leaks(&self) -> impl Iterator<Item = &Leak> {
         self.items.iter().filter_map(|item| match &item.outcome {
-            Outcome::Left(leak) => Some(leak),
+            Outcome::Left(leak) => Some(leak.as_ref()),
             _ => None,
         })
     }
@@ -123,6 +123,9 @@ fn id(run: &DeadRun) -> String {
     }
 }
 
+/// A place's releaser, or why there is none.
+type Found = Result<Arc<dyn Releaser>, String>;
+
 async fn collect_run(
     run: &DeadRun,
     journal: Journal,
@@ -130,7 +133,7 @@ async fn collect_run(
     report: &mut Report,
     tell: &mut (impl FnMut(&Item) + Send),
 ) -> Result<(), JournalError> {
-    let mut known: Vec<(Place, Result<Arc<dyn Releaser>, String>)> = Vec::new();
+    let mut known: Vec<(Place, Found)> = Vec::new();
     let mut clean = true;
     // What waits on others (a group on its instance) comes after them: newest first, in every place.
     for entry in &run.owed {
@@ -145,9 +148,9 @@ async fn collect_run(
                     journal.write(&Record::Released { seq: entry.seq })?;
                     Outcome::Removed(ids)
                 }
-                Err(leak) => Outcome::Left(leak),
+                Err(leak) => Outcome::Left(Box::new(leak)),
             },
-            Some((_, Err(why))) => Outcome::Left(leak(None, why.clone())),
+            Some((_, Err(why))) => Outcome::Left(Box::new(leak(None, why.clone()))),
             None => continue,
         };
         clean &= matches!(outcome, Outcome::Removed(_));

@@ -57,9 +57,7 @@ pub fn make(what: Make, comment: &str) -> Result<KeyPair, String> {
     let mut key = match what {
         Make::Ed25519 => PrivateKey::random(&mut random, Algorithm::Ed25519),
         Make::EcdsaP256 => PrivateKey::random(&mut random, Algorithm::Ecdsa { curve: EcdsaCurve::NistP256 }),
-        Make::Rsa(bits) => {
-            ssh_key::private::RsaKeypair::random(&mut random, bits as usize).map(|pair| PrivateKey::from(pair))
-        }
+        Make::Rsa(bits) => ssh_key::private::RsaKeypair::random(&mut random, bits as usize).map(PrivateKey::from),
     }
     .map_err(|e| format!("no key could be made: {e}"))?;
     key.set_comment(comment);

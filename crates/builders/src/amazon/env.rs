@@ -29,8 +29,6 @@ pub struct Amazon {
     pub caller: Arc<dyn CallerAddress>,
     /// One poller for all builds.
     pub pollers: Arc<Pollers>,
-    /// The user has said that host keys need not be known beforehand.
-    pub accept_any_host_key: bool,
     /// The shortest pause before something is tried again; tests set it to nothing.
     pub pause: Duration,
 }
@@ -38,7 +36,7 @@ pub struct Amazon {
 impl Amazon {
     /// With the defaults for real use.
     pub fn new(accounts: Arc<dyn Accounts>, caller: Arc<dyn CallerAddress>) -> Self {
-        Amazon { accounts, caller, pollers: Arc::default(), accept_any_host_key: false, pause: Duration::from_secs(1) }
+        Amazon { accounts, caller, pollers: Arc::default(), pause: Duration::from_secs(1) }
     }
 }
 

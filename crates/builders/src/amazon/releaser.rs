@@ -178,7 +178,7 @@ impl AmazonReleaser {
 
 /// Whether EC2 made a snapshot for this image: it writes the image's id into the description. A copy's description names its
 /// source, too.
-fn belongs(snapshot: &Snapshot, image: &AmiId) -> bool {
+pub fn belongs(snapshot: &Snapshot, image: &AmiId) -> bool {
     let text = &snapshot.description;
     if text.contains("DestinationAmi") {
         text.contains(&format!("DestinationAmi {image}"))

@@ -17,6 +17,8 @@ use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 
 const FIRST: Duration = Duration::from_secs(1);
+/// No snapshot is ready within the first second.
+const FIRST_IMAGE: Duration = Duration::from_secs(2);
 const SLOWEST: Duration = Duration::from_secs(5);
 /// Between two calls of a kind while several builds wait.
 const SPACING: Duration = Duration::from_secs(1);
@@ -252,7 +254,11 @@ impl Poller {
         let mut state = self.0.state();
         let key = state.next;
         state.next += 1;
-        state.watches.insert(key, Watch { subject, due: Instant::now(), interval: FIRST, delay, sender });
+        let interval = match subject.kind() {
+            Kind::Instance => FIRST,
+            Kind::Image => FIRST_IMAGE,
+        };
+        state.watches.insert(key, Watch { subject, due: Instant::now(), interval, delay, sender });
         if !state.running {
             state.running = true;
             tokio::spawn(run(Arc::clone(&self.0)));
@@ -308,7 +314,7 @@ impl Shared {
             let interval = watch.delay.unwrap_or(watch.interval);
             let jitter = if watch.delay.is_some() { 1.0 } else { 0.85 + 0.3 * rand::random::<f64>() };
             watch.due = now + interval.mul_f64(jitter);
-            watch.interval = watch.interval.mul_f64(1.4).min(SLOWEST);
+            watch.interval = watch.interval.mul_f64(1.6).min(SLOWEST);
         }
     }
 

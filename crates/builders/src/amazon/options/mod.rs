@@ -6,7 +6,9 @@
 pub mod access;
 pub mod ami;
 pub mod block_device;
+mod filter;
 pub mod run;
+mod run_rows;
 pub mod spot;
 
 use crate::paths::Paths;
@@ -37,7 +39,7 @@ const OWN: &[Opt] = &[
 /// All options of `amazon-ebs`.
 pub static AMAZON_EBS: Table = Table::new(
     "amazon-ebs",
-    &[access::ACCESS, ami::AMI, ami::SNAPSHOT, run::RUN, spot::SPOT, block_device::MAPPINGS, OWN, COMMUNICATOR],
+    &[access::ACCESS, ami::AMI, ami::SNAPSHOT, run_rows::RUN, spot::SPOT, block_device::MAPPINGS, OWN, COMMUNICATOR],
 )
 .renamed(RENAMED);
 
@@ -94,6 +96,8 @@ pub struct Config {
     pub interface: Interface,
     /// Connecting.
     pub communicator: Communicator,
+    /// Host keys need not be known beforehand.
+    pub accept_any_host_key: bool,
     /// For the second pass: the builder's context, with amazon's functions.
     pub context: Context,
 }
@@ -105,6 +109,8 @@ pub struct Flags {
     pub force: bool,
     /// Doubtful things are errors.
     pub strict: bool,
+    /// Host keys need not be known beforehand.
+    pub accept_any_host_key: bool,
 }
 
 /// The names that this builder adds to a build's data, beside those that every build has.
@@ -137,6 +143,7 @@ impl Config {
             skip_create_ami: reader.is_true("skip_create_ami"),
             skip_ami_run_tags: reader.is_true("skip_ami_run_tags"),
             interface: interface(reader, diags),
+            accept_any_host_key: flags.accept_any_host_key,
             communicator,
             access,
             context,

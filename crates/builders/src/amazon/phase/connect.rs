@@ -165,7 +165,7 @@ async fn host_keys(env: &Env<'_>, ssh: &Ssh, launched: &Launched) -> Result<Host
         env.ui().message(format!("The host key is not checked: {why}"));
         return Ok(HostKeys::Any(why));
     }
-    if env.shared.accept_any_host_key {
+    if env.config.accept_any_host_key {
         let why = "the command line says so";
         env.ui().message(format!("The host key is not checked: {why}"));
         return Ok(HostKeys::Any(why));

@@ -1,15 +1,17 @@
 //! The image in the build region, with its snapshots.
 
-use super::launch::{Launched, patiently};
+use super::launch::Launched;
+use super::patiently;
 use crate::amazon::ec2::Ec2Error;
 use crate::amazon::env::Env;
 use crate::amazon::failure::Failure;
 use crate::amazon::ids::{AmiId, Region, SnapshotId};
-use crate::amazon::releaser::kind;
-use crate::amazon::types::{Image, ImageState, NewImage, Tags};
+use crate::amazon::releaser::{belongs, kind};
+use crate::amazon::types::{Filter, Image, ImageState, NewImage, Tags};
 use crate::amazon::wait::Verdict;
 use imgbuild_engine::run::{Held, RUN_TAG};
 use imgbuild_template::interpolate;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -146,19 +148,37 @@ async fn create(env: &Env<'_>, image: &NewImage) -> Result<String, Ec2Error> {
     }
 }
 
-/// Waits until an image of this account is available.
+/// How often the snapshots of an image that is being made are asked for their progress.
+const PROGRESS: Duration = Duration::from_secs(20);
+
+/// Waits until an image of this account is available, and tells how far its snapshots are.
 pub async fn available(env: &Env<'_>, region: &Region, id: &AmiId) -> Result<Image, Failure> {
-    let poller = env.shared.pollers.of(&env.account.ec2(region));
+    let ec2 = env.account.ec2(region);
+    let poller = env.shared.pollers.of(&ec2);
     let wait = env.wait(format!("AMI {id} to become available"), Duration::from_secs(3600));
+    let percent = Mutex::new(None);
     let verdict = |image: Option<&Image>| match image.map(|i| (&i.state, i)) {
         Some((ImageState::Available, _)) => Verdict::Done,
-        None | Some((ImageState::Pending, _)) => Verdict::Later(None),
+        None | Some((ImageState::Pending, _)) => Verdict::Later(*percent.lock().unwrap_or_else(|e| e.into_inner())),
         Some((ImageState::Bad(state), image)) => {
             let why = image.state_reason.clone().unwrap_or_else(|| "no reason given".into());
             Verdict::Never(format!("AMI {} became {state}: {why}", image.id))
         }
     };
-    let image = poller.image(id, wait, verdict).await.map_err(Failure::wait)?;
+    let watch = async {
+        let run = Filter::new(format!("tag:{RUN_TAG}"), env.session.run.run().id());
+        loop {
+            tokio::time::sleep(PROGRESS).await;
+            // Progress is a courtesy: without permission to look there is none.
+            let Ok(found) = ec2.snapshots(vec![run.clone()]).await else { return std::future::pending::<()>().await };
+            let done = found.iter().filter(|s| belongs(s, id)).filter_map(|s| s.progress).min();
+            *percent.lock().unwrap_or_else(|e| e.into_inner()) = done;
+        }
+    };
+    let image = tokio::select! {
+        image = poller.image(id, wait, verdict) => image.map_err(Failure::wait)?,
+        () = watch => None,
+    };
     image.ok_or_else(|| Failure::new(format!("AMI {id} is not there")))
 }
 

@@ -9,6 +9,35 @@ pub mod network;
 pub mod preflight;
 pub mod provision;
 pub mod publish;
+pub mod seal;
 pub mod source;
 pub mod stop;
 pub mod verify;
+
+use super::ec2::Ec2Error;
+use super::env::Env;
+use super::failure::Failure;
+
+/// Repeats a call while `again` says that its error passes.
+pub async fn patiently<F, Fut>(
+    env: &Env<'_>,
+    what: &str,
+    again: impl Fn(&Ec2Error) -> bool,
+    call: F,
+) -> Result<(), Failure>
+where
+    F: Fn() -> Fut,
+    Fut: Future<Output = Result<(), Ec2Error>>,
+{
+    let mut tries = 0;
+    loop {
+        match call().await {
+            Ok(()) => return Ok(()),
+            Err(error) if tries < 8 && (again(&error) || !error.certain()) => {
+                tries += 1;
+                env.sleep(env.shared.pause * tries.min(5)).await?;
+            }
+            Err(error) => return Err(Failure::call(what, &error)),
+        }
+    }
+}

@@ -18,8 +18,28 @@ pub struct Checked {
 /// Checks. Makes nothing.
 pub async fn run(env: &Env<'_>) -> Result<Checked, Failure> {
     env.ui().say("Prevalidating any provided VPC information");
+    sharing(env);
     let ((), (), replaced) = tokio::try_join!(regions(env), vpc(env), names(env))?;
     Ok(Checked { replaced })
+}
+
+/// What an account's own AWS-managed key encrypts can't be shared. Only EC2 knows which key a region's default is, so this is
+/// no error yet.
+fn sharing(env: &Env<'_>) {
+    let ami = &env.config.ami;
+    if !ami.encryption.is_on() || (ami.grant.is_empty() && ami.snapshot_grant.is_empty()) {
+        return;
+    }
+    let regions = std::iter::once(&env.region).chain(&ami.regions);
+    let unkeyed: Vec<&str> =
+        regions.filter(|region| ami.encryption.key(region, &env.region).is_none()).map(Region::as_str).collect();
+    if !unkeyed.is_empty() {
+        env.ui().say(format!(
+            "Warning: the AMI is to be shared, but in {} it is encrypted with the region's default key. Sharing fails there \
+             unless that is a customer managed key; \"region_kms_key_ids\" names one for each region",
+            unkeyed.join(", ")
+        ));
+    }
 }
 
 async fn regions(env: &Env<'_>) -> Result<(), Failure> {

@@ -1,7 +1,7 @@
 //! Who may use the images, how long they count as current, and the end of those that they replace.
 
 use super::image::Imaged;
-use super::launch::patiently;
+use super::patiently;
 use super::preflight::Checked;
 use crate::amazon::env::Env;
 use crate::amazon::failure::Failure;
