@@ -158,7 +158,9 @@ impl Resolver<'_> {
             (["ansible_ssh_extra_args"], &defaults.ssh_extra_args),
         ] {
             let text = self.first(&names)?.unwrap_or_else(|| default.clone());
-            ssh_args.extend(crate::play::split::shell_words(&text, false).map_err(Failure::new)?);
+            if !text.trim().is_empty() {
+                ssh_args.push(text);
+            }
         }
         Ok(Connection {
             name: host.to_string(),
