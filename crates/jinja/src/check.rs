@@ -107,6 +107,10 @@ impl Walk<'_> {
     }
 
     fn expr(&mut self, e: &Expr) {
+        crate::eval::with_stack(|| self.expr_here(e));
+    }
+
+    fn expr_here(&mut self, e: &Expr) {
         (self.on_expr)(e);
         match &*e.kind {
             ExprKind::Const(_) | ExprKind::Embedded(_) | ExprKind::Var(_) => {}
@@ -203,14 +207,13 @@ pub(crate) fn unknown_names(templar: &Templar, program: &Program) -> Vec<Diagnos
         }
         ExprKind::Call(callee, args) => {
             let ExprKind::Var(name) = &*callee.kind else { return };
-            if ["lookup", "query", "q"].contains(&&**name) && !own.contains(&**name) {
-                if let Some(Arg::Pos(plugin)) = args.first() {
-                    if let ExprKind::Const(crate::val::Val::Str(plugin_name)) = &*plugin.kind {
-                        if !crate::lookups::known(templar, crate::lookups::short(&plugin_name.text)) {
-                            report("lookup plugin", &plugin_name.text, plugin.at, crate::lookups::PURE.to_vec());
-                        }
-                    }
-                }
+            if ["lookup", "query", "q"].contains(&&**name)
+                && !own.contains(&**name)
+                && let Some(Arg::Pos(plugin)) = args.first()
+                && let ExprKind::Const(crate::val::Val::Str(plugin_name)) = &*plugin.kind
+                && !crate::lookups::known(templar, crate::lookups::short(&plugin_name.text))
+            {
+                report("lookup plugin", &plugin_name.text, plugin.at, crate::lookups::PURE.to_vec());
             }
         }
         _ => {}

@@ -101,10 +101,10 @@ fn run_lookup(cx: &Cx<'_>, mut args: Args, list: bool) -> R {
     if name == "first_found" {
         args.pos.retain(|v| v.marker().is_none());
     }
-    if name != "env" {
-        if let Some(m) = args.marker() {
-            return Ok(m.clone());
-        }
+    if name != "env"
+        && let Some(m) = args.marker()
+    {
+        return Ok(m.clone());
     }
     let list = args.take("wantlist").map_or(list, |v| v.truth());
     let errors = args.take("errors").map_or_else(|| "strict".to_owned(), |v| crate::val::repr::to_str(&v));

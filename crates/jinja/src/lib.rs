@@ -15,6 +15,8 @@ mod lookups;
 mod methods;
 mod options;
 mod sources;
+#[cfg(test)]
+mod suite;
 mod syntax;
 mod templar;
 mod tests;

@@ -43,6 +43,7 @@ pub struct Overlay {
 
 impl Overlay {
     /// `top` hides the names of `below`.
+    #[expect(clippy::new_ret_no_self, reason = "a scope is only ever used behind the trait")]
     pub fn new(top: Map, below: Arc<dyn VarSource>) -> Arc<dyn VarSource> {
         Arc::new(Overlay { top, below })
     }

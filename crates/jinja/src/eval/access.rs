@@ -12,18 +12,18 @@ impl Cx<'_> {
         if value.marker().is_some() {
             return Ok(value.clone());
         }
-        if let Val::Obj(o) = value {
-            if let Some(found) = o.attr(self, name) {
-                return found;
-            }
+        if let Val::Obj(o) = value
+            && let Some(found) = o.attr(self, name)
+        {
+            return found;
         }
         if crate::methods::exists(value, name) {
             return Ok(Val::obj(crate::methods::Bound { value: value.clone(), name: name.to_owned() }));
         }
-        if let Val::Dict(_) = value {
-            if let Some(found) = self.entry(value, &Key::from(name))? {
-                return Ok(found);
-            }
+        if let Val::Dict(_) = value
+            && let Some(found) = self.entry(value, &Key::from(name))?
+        {
+            return Ok(found);
         }
         if let Some(found) = crate::methods::property(value, name) {
             return Ok(found);

@@ -18,11 +18,6 @@ pub(crate) fn fail(message: impl Into<String>) -> TemplateError {
 }
 
 impl Args {
-    /// Positional ones only.
-    pub fn positional(pos: Vec<Val>) -> Args {
-        Args { pos, kw: Vec::new() }
-    }
-
     /// Binds to named parameters; all may be missing. Too many and unknown ones are errors, in Python's words.
     pub fn bind<const N: usize>(&self, names: [&str; N]) -> R<Bound<N>> {
         if self.pos.len() > N {

@@ -175,10 +175,10 @@ fn call(cx: &Cx<'_>, env: &Env, callee: &Expr, args: &[Arg]) -> R {
             return Ok(object);
         }
         let args = arguments(cx, env, args)?;
-        if let Some(m) = args.marker() {
-            if !matches!(&object, Val::Obj(o) if o.takes_markers()) {
-                return Ok(m.clone());
-            }
+        if let Some(m) = args.marker()
+            && !matches!(&object, Val::Obj(o) if o.takes_markers())
+        {
+            return Ok(m.clone());
         }
         if let Some(result) = crate::methods::call(cx, &object, name, &args) {
             return caught(result);
@@ -210,10 +210,10 @@ pub(crate) fn invoke(cx: &Cx<'_>, function: &Val, args: Args, shown: &str) -> R 
     if !object.callable() {
         return Err(fail(format!("'{}' object is not callable", function.type_name())));
     }
-    if !object.takes_markers() {
-        if let Some(m) = args.marker() {
-            return Ok(m.clone());
-        }
+    if !object.takes_markers()
+        && let Some(m) = args.marker()
+    {
+        return Ok(m.clone());
     }
     let _guard = super::limits::deeper(cx.templar.limits().depth)?;
     caught(object.call(cx, args)).map_err(|e| match e.kind {

@@ -3,8 +3,7 @@
 use super::{Cx, fail, has_marks};
 use crate::val::repr::to_str;
 use crate::val::{Entries, R, Val};
-use crate::{Map, Value};
-use std::sync::Arc;
+use crate::{ErrorKind, Map, TemplateError, Value};
 
 /// Nested deeper than this is a container that holds itself.
 const DEEPEST: u32 = 500;
@@ -29,7 +28,10 @@ impl Cx<'_> {
     fn finish_at(&self, value: &Val, depth: u32) -> R<Value> {
         self.step()?;
         if depth > DEEPEST {
-            return Err(fail("the value holds itself"));
+            return Err(TemplateError::new(
+                ErrorKind::Recursion,
+                "Recursive loop detected in template: the value holds itself",
+            ));
         }
         Ok(match value {
             Val::Marker(e) => return Err((**e).clone()),
@@ -98,7 +100,10 @@ impl Cx<'_> {
     fn open_at(&self, value: &Val, depth: u32, plain: bool) -> R {
         self.step()?;
         if depth > DEEPEST {
-            return Err(fail("the value holds itself"));
+            return Err(TemplateError::new(
+                ErrorKind::Recursion,
+                "Recursive loop detected in template: the value holds itself",
+            ));
         }
         let inner = |v: &Val| super::limits::with_stack(|| self.open_at(v, depth + 1, plain));
         Ok(match value {
@@ -149,13 +154,5 @@ impl Cx<'_> {
             Val::Str(s) if !(s.template && has_marks(&s.text)) => s.text.to_string(),
             other => to_str(&self.open(other)?),
         })
-    }
-
-    /// Text as a shared string, without copying where it is text already.
-    pub fn text_arc(&self, value: &Val) -> R<Arc<str>> {
-        match value {
-            Val::Str(s) if !(s.template && has_marks(&s.text)) => Ok(s.text.clone()),
-            other => Ok(self.text(other)?.into()),
-        }
     }
 }

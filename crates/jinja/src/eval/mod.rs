@@ -16,6 +16,7 @@ mod vars;
 
 pub(crate) use args::{Args, Bound, fail, int};
 pub(crate) use expr::contains;
+pub(crate) use limits::with_stack;
 pub(crate) use scope::{Env, Scope};
 
 use crate::syntax::{Mode, Program};

@@ -33,15 +33,15 @@ fn unsupported(op: Op, a: &Val, b: &Val) -> TemplateError {
 
 /// `a op b`.
 pub(crate) fn math(cx: &Cx<'_>, op: Op, a: &Val, b: &Val) -> R {
-    if let Val::Obj(o) = a {
-        if let Some(result) = o.operate(op, b, false) {
-            return result;
-        }
+    if let Val::Obj(o) = a
+        && let Some(result) = o.operate(op, b, false)
+    {
+        return result;
     }
-    if let Val::Obj(o) = b {
-        if let Some(result) = o.operate(op, a, true) {
-            return result;
-        }
+    if let Val::Obj(o) = b
+        && let Some(result) = o.operate(op, a, true)
+    {
+        return result;
     }
     match (op, a, b) {
         (Op::Add, Val::Str(x), Val::Str(y)) => {

@@ -10,10 +10,13 @@ use std::sync::{Arc, Mutex};
 
 /// The blocks of a template and of those that it extends: the most derived first.
 #[derive(Default)]
-pub(crate) struct Blocks(Mutex<HashMap<Arc<str>, Vec<(Arc<Block>, Arc<Program>)>>>);
+pub(crate) struct Blocks(Mutex<HashMap<Arc<str>, Vec<Definition>>>);
+
+/// A block and the template that it stands in.
+type Definition = (Arc<Block>, Arc<Program>);
 
 impl Blocks {
-    fn get(&self, name: &str, level: usize) -> Option<(Arc<Block>, Arc<Program>)> {
+    fn get(&self, name: &str, level: usize) -> Option<Definition> {
         self.0.lock().unwrap_or_else(|e| e.into_inner()).get(name).and_then(|b| b.get(level)).cloned()
     }
 

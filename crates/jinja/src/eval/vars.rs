@@ -12,10 +12,10 @@ pub(crate) fn lookup(cx: &Cx<'_>, env: &Env, name: &str) -> R {
     if let Some(local) = env.scope.get(name) {
         return Ok(local);
     }
-    if env.sees_vars {
-        if let Some(found) = cx.var(name)? {
-            return Ok(found);
-        }
+    if env.sees_vars
+        && let Some(found) = cx.var(name)?
+    {
+        return Ok(found);
     }
     if let Some(function) = crate::functions::global(name) {
         return Ok(function);

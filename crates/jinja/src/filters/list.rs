@@ -356,7 +356,10 @@ fn product(c: Call<'_, '_>) -> R {
         if rows.len().saturating_mul(list.len()) > MOST {
             return refuse("the product has too many items");
         }
-        rows = rows.iter().flat_map(|row| list.iter().map(move |v| [row.as_slice(), &[v.clone()]].concat())).collect();
+        rows = rows
+            .iter()
+            .flat_map(|row| list.iter().map(move |v| [row.as_slice(), std::slice::from_ref(v)].concat()))
+            .collect();
         c.cx.spend(rows.len())?;
     }
     Ok(Val::list(rows.into_iter().map(Val::tuple).collect()))
@@ -366,20 +369,21 @@ fn combinations(c: Call<'_, '_>) -> R {
     let bound = c.args.bind(["r"])?;
     let items = c.items()?;
     let r = usize::try_from(int(bound.need(0)?)?).map_err(|_| fail("r must be non-negative"))?;
+    let count = (0..r.min(items.len())).fold(1f64, |n, i| n * (items.len() - i) as f64 / (i + 1) as f64);
+    if count > MOST as f64 {
+        return refuse("there are too many combinations");
+    }
+    c.cx.spend(count as usize)?;
     let mut out = Vec::new();
     let mut chosen: Vec<usize> = (0..r).collect();
     while r <= items.len() {
         out.push(Val::tuple(chosen.iter().map(|i| items[*i].clone()).collect()));
-        if out.len() > MOST {
-            return refuse("there are too many combinations");
-        }
         let Some(at) = (0..r).rev().find(|i| chosen[*i] != i + items.len() - r) else { break };
         chosen[at] += 1;
         for i in at + 1..r {
             chosen[i] = chosen[i - 1] + 1;
         }
     }
-    c.cx.spend(out.len())?;
     Ok(Val::list(out))
 }
 
@@ -390,29 +394,32 @@ fn permutations(c: Call<'_, '_>) -> R {
         Some(r) => usize::try_from(int(r)?).map_err(|_| fail("r must be non-negative"))?,
         None => items.len(),
     };
+    let count = (0..r.min(items.len())).fold(1f64, |n, i| n * (items.len() - i) as f64);
+    if count > MOST as f64 {
+        return refuse("there are too many permutations");
+    }
+    c.cx.spend(count as usize)?;
     let mut out = Vec::new();
     if r <= items.len() {
-        permute(&items, r, &mut Vec::new(), &mut vec![false; items.len()], &mut out)?;
+        permute(&items, r, &mut Vec::new(), &mut vec![false; items.len()], &mut out);
     }
-    c.cx.spend(out.len())?;
     Ok(Val::list(out))
 }
 
-fn permute(items: &[Val], r: usize, row: &mut Vec<Val>, used: &mut [bool], out: &mut Vec<Val>) -> R<()> {
+fn permute(items: &[Val], r: usize, row: &mut Vec<Val>, used: &mut [bool], out: &mut Vec<Val>) {
     if row.len() == r {
         out.push(Val::tuple(row.clone()));
-        return if out.len() > MOST { refuse("there are too many permutations") } else { Ok(()) };
+        return;
     }
     for i in 0..items.len() {
         if !used[i] {
             used[i] = true;
             row.push(items[i].clone());
-            permute(items, r, row, used, out)?;
+            permute(items, r, row, used, out);
             row.pop();
             used[i] = false;
         }
     }
-    Ok(())
 }
 
 /// `index | extract(container, morekeys)`.

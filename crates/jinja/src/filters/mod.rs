@@ -163,11 +163,6 @@ impl Call<'_, '_> {
     pub fn items(&self) -> R<Vec<Val>> {
         self.cx.each(&self.input)
     }
-
-    /// Splits the first positional arguments off, for filters that take any number.
-    pub fn rest(&self) -> &[Val] {
-        &self.args.pos
-    }
 }
 
 /// The name of a type for messages of Ansible's own filters.

@@ -52,7 +52,7 @@ impl Seen {
 }
 
 /// Rendered items and their set.
-pub(crate) fn collect(cx: &Cx<'_>, list: &Val) -> R<(Vec<Val>, Seen)> {
+pub(crate) fn collect(cx: &Cx<'_>, list: &Val) -> R<Collected> {
     let mut seen = Seen::default();
     let mut items = Vec::new();
     for item in cx.each(list)? {
@@ -68,7 +68,10 @@ fn unique(items: impl IntoIterator<Item = Val>) -> Val {
     Val::list(items.into_iter().filter(|v| seen.insert(v)).collect())
 }
 
-fn both(c: &Call<'_, '_>) -> R<((Vec<Val>, Seen), (Vec<Val>, Seen))> {
+/// The items of a list, rendered, and their set.
+type Collected = (Vec<Val>, Seen);
+
+fn both(c: &Call<'_, '_>) -> R<(Collected, Collected)> {
     let bound = c.args.bind(["b"])?;
     Ok((collect(c.cx, &c.input)?, collect(c.cx, bound.need(0)?)?))
 }

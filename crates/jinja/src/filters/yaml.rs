@@ -55,10 +55,11 @@ fn to_yaml(c: Call<'_, '_>) -> R {
         options.allow_unicode = v.truth();
     }
     for name in ["dump_vault_tags", "canonical", "line_break", "encoding", "version", "tags"] {
-        if let Some(v) = args.take(name) {
-            if v.truth() && name != "dump_vault_tags" {
-                return refuse(format!("the option '{name}' is not supported"));
-            }
+        if let Some(v) = args.take(name)
+            && v.truth()
+            && name != "dump_vault_tags"
+        {
+            return refuse(format!("the option '{name}' is not supported"));
         }
     }
     args.no_kw()?;

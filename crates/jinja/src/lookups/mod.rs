@@ -78,12 +78,11 @@ pub(crate) fn run(
 ) -> Result<Vec<Value>, LookupError> {
     let name = short(name);
     let cx = LookupContext::new(templar, vars, span);
-    if PURE.contains(&name) {
-        if !matches!(name, "vars" | "sequence") {
-            if let Some(key) = kwargs.keys().find(|k| !(name == "subelements" && **k == Key::from("skip_missing"))) {
-                return Err(failed(format!("unknown option '{key}'")));
-            }
-        }
+    if PURE.contains(&name)
+        && !matches!(name, "vars" | "sequence")
+        && let Some(key) = kwargs.keys().find(|k| !(name == "subelements" && **k == Key::from("skip_missing")))
+    {
+        return Err(failed(format!("unknown option '{key}'")));
     }
     match name {
         "items" => Ok(flatten_one(terms)),

@@ -106,11 +106,10 @@ pub(crate) fn percent(cx: &Cx<'_>, format: &str, args: &Val) -> R<String> {
         };
         out.push_str(&percent_one(&value, kind, spec)?);
     }
-    if next.next().is_some()
-        && !used_mapping
-        && !matches!(&args, Val::Dict(_))
-        && !(matches!(&args, Val::List(_)) && !format.contains('%'))
-    {
+    // One list or mapping may be left over by a format without conversions; a tuple or scalar may not.
+    let spare =
+        used_mapping || matches!(&args, Val::Dict(_)) || (matches!(&args, Val::List(_)) && !format.contains('%'));
+    if next.next().is_some() && !spare {
         return Err(fail("not all arguments converted during string formatting"));
     }
     Ok(out)
@@ -447,7 +446,7 @@ pub(crate) fn format_value(value: &Val, text: &str) -> R<String> {
             spec.align = Some('=');
         }
     }
-    let mut digits = |i: &mut usize| -> R<Option<usize>> {
+    let digits = |i: &mut usize| -> R<Option<usize>> {
         let start = *i;
         while chars.get(*i).is_some_and(char::is_ascii_digit) {
             *i += 1;

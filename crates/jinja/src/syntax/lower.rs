@@ -2,10 +2,12 @@
 
 use super::{Arg, At, Block, Body, Cmp, Expr, ExprKind, For, Macro, Mode, Stmt, StmtKind, Syntax, Target, repair};
 use crate::eval::object::Op;
+use crate::eval::with_stack;
 use crate::val::Val;
 use crate::{ErrorKind, FileOptions, TemplateError};
 use minijinja::machinery::{ast, parse as parse_template, parse_expr};
 use minijinja::syntax::SyntaxConfig;
+use std::cell::Cell;
 use std::sync::Arc;
 
 /// Parses a text. Errors carry the range of the offending token.
@@ -21,8 +23,19 @@ pub(crate) fn parse(text: &str, syntax: &Syntax) -> Result<Body, (TemplateError,
     }
 }
 
+/// Nodes inside of nodes, at most: a chain of as many operators, filters or `elif`s.
+const DEEPEST: u32 = 1000;
+
+/// minijinja's tree of a long chain is as deep as the chain is long, and so is its destruction.
 fn parse_once(text: &str, syntax: &Syntax) -> Result<Body, (TemplateError, At)> {
-    let lower = Lower { text, syntax };
+    match text.len() {
+        0..=4096 => with_stack(|| parse_here(text, syntax)),
+        n => stacker::grow((n * 512).clamp(4 << 20, 1 << 30), || parse_here(text, syntax)),
+    }
+}
+
+fn parse_here(text: &str, syntax: &Syntax) -> Result<Body, (TemplateError, At)> {
+    let lower = Lower { text, syntax, depth: Cell::new(0) };
     let what = if syntax.mode == Mode::Expression { "expression" } else { "template" };
     let syntax_error = |e: minijinja::Error| {
         let at = e.range().map_or(At::default(), |r| At { start: r.start as u32, end: r.end as u32 });
@@ -117,6 +130,7 @@ type L<T> = Result<T, Box<(String, At)>>;
 struct Lower<'s> {
     text: &'s str,
     syntax: &'s Syntax,
+    depth: Cell<u32>,
 }
 
 fn at(span: minijinja::machinery::Span) -> At {
@@ -147,7 +161,26 @@ impl Lower<'_> {
         Err(Box::new((never_closed(tag, tags_of(tag)), At { start: at.start, end: at.start + tag.len() as u32 })))
     }
 
+    /// One level deeper.
+    fn nested<T>(&self, f: impl FnOnce() -> L<T>) -> L<T> {
+        let depth = self.depth.get();
+        if depth >= DEEPEST {
+            return Err(Box::new((
+                format!("more than {DEEPEST} expressions or blocks inside of each other"),
+                At::default(),
+            )));
+        }
+        self.depth.set(depth + 1);
+        let result = with_stack(f);
+        self.depth.set(depth);
+        result
+    }
+
     fn stmt(&self, stmt: &ast::Stmt<'_>) -> L<Stmt> {
+        self.nested(|| self.stmt_here(stmt))
+    }
+
+    fn stmt_here(&self, stmt: &ast::Stmt<'_>) -> L<Stmt> {
         let stmt_at;
         let kind = match stmt {
             ast::Stmt::Template(t) => {
@@ -341,6 +374,10 @@ impl Lower<'_> {
     }
 
     fn expr(&self, expr: &ast::Expr<'_>) -> L<Expr> {
+        self.nested(|| self.expr_here(expr))
+    }
+
+    fn expr_here(&self, expr: &ast::Expr<'_>) -> L<Expr> {
         let kind = match expr {
             ast::Expr::Var(v) => ExprKind::Var(v.id.into()),
             ast::Expr::Const(c) => self.constant(&c.value, at(c.span())),
@@ -395,7 +432,12 @@ impl Lower<'_> {
             ),
             ast::Expr::Call(c) => self.call(c)?,
         };
-        Ok(Expr { at: at(expr.span()), kind: Box::new(kind) })
+        let mut place = at(expr.span());
+        // minijinja starts filters and tests at their name.
+        if let ExprKind::Filter { input: Some(input), .. } | ExprKind::Test { input, .. } = &kind {
+            place.start = place.start.min(input.at.start);
+        }
+        Ok(Expr { at: place, kind: Box::new(kind) })
     }
 
     fn binary(&self, b: &ast::BinOp<'_>) -> L<ExprKind> {

@@ -71,13 +71,13 @@ fn isnan(c: Call<'_, '_>) -> R<bool> {
 fn truthy(c: Call<'_, '_>) -> R<bool> {
     let bound = c.args.bind(["convert_bool"])?;
     let mut value = c.input.truth();
-    if bound.flag(0, false) {
-        if let Val::Str(s) = &c.input {
-            match s.text.to_lowercase().trim() {
-                "yes" | "on" | "1" | "true" | "t" | "y" => value = true,
-                "no" | "off" | "0" | "false" | "f" | "n" => value = false,
-                _ => {}
-            }
+    if bound.flag(0, false)
+        && let Val::Str(s) = &c.input
+    {
+        match s.text.to_lowercase().trim() {
+            "yes" | "on" | "1" | "true" | "t" | "y" => value = true,
+            "no" | "off" | "0" | "false" | "f" | "n" => value = false,
+            _ => {}
         }
     }
     Ok(value == (c.name == "truthy"))

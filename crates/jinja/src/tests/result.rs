@@ -45,12 +45,12 @@ fn changed(c: &Call<'_, '_>) -> R<bool> {
     if let Some(changed) = entry(c, "changed")? {
         return Ok(changed);
     }
-    if let Some(results) = c.cx.entry(&c.input, &Key::from("results"))? {
-        if crate::filters::is_sequence(&results) {
-            for result in c.cx.each(&results)? {
-                if c.cx.entry(&result, &Key::from("changed"))?.is_some_and(|v| v.truth()) {
-                    return Ok(true);
-                }
+    if let Some(results) = c.cx.entry(&c.input, &Key::from("results"))?
+        && crate::filters::is_sequence(&results)
+    {
+        for result in c.cx.each(&results)? {
+            if c.cx.entry(&result, &Key::from("changed"))?.is_some_and(|v| v.truth()) {
+                return Ok(true);
             }
         }
     }

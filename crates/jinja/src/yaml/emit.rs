@@ -54,9 +54,7 @@ pub(crate) fn dump(value: &Val, options: &Options) -> R<String> {
     }
     e.node(value, Place::Root, 0)?;
     e.line_end();
-    if options.explicit_end {
-        e.raw("...\n");
-    } else if e.open_ended {
+    if options.explicit_end || e.open_ended {
         e.raw("...\n");
     }
     Ok(e.out)

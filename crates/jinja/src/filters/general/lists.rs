@@ -144,7 +144,9 @@ fn lists(c: Call<'_, '_>) -> R {
             "lists_difference" => result.into_iter().filter(|v| !inside.contains(v)).collect(),
             _ => {
                 let mut mine = Seen::default();
-                result.iter().for_each(|v| drop(mine.insert(v)));
+                for v in &result {
+                    mine.insert(v);
+                }
                 let theirs = unique(items);
                 let mut out: Vec<Val> = result.iter().filter(|v| !inside.contains(v)).cloned().collect();
                 out.extend(theirs.into_iter().filter(|v| !mine.contains(v)));

@@ -106,7 +106,7 @@ fn reveal_type(c: Call<'_, '_>) -> R {
 }
 
 fn type_text(value: &Val) -> String {
-    let mut kinds = |items: &mut dyn Iterator<Item = Val>| {
+    let kinds = |items: &mut dyn Iterator<Item = Val>| {
         let mut kinds: Vec<String> = items.map(|v| type_text(&v)).collect();
         kinds.sort();
         kinds.dedup();
@@ -144,14 +144,13 @@ fn from_ini(c: Call<'_, '_>) -> R {
             continue;
         }
         // An indented line continues the value above.
-        if line.starts_with([' ', '\t']) {
-            if let (Some(key), Some((_, entries))) = (&last, sections.last_mut()) {
-                if let Some(Val::Str(old)) = entries.get(key) {
-                    let joined = format!("{}\n{trimmed}", old.text);
-                    entries.insert(key.clone(), Val::str(joined));
-                    continue;
-                }
-            }
+        if line.starts_with([' ', '\t'])
+            && let (Some(key), Some((_, entries))) = (&last, sections.last_mut())
+            && let Some(Val::Str(old)) = entries.get(key)
+        {
+            let joined = format!("{}\n{trimmed}", old.text);
+            entries.insert(key.clone(), Val::str(joined));
+            continue;
         }
         if let Some(name) = trimmed.strip_prefix('[').and_then(|t| t.split_once(']')).map(|(n, _)| n) {
             if sections.iter().any(|(n, _)| n == name) && name != "DEFAULT" {
