@@ -169,7 +169,7 @@ fn run(job: &Job) -> Outcome {
     let outcome = crate::modules::run(&job.ctx);
     if job.ctx.control.timed_out() {
         let seconds = job.timeout.unwrap_or_default();
-        return Fail::new(format!("Timed out after {seconds} second(s)."))
+        return Fail::new(format!("Task failed: Timed out after {seconds} second(s)."))
             .with("timedout", serde_json::json!({"period": seconds}))
             .into_outcome();
     }

@@ -17,12 +17,25 @@ struct Agent {
 impl Agent {
     /// Starts a copy of the program in a directory of its own, which is also where it keeps its files.
     fn start(name: &str) -> Self {
+        Agent::start_under(name, &[])
+    }
+
+    /// The same, under another program.
+    fn start_under(name: &str, above: &[&str]) -> Self {
         let dir = std::env::temp_dir().join(format!("agent-link-{name}-{}", std::process::id()));
         let _ = std::fs::remove_dir_all(&dir);
         std::fs::create_dir_all(&dir).unwrap();
         let program = dir.join("agent");
         std::fs::copy(env!("CARGO_BIN_EXE_imgbuild-agent"), &program).unwrap();
-        let mut child = Command::new(&program)
+        let mut command = match above.split_first() {
+            Some((first, rest)) => {
+                let mut command = Command::new(first);
+                command.args(rest).arg(&program);
+                command
+            }
+            None => Command::new(&program),
+        };
+        let mut child = command
             .arg("--remove-self")
             .arg(&program)
             .env("TMPDIR", &dir)
@@ -35,7 +48,9 @@ impl Agent {
         let mut agent = Agent { child, input, output, decoder: Decoder::new(), dir };
         let Reply::Hello(hello) = agent.next().head else { panic!("no hello") };
         assert_eq!(hello.version, env!("CARGO_PKG_VERSION"));
-        assert_eq!(hello.pid, agent.child.id());
+        if above.is_empty() {
+            assert_eq!(hello.pid, agent.child.id());
+        }
         agent
     }
 
@@ -219,4 +234,53 @@ fn a_job_outlives_the_agent() {
     assert!(agent.done().1["erased"].is_string());
     agent.end(false);
     std::fs::remove_dir(&dir).unwrap();
+}
+
+#[test]
+#[expect(clippy::print_stderr, reason = "a skipped test is told of")]
+fn a_volume_is_formatted_and_mounted_once() {
+    // In a mount namespace of its own: the host's mounts stay as they are.
+    let able = Command::new("unshare")
+        .args(["-m", "sh", "-c", "mkdir -p /tmp && mount -t tmpfs none /tmp && losetup -f"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|s| s.success());
+    if !able {
+        eprintln!("skipped: mounting needs root, unshare and a loop device");
+        return;
+    }
+    let mut agent = Agent::start_under("mount", &["unshare", "-m"]);
+    let dir = std::env::temp_dir().join(format!("agent-link-volume-{}", std::process::id()));
+    std::fs::create_dir_all(&dir).unwrap();
+    let path = |name: &str| dir.join(name).to_string_lossy().into_owned();
+    std::fs::File::create(dir.join("disk")).unwrap().set_len(16 << 20).unwrap();
+    let mut id = 0;
+    let mut call = |module: &str, args: Value| {
+        id += 1;
+        agent.call(id, 1, module, args);
+        let (_, result) = agent.done();
+        assert!(result.get("failed").is_none(), "{module}: {result:?}");
+        result["changed"].clone()
+    };
+    let format = json!({"dev": path("disk"), "fstype": "ext4"});
+    assert_eq!((call("filesystem", format.clone()), call("filesystem", format)), (json!(true), json!(false)));
+    let mount = |state: &str, opts: &str| json!({"path": path("data"), "src": path("disk"), "fstype": "ext4", "opts": opts, "state": state, "fstab": path("fstab")});
+    assert_eq!(call("mount", mount("mounted", "loop,nofail")), true);
+    assert_eq!(call("mount", mount("mounted", "loop,nofail")), false);
+    assert_eq!(
+        std::fs::read_to_string(path("fstab")).unwrap(),
+        format!("{} {} ext4 loop,nofail 0 0\n", path("disk"), path("data"))
+    );
+    call("copy", json!({"dest": path("data/f"), "content": "on the volume"}));
+    assert!(!dir.join("data/f").exists(), "the volume is mounted on the host");
+    assert_eq!(call("mount", mount("mounted", "loop,nofail,noatime")), true);
+    assert_eq!(
+        (call("mount", mount("unmounted", "")), call("mount", mount("unmounted", ""))),
+        (json!(true), json!(false))
+    );
+    assert_eq!(call("mount", mount("absent", "")), true);
+    assert!(!dir.join("data").exists());
+    agent.end(false);
+    std::fs::remove_dir_all(&dir).unwrap();
 }
