@@ -130,27 +130,18 @@ pub fn services(ctx: &Ctx) -> Result<Outcome, Fail> {
         }
         services.insert(name.to_string(), Value::Object(service));
     };
-    for entry in std::fs::read_dir("/etc/init.d").into_iter().flatten().flatten() {
-        let name = entry.file_name().to_string_lossy().into_owned();
-        if matches!(
-            name.as_str(),
-            "README" | "skeleton" | "functions" | "rc" | "rcS" | "single" | "halt" | "reboot" | "sendsigs"
-        ) || name.starts_with('.')
-        {
-            continue;
-        }
-        if init::manager(ctx) == init::Manager::Systemd {
-            continue;
-        }
-        let status = if init::script_enabled(&name) { "enabled" } else { "disabled" };
-        put(&mut services, &name, "unknown", Some(status), "sysv");
-    }
-    if ctx.which("service").is_some() && init::manager(ctx) != init::Manager::Systemd && ctx.which("initctl").is_none()
-    {
-        let ran = ctx.cmd("service").arg("--status-all").english().limit(Duration::from_secs(30)).run()?;
-        for (name, state) in parse_status_all(&ran.stdout) {
-            if let Some(Value::Object(service)) = services.get_mut(&name) {
-                service.insert("state".into(), state.into());
+    let manager = init::manager(ctx);
+    if manager != init::Manager::Systemd && ctx.which("initctl").is_none() {
+        if ctx.which("service").is_some() {
+            let ran = ctx.cmd("service").arg("--status-all").english().limit(Duration::from_secs(30)).run()?;
+            for (name, state) in parse_status_all(&ran.stdout) {
+                put(&mut services, &name, state, None, "sysv");
+            }
+        } else if manager == init::Manager::SysV {
+            for entry in std::fs::read_dir("/etc/init.d").into_iter().flatten().flatten() {
+                let name = entry.file_name().to_string_lossy().into_owned();
+                let status = if init::script_enabled(&name) { "enabled" } else { "disabled" };
+                put(&mut services, &name, "unknown", Some(status), "sysv");
             }
         }
     }
@@ -160,7 +151,7 @@ pub fn services(ctx: &Ctx) -> Result<Outcome, Fail> {
             put(&mut services, &name, state, None, "upstart");
         }
     }
-    if ctx.which("systemctl").is_some() {
+    if manager == init::Manager::Systemd {
         let units = ctx
             .cmd("systemctl")
             .args(["list-units", "--no-pager", "--type", "service", "--all", "--plain", "--no-legend"])

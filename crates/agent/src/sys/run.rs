@@ -239,6 +239,10 @@ impl<'a> Cmd<'a> {
             if written == to_write.len() && input_over {
                 stdin = None;
             }
+            if out.is_none() && err.is_none() && stdin.is_none() && status.is_none() && self.limit.is_none() {
+                // Nothing is left to read or write: the end is all there is to wait for.
+                status = Some(child.wait().map_err(|e| Fail::new(format!("can't wait for the command: {e}")))?);
+            }
             if status.is_none() {
                 status = child.try_wait().map_err(|e| Fail::new(format!("can't wait for the command: {e}")))?;
             }
