@@ -27,19 +27,19 @@ impl Null {
     pub fn read(body: &Body, context: &Context) -> Result<(Null, Diagnostics), Diagnostics> {
         let mut found = Diagnostics::new();
         let reader = body.reader(&NULL, context, &mut found);
-        let mut diags = Diags(found);
+        let mut diags = Diags::new(found, body);
         let paths = Paths::new(context);
         let communicator = ssh_options::read(&reader, false, &paths, &mut diags);
         if let Some(ssh) = communicator.ssh() {
             if ssh.host.is_none() {
-                diags.error(reader.span(), "a \"ssh_host\" must be specified");
+                diags.missing(&reader, &["ssh_host"], "a \"ssh_host\" must be specified");
             }
             let agent = reader.is_true("ssh_agent_auth");
             let key = matches!(ssh.key, KeySource::File { .. });
             if !agent && ssh.password.is_none() && !key {
                 let message = "one authentication method must be specified: \"ssh_password\", \"ssh_private_key_file\" or \
                                \"ssh_agent_auth\"";
-                diags.error(reader.span(), message);
+                diags.missing(&reader, &["ssh_password", "ssh_private_key_file"], message);
             }
             if !agent && ssh.password.is_some() && key {
                 let message = "only one of \"ssh_password\" and \"ssh_private_key_file\" can be specified";
@@ -51,7 +51,7 @@ impl Null {
             }
         }
         let known_hosts = paths.resolve("~/.ssh/known_hosts");
-        diags.0.into_result(Null { communicator, known_hosts })
+        diags.found.into_result(Null { communicator, known_hosts })
     }
 }
 

@@ -2,27 +2,49 @@
 
 use imgbuild_diag::{Diagnostic, Diagnostics, Span};
 use imgbuild_template::interpolate::render;
-use imgbuild_template::{Context, Reader, Spanned};
+use imgbuild_template::{Body, Context, Reader, Spanned};
 use std::collections::BTreeMap;
 
 /// Gathers what is wrong over one pass.
 #[derive(Default)]
-pub struct Diags(pub Diagnostics);
+pub struct Diags {
+    /// What was found.
+    pub found: Diagnostics,
+    /// Options that stand in the template, whether their values could be read or not.
+    written: Vec<String>,
+}
 
 impl Diags {
+    /// Goes on from what decoding `body` has found.
+    pub fn new(found: Diagnostics, body: &Body) -> Self {
+        Diags { found, written: body.options().map(|(name, _)| name.to_ascii_lowercase()).collect() }
+    }
+
+    /// An option is missing. Says nothing where it was written and could not be read: that has been told.
+    pub fn missing(&mut self, reader: &Reader, options: &[&str], message: impl Into<String>) {
+        if !options.iter().any(|option| self.unread(reader, option)) {
+            self.error(reader.span(), message);
+        }
+    }
+
+    /// Whether an option was written and could not be read.
+    pub fn unread(&self, reader: &Reader, option: &str) -> bool {
+        !reader.has(option) && self.written.iter().any(|name| name == option)
+    }
+
     /// An error at a place.
     pub fn error(&mut self, at: &Span, message: impl Into<String>) {
-        self.0.push(Diagnostic::error(message).at(at));
+        self.found.push(Diagnostic::error(message).at(at));
     }
 
     /// An error at a place, and what to do about it.
     pub fn error_help(&mut self, at: &Span, message: impl Into<String>, help: impl Into<String>) {
-        self.0.push(Diagnostic::error(message).at(at).help(help));
+        self.found.push(Diagnostic::error(message).at(at).help(help));
     }
 
     /// A warning at a place.
     pub fn warning(&mut self, at: &Span, message: impl Into<String>, help: impl Into<String>) {
-        self.0.push(Diagnostic::warning(message).at(at).help(help));
+        self.found.push(Diagnostic::warning(message).at(at).help(help));
     }
 }
 

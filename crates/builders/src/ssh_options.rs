@@ -183,7 +183,7 @@ pub fn read(reader: &Reader, temporary_keys: bool, paths: &Paths, diags: &mut Di
 fn ssh(reader: &Reader, temporary_keys: bool, paths: &Paths, diags: &mut Diags) -> Ssh {
     let username = text(reader, "ssh_username").unwrap_or_default();
     if username.is_empty() {
-        diags.error(reader.span(), "an \"ssh_username\" must be specified");
+        diags.missing(reader, &["ssh_username"], "an \"ssh_username\" must be specified");
     }
     let duration = |name: &str| reader.duration(name).map(|d| d.value).filter(|d| !d.is_zero());
     let port = |name: &str, default: u16| {

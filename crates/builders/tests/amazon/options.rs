@@ -138,6 +138,14 @@ fn all_errors_come_at_once() {
 }
 
 #[test]
+fn what_cannot_be_read_is_not_called_missing() {
+    for option in ["ami_name", "source_ami", "instance_type", "ssh_username", "secret_key"] {
+        let found = errors(json!({ option: "{{nothing}}" }));
+        assert_eq!(found.matches("Error:").count(), 1, "{found}");
+    }
+}
+
+#[test]
 fn a_filter_without_owner_is_a_warning_or_with_strict_an_error() {
     let text = template(json!({"source_ami": null, "source_ami_filter": {"filters": {"name": "*ubuntu*"}}}));
     let Ok((_, warnings)) = read(&text, Flags::default()) else { panic!() };

@@ -138,6 +138,7 @@ impl Access {
         let keys = match (id, secret) {
             (Some(id), Some(secret)) => Some(StaticKeys { id, secret, token }),
             (None, None) => None,
+            _ if diags.unread(reader, "access_key") || diags.unread(reader, "secret_key") => None,
             _ => {
                 let at = if reader.text("access_key").is_some() { "access_key" } else { "secret_key" };
                 diags.error(&reader.place(at), "\"access_key\" and \"secret_key\" must both be either set or not set");

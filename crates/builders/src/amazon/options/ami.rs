@@ -237,7 +237,7 @@ impl Ami {
 fn check_name(reader: &Reader, name: &str, diags: &mut Diags) {
     let at = reader.place("ami_name");
     if name.is_empty() {
-        diags.error(&at, "\"ami_name\" must be specified");
+        diags.missing(reader, &["ami_name"], "\"ami_name\" must be specified");
         return;
     }
     if !(3..=128).contains(&name.len()) {

@@ -123,9 +123,9 @@ impl Config {
         let context = context.clone().with_amazon_functions(true);
         let mut found = Diagnostics::new();
         let reader = body.reader(&AMAZON_EBS, &context, &mut found);
-        let mut diags = Diags(found);
+        let mut diags = Diags::new(found, body);
         let config = Config::resolve(&reader, context, flags, &mut diags);
-        diags.0.into_result(config)
+        diags.found.into_result(config)
     }
 
     fn resolve(reader: &Reader, context: Context, flags: Flags, diags: &mut Diags) -> Config {

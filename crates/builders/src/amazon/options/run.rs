@@ -130,7 +130,9 @@ impl Run {
         let types = strings(reader, "spot_instance_types");
         match (&instance_type, types.is_empty()) {
             (None, true) => {
-                diags.error(reader.span(), "either \"instance_type\" or \"spot_instance_types\" must be specified");
+                let options = ["instance_type", "spot_instance_types"];
+                let message = "either \"instance_type\" or \"spot_instance_types\" must be specified";
+                diags.missing(reader, &options, message);
             }
             (Some(_), false) => {
                 let message = "either \"instance_type\" or \"spot_instance_types\" must be specified, not both";
@@ -225,8 +227,9 @@ fn source(reader: &Reader, strict: bool, diags: &mut Diags) -> SourceAmi {
     let filters = block.as_ref().map(filters).unwrap_or_default();
     let owners = block.as_ref().map(|b| strings(b, "owners")).unwrap_or_default();
     if id.is_none() && filters.is_empty() && owners.is_empty() {
-        diags.error(reader.span(), "a \"source_ami\" or a \"source_ami_filter\" must be specified");
-    } else if id.is_none() && owners.is_empty() {
+        let message = "a \"source_ami\" or a \"source_ami_filter\" must be specified";
+        diags.missing(reader, &["source_ami", "source_ami_filter"], message);
+    } else if id.is_none() && owners.is_empty() && !diags.unread(reader, "source_ami") {
         let message = "the \"source_ami_filter\" names no owner: anyone can publish an image under such a name";
         let canonical = filters.iter().any(|f| f.values.iter().any(|v| v.contains("ubuntu")));
         let help = if canonical {
