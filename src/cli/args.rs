@@ -26,8 +26,11 @@ pub fn normalise(arguments: Vec<OsString>) -> (Vec<OsString>, bool) {
     let mut machine_readable = false;
     let mut out = vec![program];
     let mut literal = false;
+    // What follows `sandbox ssh INSTANCE` is a command of its own.
+    let ssh = command.as_deref() == Some("sandbox") && rest.iter().any(|a| a == "ssh");
     for argument in rest {
         let text = argument.to_string_lossy();
+        literal |= ssh && text.starts_with("i-");
         if literal || text == "-" || !text.starts_with('-') {
             out.push(argument);
             continue;
