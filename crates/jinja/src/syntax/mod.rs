@@ -1,5 +1,6 @@
 //! Templates as trees: our own nodes, made from minijinja's ([`lower`]).
 
+mod literal;
 mod lower;
 mod repair;
 
@@ -8,7 +9,8 @@ use crate::{FileOptions, TemplateError};
 use imgbuild_diag::Span;
 use std::sync::Arc;
 
-pub(crate) use lower::{literal, parse};
+pub(crate) use literal::literal;
+pub(crate) use lower::parse;
 
 /// What the text is and how its string literals are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
