@@ -109,6 +109,7 @@ pub fn run(ctx: &Ctx) -> Result<Outcome, Fail> {
     if present && key.is_none() {
         crate::fail!("No key specified when adding a host");
     }
+    let existed = path.exists();
     let old = files::read_text(&path)?.unwrap_or_default();
     let mut text = old.clone();
     let mut changed = false;
@@ -137,10 +138,7 @@ pub fn run(ctx: &Ctx) -> Result<Outcome, Fail> {
     };
     if ctx.diff {
         let shown = path.to_string_lossy();
-        out.insert(
-            "diff".into(),
-            files::diff(&old, &text, if path.exists() || !old.is_empty() { &shown } else { "/dev/null" }, &shown),
-        );
+        out.insert("diff".into(), files::diff(&old, &text, if existed { &shown } else { "/dev/null" }, &shown));
     }
     Ok(out)
 }
