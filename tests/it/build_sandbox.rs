@@ -4,6 +4,7 @@ use crate::support::{Env, Output, root, root_or_skip};
 use std::path::Path;
 
 /// Builds the original job in this environment's own sandbox.
+#[must_use]
 pub fn build_original(env: &Env, extra: &[&str]) -> Output {
     let template = root().join("templates/ubuntu_1404_aufs3.json");
     let mut args = vec!["build", "--sandbox", "-color=false"];

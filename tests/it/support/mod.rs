@@ -22,7 +22,6 @@ pub struct Env {
 }
 
 /// What a command left.
-#[must_use]
 #[derive(Debug)]
 pub struct Output {
     /// Exit code; a signal is 128 + its number.
@@ -92,13 +91,15 @@ impl Env {
         command
     }
 
-    /// Runs the program to its end.
+    /// Runs the program to its end. What comes of it must be looked at.
+    #[must_use]
     pub fn run<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Output {
         finish(&mut self.imgbuild(args))
     }
 }
 
-/// Runs a command to its end.
+/// Runs a command to its end. What comes of it must be looked at.
+#[must_use]
 pub fn finish(command: &mut Command) -> Output {
     use std::os::unix::process::ExitStatusExt;
     let shown = format!("{command:?}");
