@@ -516,4 +516,45 @@ mod tests {
             assert_eq!(rpm_order(a, b), want, "{a} {b}");
         }
     }
+
+    /// Runs the module against an rpm and a dnf that keep their state in files: what is called is what counts.
+    #[test]
+    fn calls_of_the_programs() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = crate::sys::files::Scratch::new();
+        let script = |name: &str, text: &str| {
+            let path = dir.file(name, &format!("#!/bin/sh\ncd {}\n{text}", dir.0.display()));
+            std::fs::set_permissions(path, PermissionsExt::from_mode(0o755)).unwrap();
+        };
+        script(
+            "rpm",
+            "case \"$*\" in *-qa*) echo 'bash|(none)|5.2|1|x86_64'; cat inst 2>/dev/null;; *) echo 'no package provides it'; exit 1;; esac; exit 0",
+        );
+        script(
+            "dnf",
+            "echo \"$*\" >> log\ncase \"$*\" in\n*--assumeno*) echo 'Operation aborted.' >&2; exit 1;;\n*install*) echo 'docker|(none)|25.0.3|1|x86_64' > inst;;\n\
+             *remove*) rm inst;;\n*upgrade*) echo 'Nothing to do';;\nesac\n",
+        );
+        let call = |args: Value, check: bool| {
+            let mut ctx = Ctx::test("dnf", args);
+            ctx.check = check;
+            ctx.env.insert("PATH".into(), format!("{}:/usr/bin:/bin", dir.0.display()));
+            run(&ctx).unwrap()
+        };
+        assert_eq!(call(json!({"name": "docker"}), true)["changed"], true);
+        let out = call(json!({"name": "docker", "exclude": "x", "install_weak_deps": false}), false);
+        assert_eq!(out["results"], json!(["Installed: docker-25.0.3-1.x86_64"]));
+        assert_eq!(call(json!({"name": "docker = 25.0.3"}), false)["changed"], false);
+        assert_eq!(
+            call(json!({"name": ["docker", "bash"], "state": "latest", "enablerepo": "r"}), false)["changed"],
+            false
+        );
+        assert_eq!(call(json!({"name": "dock*", "state": "absent"}), false)["changed"], true);
+        assert_eq!(call(json!({"name": "docker", "state": "absent"}), false)["changed"], false);
+        assert_eq!(
+            dir.read("log"),
+            "--assumeno install docker\n--exclude=x --setopt=install_weak_deps=0 -y install docker\n--enablerepo=r -y upgrade docker bash\n\
+             -y --setopt=clean_requirements_on_remove=False remove docker-25.0.3-1.x86_64\n"
+        );
+    }
 }
