@@ -145,18 +145,8 @@ fn nothing_panics() {
     let templar = templar();
     let vars = vars(all);
     for name in crate::filters::names() {
-        for input in ["xs", "xs[1]", "xs[6]", "n", "big", "f", "l", "d", "xs[8]", "true"] {
-            for args in [
-                "",
-                "(xs[1])",
-                "(2)",
-                "(-1, 0)",
-                "(l)",
-                "('')",
-                "(n, n, n)",
-                "(xs[5], xs[1], xs[9])",
-                "(attribute='a')",
-            ] {
+        for input in ["xs", "xs[1]", "n", "big", "f", "l", "d"] {
+            for args in ["", "(xs[1])", "(-1, 0)", "(l)", "(n, n, n)"] {
                 if name == "password_hash" && !args.is_empty() {
                     continue;
                 }
