@@ -38,6 +38,12 @@ pub async fn run(args: Args, process: &Process) -> Outcome {
         ui::note("usage: ansible-playbook [options] playbook [playbook …]\nerror: the following arguments are required: playbook");
         return Ok(exit::USAGE);
     }
+    for playbook in &args.playbooks {
+        if !process.cwd.join(playbook).exists() {
+            ui::note(format!("[ERROR]: the playbook: {} could not be found", playbook.display()));
+            return Ok(exit::ERROR);
+        }
+    }
     match load(&args, process).await {
         Ok(settings) => start(&args, settings, process).await,
         Err(problems) => Ok(fail(&problems, exit::UNREACHABLE)),
