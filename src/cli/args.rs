@@ -116,7 +116,9 @@ mod tests {
         assert_eq!(
             words("imgbuild build -machine-readable -var a=-b --only=x -color=false t.json"),
             (
-                ["imgbuild", "build", "--var", "a=-b", "--only=x", "--color=false", "t.json"].map(String::from).to_vec(),
+                ["imgbuild", "build", "--var", "a=-b", "--only=x", "--color=false", "t.json"]
+                    .map(String::from)
+                    .to_vec(),
                 true
             )
         );

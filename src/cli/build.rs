@@ -72,7 +72,11 @@ pub async fn run(args: Args, settings: &Settings, style: Style) -> Outcome {
     )?;
     ui::diagnostics(style, &loaded.warnings);
     if loaded.builds.is_empty() {
-        return Err(anyhow::anyhow!("No builds to run. (-only and -except left none of: {})", loaded.template.build_names.join(", ")).into());
+        return Err(anyhow::anyhow!(
+            "No builds to run. (-only and -except left none of: {})",
+            loaded.template.build_names.join(", ")
+        )
+        .into());
     }
     let reporter = Reporter::new(style.sink(args.timings), redactor);
     let dir = args.sandbox.then(|| settings.sandbox_dir(args.sandbox_dir.as_deref()));
@@ -121,7 +125,8 @@ fn open(settings: &Settings, args: &Args, cancel: &Cancel) -> Result<Run, Failur
         pid: std::process::id(),
         template: args.path.display().to_string(),
     };
-    let journal = Journal::create(&settings.journals(), begin, crash_point(settings)).map_err(|e| Failure::Error(e.into()))?;
+    let journal =
+        Journal::create(&settings.journals(), begin, crash_point(settings)).map_err(|e| Failure::Error(e.into()))?;
     Ok(Run::new(id, journal, cancel.clone()))
 }
 

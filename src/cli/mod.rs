@@ -93,7 +93,9 @@ fn usage(error: &clap::Error) -> u8 {
             ui::data(text.as_bytes());
             failure::OK
         }
-        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand | ErrorKind::InvalidSubcommand => {
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
+        | ErrorKind::MissingSubcommand
+        | ErrorKind::InvalidSubcommand => {
             ui::note(text);
             failure::NO_COMMAND
         }

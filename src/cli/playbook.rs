@@ -35,7 +35,9 @@ pub async fn run(args: Args, process: &Process) -> Outcome {
         return Ok(exit::OK);
     }
     if args.playbooks.is_empty() {
-        ui::note("usage: ansible-playbook [options] playbook [playbook …]\nerror: the following arguments are required: playbook");
+        ui::note(
+            "usage: ansible-playbook [options] playbook [playbook …]\nerror: the following arguments are required: playbook",
+        );
         return Ok(exit::USAGE);
     }
     for playbook in &args.playbooks {
@@ -93,7 +95,8 @@ async fn passwords(args: &PlaybookArgs, settings: &mut Settings) -> Result<(), D
     }
     for (id, source) in sources {
         let password = if source == "prompt" || source == "prompt_ask_vault_pass" {
-            let question = format!("Vault password{}: ", if id == "default" { String::new() } else { format!(" ({id})") });
+            let question =
+                format!("Vault password{}: ", if id == "default" { String::new() } else { format!(" ({id})") });
             Secret::new(ui::ask_secret(question).await.ok_or_else(|| missing("the vault password"))?)
         } else {
             read_password(&source, settings)?
@@ -205,9 +208,8 @@ impl Prompter for Terminal {
         ui::interactive()
     }
     async fn ask(&self, prompt: Prompt) -> Option<String> {
-        let answer = async {
-            if prompt.private { ui::ask_secret(prompt.text).await } else { ui::ask(prompt.text).await }
-        };
+        let answer =
+            async { if prompt.private { ui::ask_secret(prompt.text).await } else { ui::ask(prompt.text).await } };
         match prompt.seconds {
             Some(seconds) => tokio::time::timeout(std::time::Duration::from_secs(seconds), answer).await.ok().flatten(),
             None => answer.await,

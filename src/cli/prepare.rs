@@ -30,7 +30,12 @@ pub struct Loaded {
 }
 
 /// The template file; `-` is standard input.
-pub fn load(path: &Path, args: &TemplateArgs, settings: &Settings, redactor: &Redactor) -> Result<imgbuild_template::Loaded, Failure> {
+pub fn load(
+    path: &Path,
+    args: &TemplateArgs,
+    settings: &Settings,
+    redactor: &Redactor,
+) -> Result<imgbuild_template::Loaded, Failure> {
     let mut options: LoadOptions = args.load_options(settings)?;
     options.redactor = redactor.clone();
     Ok(imgbuild_template::load(path, &options)?)
@@ -65,7 +70,8 @@ pub fn prepare(
         let mut diags = Diagnostics::new();
         let provision = Plan::prepare(build, &context, promised, &mut diags);
         let post = PostPlan::prepare(build, &context, promised, &mut diags);
-        let verify = verify.map(|playbook| Plan::prepare(&verification(build, playbook), &context, promised, &mut diags));
+        let verify =
+            verify.map(|playbook| Plan::prepare(&verification(build, playbook), &context, promised, &mut diags));
         for diagnostic in diags {
             match diagnostic.severity {
                 imgbuild_diag::Severity::Error => problems.push(diagnostic),
@@ -73,8 +79,10 @@ pub fn prepare(
             }
         }
         let Some(builder) = builder else { continue };
-        if !builder.connects() && !provision.steps.is_empty() && provision.steps.iter().any(|s| s.kind != "shell-local") {
-            let message = format!("{}: the communicator is \"none\": no provisioner can run on the machine", build.name);
+        if !builder.connects() && !provision.steps.is_empty() && provision.steps.iter().any(|s| s.kind != "shell-local")
+        {
+            let message =
+                format!("{}: the communicator is \"none\": no provisioner can run on the machine", build.name);
             warnings.push(Diagnostic::warning(message));
         }
         for secret in builder.secrets() {
@@ -109,7 +117,10 @@ fn verification(build: &Build, playbook: &Path) -> Build {
     let source = Source::new("--verify", written.clone());
     let span = Span::new(&source, 0..written.len());
     let mut options = Map::new();
-    options.insert("playbook_file".into(), Entry { key: span.clone(), node: Node::new(Value::String(written), span.clone()) });
+    options.insert(
+        "playbook_file".into(),
+        Entry { key: span.clone(), node: Node::new(Value::String(written), span.clone()) },
+    );
     let like = build.provisioners.iter().find(|p| p.kind.as_str() == "ansible");
     let body = match like {
         Some(like) => like.body.clone().with_override(options),

@@ -72,7 +72,10 @@ impl Human {
             return format!("{head}{text}");
         }
         // A carriage return inside a line would write over the prefix.
-        text.split('\n').map(|line| format!("{head}{build}: {}", line.trim_end_matches('\r'))).collect::<Vec<_>>().join("\n")
+        text.split('\n')
+            .map(|line| format!("{head}{build}: {}", line.trim_end_matches('\r')))
+            .collect::<Vec<_>>()
+            .join("\n")
     }
 
     fn live(&self, build: &str, what: &str, make: impl FnOnce() -> ProgressBar) -> ProgressBar {

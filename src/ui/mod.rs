@@ -103,7 +103,8 @@ pub fn columns() -> Option<usize> {
 
 /// Whether `ansible-playbook` would colour: a terminal and no ANSIBLE_NOCOLOR/NO_COLOR, or ANSIBLE_FORCE_COLOR.
 pub fn color(settings: &crate::settings::Settings) -> bool {
-    let on = |name: &str| settings.var(name).is_some_and(|v| !["0", "false", "no"].contains(&v.to_lowercase().as_str()));
+    let on =
+        |name: &str| settings.var(name).is_some_and(|v| !["0", "false", "no"].contains(&v.to_lowercase().as_str()));
     on("ANSIBLE_FORCE_COLOR")
         || (std::io::stdout().is_terminal() && !on("ANSIBLE_NOCOLOR") && settings.var("NO_COLOR").is_none())
 }

@@ -27,16 +27,20 @@ pub fn render(stack: &str, role: &str, given: &BTreeMap<String, String>) -> Resu
     let variables: Vec<&Variable> = stack.variables.iter().filter(|v| v.roles.contains(&role)).collect();
     for name in given.keys() {
         if let Some((_, instead)) = stack.refused.iter().find(|(refused, _)| refused == name) {
-            problems.push(Diagnostic::error(format!("{name} would stand in plain text in the user data")).help(*instead));
+            problems
+                .push(Diagnostic::error(format!("{name} would stand in plain text in the user data")).help(*instead));
         } else if !variables.iter().any(|v| v.name == name) {
             let known = variables.iter().map(|v| v.name);
-            problems.push(Diagnostic::error(format!("{} {role} nodes have no variable {name}", stack.name)).suggest(name, known));
+            problems.push(
+                Diagnostic::error(format!("{} {role} nodes have no variable {name}", stack.name)).suggest(name, known),
+            );
         }
     }
     let missing: Vec<&&Variable> =
         variables.iter().filter(|v| v.default.is_none() && !given.contains_key(v.name)).collect();
     if !missing.is_empty() {
-        let list = missing.iter().map(|v| format!("--var {}=…   {}", v.name, v.about)).collect::<Vec<_>>().join("\n    ");
+        let list =
+            missing.iter().map(|v| format!("--var {}=…   {}", v.name, v.about)).collect::<Vec<_>>().join("\n    ");
         problems.push(
             Diagnostic::error(format!("{} {role} nodes need {} more variable(s)", stack.name, missing.len()))
                 .help(format!("give:\n    {list}")),
@@ -55,7 +59,8 @@ pub fn render(stack: &str, role: &str, given: &BTreeMap<String, String>) -> Resu
     if problems.has_errors() {
         return Err(problems);
     }
-    let text = fill(stack, role, values).map_err(|e| Diagnostic::error(format!("the {} {role} template: {e}", stack.name)))?;
+    let text =
+        fill(stack, role, values).map_err(|e| Diagnostic::error(format!("the {} {role} template: {e}", stack.name)))?;
     if text.len() > LARGEST {
         return Err(Diagnostic::error(format!("the user data has {} bytes, EC2 takes {LARGEST}", text.len())).into());
     }
@@ -139,7 +144,9 @@ mod tests {
     #[test]
     fn all_that_is_missing_is_named_at_once() {
         let text = render("rancher1", "server", &vars(&[("database_hots", "x")])).unwrap_err().to_string();
-        for name in ["database_username", "database_password_parameter", "database_host", "did you mean \"database_host\"?"] {
+        for name in
+            ["database_username", "database_password_parameter", "database_host", "did you mean \"database_host\"?"]
+        {
             assert!(text.contains(name), "{name} in {text}");
         }
     }

@@ -46,7 +46,9 @@ fn the_original_job_makes_the_image_that_its_template_asks_for() {
     let image = own[0];
     let name = image["name"].as_str().unwrap();
     assert!(name.starts_with("Docker 1.12.3 Ubuntu 14.04 AUFS3 "), "{name}");
-    for (key, value) in [("OS_Version", "Ubuntu"), ("Release", "14.04"), ("StorageDriver", "AUFS3"), ("Docker_Version", "1.12.3")] {
+    for (key, value) in
+        [("OS_Version", "Ubuntu"), ("Release", "14.04"), ("StorageDriver", "AUFS3"), ("Docker_Version", "1.12.3")]
+    {
         assert_eq!(image["tags"][key], value, "{image:#}");
     }
     assert_eq!(image["snapshots"].as_array().unwrap().len(), 2, "the root and the data volume: {image:#}");
@@ -71,13 +73,19 @@ fn second_run_changes_nothing(env: &Env, image: &str) {
     env.run(&args).expect(0).has("changed=0");
     shell(env, &inventory, "grep -q 'DOCKER_OPTS=\"--graph /secondary --storage-driver=aufs\"' /etc/default/docker");
     shell(env, &inventory, "test \"$(dpkg-query -W -f '${Version}' docker-engine)\" = 1.12.3-0~ubuntu-trusty");
-    shell(env, &inventory, "grep -Eq '^UUID=\\S+ /secondary ext4 \\S*nofail' /etc/fstab && findmnt -n -t ext4 /secondary");
+    shell(
+        env,
+        &inventory,
+        "grep -Eq '^UUID=\\S+ /secondary ext4 \\S*nofail' /etc/fstab && findmnt -n -t ext4 /secondary",
+    );
 }
 
 /// A command on the node must succeed.
 #[track_caller]
 fn shell(env: &Env, inventory: &Path, command: &str) {
-    let play = format!("- hosts: all\n  become: true\n  gather_facts: false\n  tasks:\n    - ansible.builtin.shell: |\n        {command}\n");
+    let play = format!(
+        "- hosts: all\n  become: true\n  gather_facts: false\n  tasks:\n    - ansible.builtin.shell: |\n        {command}\n"
+    );
     let file = env.write("check.yml", &play);
     env.run(["playbook", "-i", inventory.to_str().unwrap(), file.to_str().unwrap()]).expect(0);
 }

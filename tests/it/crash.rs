@@ -2,6 +2,8 @@
 
 use crate::build_sandbox::{Cleanup, state};
 use crate::support::{Env, finish, root_or_skip};
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
 
 /// As the original job, with a provisioner that takes no time: what is killed here is the builder, not apt.
 const TEMPLATE: &str = r#"{
@@ -64,4 +66,49 @@ fn killed_at_every_journal_write_gc_leaves_nothing() {
         }
     }
     assert!(killed >= 16, "only {killed} kills: the journal is written less often than things are made");
+}
+
+/// What a build says when a phase begins.
+const PHASES: [&str; 9] = [
+    "Prevalidating any provided VPC information",
+    "Creating temporary keypair",
+    "Creating temporary security group",
+    "Launching a source AWS instance",
+    "Waiting for SSH to become available",
+    "Connected to SSH!",
+    "Stopping the source instance",
+    "Creating AMI",
+    "Waiting for AMI to become ready",
+];
+
+#[test]
+fn interrupted_at_every_phase_it_undoes_what_it_made() {
+    if !root_or_skip("interrupted_at_every_phase_it_undoes_what_it_made") {
+        return;
+    }
+    let env = Env::new();
+    env.write("t.json", TEMPLATE);
+    let before = holdings(&env);
+    for phase in PHASES {
+        let mut build = env.imgbuild(["build", "--sandbox", "-color=false", "t.json"]);
+        let mut build = build.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
+        let mut seen = String::new();
+        let mut interrupted = false;
+        for line in BufReader::new(build.stdout.take().expect("piped")).lines() {
+            let line = line.expect("text");
+            if !interrupted && line.contains(phase) {
+                interrupted = true;
+                let kill = Command::new("kill").args(["-INT", &build.id().to_string()]).status();
+                assert!(kill.is_ok_and(|s| s.success()));
+            }
+            seen.push_str(&line);
+            seen.push('\n');
+        }
+        let status = build.wait().expect("a child that was started");
+        assert!(interrupted, "{phase:?} was never said:\n{seen}");
+        assert_eq!(status.code(), Some(1), "interrupted at {phase:?}:\n{seen}");
+        assert!(seen.contains("Cleanly cancelled builds after being interrupted."), "{seen}");
+        assert_eq!(holdings(&env), before, "interrupted at {phase:?}:\n{seen}");
+    }
+    let _ = env.run(["gc", "--dry-run"]).expect(0).has("nothing");
 }

@@ -17,7 +17,10 @@ fn the_build_passes_against_moto() {
     let env = Env::new();
     let port = free_port();
     let endpoint = start(
-        env.command(moto.join("bin/moto_server")).args(["-H", "127.0.0.1", "-p", &port.to_string()]).stdout(Stdio::null()).stderr(Stdio::null()),
+        env.command(moto.join("bin/moto_server"))
+            .args(["-H", "127.0.0.1", "-p", &port.to_string()])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null()),
         port,
     );
     let ssh = sshd(&env);
@@ -44,7 +47,8 @@ fn the_build_passes_against_moto() {
         endpoint.port, ssh.port
     );
     env.write("t.json", &template);
-    let output = env.run(["build", "-color=false", "t.json"]).expect(0).has("provisioned as root").has("AMIs were created:");
+    let output =
+        env.run(["build", "-color=false", "t.json"]).expect(0).has("provisioned as root").has("AMIs were created:");
     assert!(!output.stdout.contains("testing"), "the secret key was printed");
     let manifest: serde_json::Value =
         serde_json::from_slice(&std::fs::read(env.work().join("manifest.json")).unwrap()).unwrap();

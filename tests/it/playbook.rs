@@ -60,7 +60,8 @@ fn over_ssh() {
     let env = Env::new();
     let server = sshd(&env);
     let key = env.path().join("key");
-    let made = std::process::Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(&key).status();
+    let made =
+        std::process::Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(&key).status();
     assert!(made.unwrap().success());
     let inventory = format!(
         "h1 ansible_host=127.0.0.1 ansible_port={} ansible_user=root ansible_ssh_private_key_file={} ansible_ssh_common_args='-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null'\n",
@@ -83,7 +84,10 @@ fn errors_have_places_and_codes() {
     env.write("bad.yml", "- hosts: localhost\n  tasks:\n    - name: x\n      coppy: {}\n    - debug:\n        msg: \"{{ 1 | no_such_filter }}\"\n");
     let output = env.run(["playbook", "-i", "localhost,", "bad.yml"]).expect(4).has("bad.yml:4:7").has("copy");
     assert!(output.stderr.contains("no_such_filter"), "both errors at once:\n{}", output.stderr);
-    env.write("fail.yml", "- hosts: localhost\n  connection: local\n  gather_facts: false\n  tasks:\n    - command: \"false\"\n");
+    env.write(
+        "fail.yml",
+        "- hosts: localhost\n  connection: local\n  gather_facts: false\n  tasks:\n    - command: \"false\"\n",
+    );
     env.run(["playbook", "-i", "localhost,", "fail.yml"]).expect(2).has("failed=1").has("non-zero return code");
     env.run(["playbook", "-i", "localhost,", "missing.yml"]).expect(1).has("missing.yml");
     env.run(["playbook", "--no-such-flag"]).expect(5);

@@ -70,7 +70,8 @@ pub async fn instances(args: Instances, settings: &Settings, style: Style) -> Ou
         let volumes: Vec<String> = instance.volumes.iter().map(|v| format!("{}={}", v.device_name, v.id)).collect();
         let name = instance.tags.get("Name").cloned().unwrap_or_default();
         let address = instance.public_ip.clone().or(instance.private_ip.clone()).unwrap_or_default();
-        let row = [instance.id.to_string(), instance.state.as_str().into(), address, instance.instance_type.clone(), name];
+        let row =
+            [instance.id.to_string(), instance.state.as_str().into(), address, instance.instance_type.clone(), name];
         table.add_row(row.into_iter().chain([volumes.join(" ")]));
     }
     ui::say(style, &table.to_string());
@@ -86,7 +87,8 @@ pub async fn state(args: State, settings: &Settings) -> Outcome {
         .await?
         .into_iter()
         .map(|(image, owned)| {
-            let snapshots: Vec<String> = image.mappings.iter().filter_map(|m| m.snapshot.as_ref()).map(ToString::to_string).collect();
+            let snapshots: Vec<String> =
+                image.mappings.iter().filter_map(|m| m.snapshot.as_ref()).map(ToString::to_string).collect();
             json!({ "id": image.id.as_str(), "name": image.name, "owned": owned, "description": image.description,
                     "tags": image.tags, "snapshots": snapshots, "state": format!("{:?}", image.state) })
         })

@@ -121,8 +121,10 @@ async fn login_key(client: &Client) -> Result<PathBuf, Failure> {
         std::fs::create_dir_all(client.dir.join("ssh")).context("the sandbox's folder can't be written")?;
         let pair = make(Make::Ed25519, KEY).map_err(anyhow::Error::msg)?;
         let mut options = std::fs::OpenOptions::new();
-        let mut file = options.write(true).create_new(true).mode(0o600).open(&path).context("the login key can't be written")?;
-        std::io::Write::write_all(&mut file, pair.private.expose().as_bytes()).context("the login key can't be written")?;
+        let mut file =
+            options.write(true).create_new(true).mode(0o600).open(&path).context("the login key can't be written")?;
+        std::io::Write::write_all(&mut file, pair.private.expose().as_bytes())
+            .context("the login key can't be written")?;
         std::fs::write(&public, format!("{}\n", pair.public.trim())).context("the login key can't be written")?;
     }
     let known = client.ec2.key_pairs(vec![Filter::new("key-name", KEY)]).await.map_err(failed)?;
@@ -155,7 +157,11 @@ async fn until(client: &Client, id: &InstanceId, wanted: InstanceState) -> Resul
 }
 
 fn address(instance: &Instance) -> anyhow::Result<String> {
-    instance.public_ip.clone().or(instance.private_ip.clone()).with_context(|| format!("{} has no address", instance.id))
+    instance
+        .public_ip
+        .clone()
+        .or(instance.private_ip.clone())
+        .with_context(|| format!("{} has no address", instance.id))
 }
 
 /// Finds the user who may log in.
@@ -170,7 +176,8 @@ async fn log_in(settings: &Settings, address: &str, key: &Path, host_key: Option
                 None => HostKeys::Any("a machine of this host's own sandbox whose user data left no room for a key"),
             };
             let mut spec = SshSpec::new(address, 22, user, host_keys);
-            spec.auth = vec![Auth::KeyFile { path: key.to_owned(), passphrase: None, certificate: None, optional: false }];
+            spec.auth =
+                vec![Auth::KeyFile { path: key.to_owned(), passphrase: None, certificate: None, optional: false }];
             spec.retry = false;
             spec.timeout = Some(Duration::from_secs(10));
             match connect.connect(&spec).await {
@@ -197,7 +204,8 @@ async fn log_in(settings: &Settings, address: &str, key: &Path, host_key: Option
 fn remember(dir: &Path, address: &str, host_key: Option<&str>) -> anyhow::Result<()> {
     let path = known_hosts(dir);
     let old = std::fs::read_to_string(&path).unwrap_or_default();
-    let mut text: String = old.lines().filter(|l| !l.starts_with(&format!("{address} "))).map(|l| format!("{l}\n")).collect();
+    let mut text: String =
+        old.lines().filter(|l| !l.starts_with(&format!("{address} "))).map(|l| format!("{l}\n")).collect();
     if let Some(line) = host_key {
         text.push_str(&format!("{address} {}\n", line.trim()));
     }
@@ -290,7 +298,14 @@ pub async fn rm(args: Rm, settings: &Settings) -> Outcome {
     }
     for instance in &gone {
         let filter = vec![Filter::new("instance-id", instance.id.as_str())];
-        while client.ec2.instances(filter.clone()).await.map_err(failed)?.iter().any(|i| i.state != InstanceState::Terminated) {
+        while client
+            .ec2
+            .instances(filter.clone())
+            .await
+            .map_err(failed)?
+            .iter()
+            .any(|i| i.state != InstanceState::Terminated)
+        {
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
         ui::line(format!("{} is terminated", instance.id));

@@ -4,8 +4,8 @@ use super::{Place, failed};
 use crate::failure::{self, Failure, Outcome};
 use crate::settings::Settings;
 use crate::{ui, wire};
-use imgbuild_sandbox::image::Catalogue;
 use imgbuild_sandbox::Latencies;
+use imgbuild_sandbox::image::Catalogue;
 use std::net::{Ipv4Addr, SocketAddr};
 
 #[derive(clap::Args)]
@@ -28,8 +28,8 @@ pub async fn up(args: Up, settings: &Settings) -> Outcome {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, args.port));
     let endpoint = sandbox.serve(address).await.map_err(failed)?;
     ui::line(format!("EC2 endpoint: {}  (state: {})", endpoint.url, dir.display()));
-    let mut terminate =
-        tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()).map_err(|e| Failure::Error(e.into()))?;
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
+        .map_err(|e| Failure::Error(e.into()))?;
     tokio::select! {
         _ = tokio::signal::ctrl_c() => {}
         _ = terminate.recv() => {}

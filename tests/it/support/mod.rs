@@ -39,7 +39,9 @@ impl Env {
         let mut vars = BTreeMap::new();
         let cache = std::env::var("XDG_CACHE_HOME")
             .unwrap_or_else(|_| format!("{}/.cache", std::env::var("HOME").unwrap_or_else(|_| "/root".into())));
-        for (name, value) in [("HOME", "home"), ("XDG_DATA_HOME", "data"), ("XDG_STATE_HOME", "state"), ("XDG_CONFIG_HOME", "config")] {
+        for (name, value) in
+            [("HOME", "home"), ("XDG_DATA_HOME", "data"), ("XDG_STATE_HOME", "state"), ("XDG_CONFIG_HOME", "config")]
+        {
             let path = dir.path().join(value);
             std::fs::create_dir_all(&path).expect("a directory");
             vars.insert(name.into(), path.display().to_string());
