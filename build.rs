@@ -7,7 +7,12 @@ use std::process::Command;
 /// Rust target, name in the program, C compiler that ring needs, Debian package of it.
 const TARGETS: &[(&str, &str, &[&str], &str)] = &[
     ("x86_64-unknown-linux-musl", "x86_64", &["musl-gcc", "x86_64-linux-musl-gcc"], "musl-tools"),
-    ("aarch64-unknown-linux-musl", "aarch64", &["aarch64-linux-musl-gcc", "aarch64-linux-gnu-gcc"], "gcc-aarch64-linux-gnu"),
+    (
+        "aarch64-unknown-linux-musl",
+        "aarch64",
+        &["aarch64-linux-musl-gcc", "aarch64-linux-gnu-gcc"],
+        "gcc-aarch64-linux-gnu",
+    ),
 ];
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -42,7 +47,11 @@ fn build(target: &str, compiler: &str, target_dir: &Path) -> Result<Vec<u8>, Box
     // The outer build's settings (profile, wrapper's flags, jobserver) are not the agent's.
     for (key, _) in std::env::vars_os() {
         let name = key.to_string_lossy();
-        if name.starts_with("CARGO_FEATURE_") || name.starts_with("CARGO_CFG_") || name == "CARGO_ENCODED_RUSTFLAGS" || name == "TARGET" {
+        if name.starts_with("CARGO_FEATURE_")
+            || name.starts_with("CARGO_CFG_")
+            || name == "CARGO_ENCODED_RUSTFLAGS"
+            || name == "TARGET"
+        {
             cargo.env_remove(&key);
         }
     }
