@@ -43,8 +43,11 @@ pub fn run(call: &Call<'_>) -> Result<Res, Problem> {
     info.insert("host_name".into(), Value::str(host));
     info.insert("groups".into(), Value::list(list.into_iter().map(Value::str).collect()));
     info.insert("host_vars".into(), Value::map(vars));
+    let info = Value::map(info);
+    // At once: the next item of a loop sees it.
+    call.run.add_host(&info);
     let mut res = Call::done(changed);
-    set(&mut res, "add_host", Value::map(info));
+    set(&mut res, "add_host", info);
     Ok(res)
 }
 

@@ -338,3 +338,15 @@ fn relations(spec: &Module, given: &Json<String, JsonValue>, problems: &mut Vec<
         }
     }
 }
+
+/// Arguments as `-vvv` shows them: secrets are not.
+pub fn shown(module: &str, args: &Json<String, JsonValue>) -> Json<String, JsonValue> {
+    let secret = |name: &str| {
+        let spec = imgbuild_proto::spec::module(module);
+        spec.is_some_and(|s| s.options.iter().any(|o| o.no_log && o.name == name))
+    };
+    let value = |name: &str, value: &JsonValue| {
+        if secret(name) { JsonValue::from("VALUE_SPECIFIED_IN_NO_LOG_PARAMETER") } else { value.clone() }
+    };
+    args.iter().map(|(k, v)| (k.clone(), value(k, v))).collect()
+}

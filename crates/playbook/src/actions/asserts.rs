@@ -19,6 +19,7 @@ pub fn run(call: &Call<'_>) -> Result<Res, Problem> {
     if !quiet {
         set(&mut res, "_ansible_verbose_always", true);
     }
+    let mut warnings = Vec::new();
     // The whole of `that` may be a template that gives the list.
     let all = match that {
         Value::Str(text) if templar.is_template(text) && text.text.trim().starts_with("{{") => {
@@ -30,6 +31,11 @@ pub fn run(call: &Call<'_>) -> Result<Res, Problem> {
         other => items(other),
     };
     for condition in all {
+        if matches!(&condition, Value::Str(text) if !text.template && text.text.contains("{{")) {
+            return Err(Problem::Failed(
+                Failure::new("Encountered untrusted template or expression.").because("Action failed", None),
+            ));
+        }
         let (holds, warning) = templar.condition(&condition, &call.vars).map_err(|e| {
             let span = e.span.clone().or_else(|| condition.span().cloned());
             let text = crate::exec::result::condition_message(&e.message);
@@ -37,7 +43,10 @@ pub fn run(call: &Call<'_>) -> Result<Res, Problem> {
         })?;
         if let Some(warning) = warning {
             let text = warning.diagnostic().to_string();
-            call.run.engine.emit(crate::callback::Event::Warning(text.trim_start_matches("Warning: ").to_owned()));
+            warnings.push(Value::str(text.trim_start_matches("Warning: ")));
+        }
+        if !warnings.is_empty() {
+            set(&mut res, "warnings", Value::list(warnings.clone()));
         }
         if !holds {
             set(&mut res, "failed", true);

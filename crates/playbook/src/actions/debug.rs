@@ -42,7 +42,9 @@ pub fn run(call: &Call<'_>) -> Result<Res, Problem> {
                 text.text.to_string()
             };
             if !text.template && !templar.is_template(text) {
-                return Err(Problem::Failed(Failure::new("Encountered untrusted template or expression.").at(text.span.as_ref())));
+                return Err(Problem::Failed(
+                    Failure::new("Encountered untrusted template or expression.").at(text.span.as_ref()),
+                ));
             }
             let value = match templar.evaluate(&name, text.span.as_ref(), &call.vars) {
                 Ok(value) => value,
@@ -53,7 +55,13 @@ pub fn run(call: &Call<'_>) -> Result<Res, Problem> {
             };
             (name, value)
         }
-        other => (crate::text::of(other), other.clone()),
+        other => {
+            return Err(refuse(format!(
+                "argument 'var' is of type {} and we were unable to convert to str: '{}' is not a string and conversion is not allowed",
+                crate::exec::host_task::python_type(other),
+                crate::text::repr(other)
+            )));
+        }
     };
     set(&mut res, &name, value);
     Ok(res)

@@ -16,7 +16,7 @@ pub fn run(call: &Call<'_>) -> Result<Res, Problem> {
     drop(inventory);
     let mut res = Call::done(!known);
     set(&mut res, "add_group", group);
-    let parents = parents.iter().map(|p| Value::str(clean(crate::text::of(p)))).collect();
-    set(&mut res, "parent_groups", Value::list(parents));
+    let parents = Value::list(parents.iter().map(|p| Value::str(clean(crate::text::of(p)))).collect());
+    set(&mut res, "parent_groups", parents);
     Ok(res)
 }

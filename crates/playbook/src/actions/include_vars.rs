@@ -8,6 +8,21 @@ use imgbuild_jinja::{Key, Map, Value};
 use std::path::{Path, PathBuf};
 
 pub fn run(call: &Call<'_>) -> Result<Res, Problem> {
+    match include(call) {
+        // Its failures stand under a name of their own.
+        Err(Problem::Failed(failure)) => {
+            let mut res = Call::done(false);
+            set(&mut res, "failed", true);
+            set(&mut res, "message", failure.message());
+            set(&mut res, "ansible_facts", Value::map(Map::new()));
+            set(&mut res, "ansible_included_var_files", Value::list(Vec::new()));
+            Ok(res)
+        }
+        other => other,
+    }
+}
+
+fn include(call: &Call<'_>) -> Result<Res, Problem> {
     call.only(&[
         "file",
         "dir",
@@ -39,7 +54,7 @@ pub fn run(call: &Call<'_>) -> Result<Res, Problem> {
     } else {
         let name = call.text("file").or_else(|| call.text("_raw_params")).unwrap_or_default();
         if name.trim().is_empty() {
-            return Err(refuse("No file or dir was given"));
+            return Err(refuse("Could not find file: no file or dir was given"));
         }
         let path = call.find(name.trim(), "vars")?;
         load(call, &path, &mut vars, merge)?;

@@ -101,7 +101,8 @@ pub struct Call<'a> {
 
 /// Whether an argument is left as a template: it is an expression, or text that the action renders itself.
 pub fn keeps_template(action: &str, key: &str, value: &Value) -> bool {
-    matches!((action, key), ("assert", "that") | ("debug", "var")) || action == "set_fact" && matches!(value, Value::Vault(_))
+    matches!((action, key), ("assert", "that") | ("debug", "var"))
+        || action == "set_fact" && matches!(value, Value::Vault(_))
 }
 
 /// Whether an action needs no connection.
@@ -211,9 +212,13 @@ impl Call<'_> {
     pub async fn call(&self, module: ModuleCall) -> Result<Res, Problem> {
         let target = self.target().await?;
         let sink = module.stream.then(|| self.sink());
+        let shown = (self.run.engine.settings.verbosity >= 3).then(|| args::shown(&module.module, &module.args));
         let answer = target.call(module, sink).await.map_err(|lost| Problem::Unreachable(lost.message))?;
         let mut res = from_json(answer);
         let rc = get(&res, "rc").is_some_and(|rc| !matches!(rc, Value::Int(0)));
+        if let (Some(shown), None) = (shown, get(&res, "invocation")) {
+            set(&mut res, "invocation", Value::from_json(serde_json::json!({ "module_args": shown }), false));
+        }
         if flag(&res, "failed") || rc && get(&res, "failed").is_none() {
             set(&mut res, "_ansible_module_failed", true);
         }

@@ -13,9 +13,15 @@ pub fn run(call: &Call<'_>) -> Result<Res, Problem> {
         if name == "cacheable" {
             continue;
         }
-        if !is_identifier(&name) {
+        let kind = match key {
+            imgbuild_jinja::Key::Int(_) => " of type 'int'",
+            imgbuild_jinja::Key::Bool(_) => " of type 'bool'",
+            imgbuild_jinja::Key::Float(_) => " of type 'float'",
+            _ => "",
+        };
+        if !kind.is_empty() || !is_identifier(&name) {
             return Err(refuse(format!(
-                "Invalid variable name '{name}'. Variables must start with a letter or underscore, and contain only letters, numbers and underscores."
+                "Invalid variable name '{name}'{kind}. Variables must start with a letter or underscore, and contain only letters, numbers and underscores."
             )));
         }
         // `x=true` on one line means a boolean, as it always did.

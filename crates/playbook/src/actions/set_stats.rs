@@ -13,14 +13,13 @@ pub fn run(call: &Call<'_>) -> Result<Res, Problem> {
         Some(_) => return Err(refuse("The 'data' option needs to be a dictionary/hash")),
     };
     if let Some(wrong) = data.keys().map(ToString::to_string).find(|k| !is_identifier(k)) {
-        return Err(refuse(format!(
-            "Invalid variable name '{wrong}'."
-        )));
+        return Err(refuse(format!("Invalid variable name '{wrong}'.")));
     }
     let mut stats = Map::new();
     stats.insert("data".into(), Value::map(data));
     // What is no boolean is false, as in Ansible.
-    let on = |name: &str, default| call.arg(name).map_or(default, |v| crate::exec::connection::boolean(v).unwrap_or(false));
+    let on =
+        |name: &str, default| call.arg(name).map_or(default, |v| crate::exec::connection::boolean(v).unwrap_or(false));
     stats.insert("per_host".into(), Value::Bool(on("per_host", false)));
     stats.insert("aggregate".into(), Value::Bool(on("aggregate", true)));
     let mut res = Call::done(false);

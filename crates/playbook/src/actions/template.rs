@@ -76,6 +76,9 @@ fn read(path: &Path) -> Result<String, Problem> {
 /// Renders a template file with the variables that `template` adds.
 pub fn render(call: &Call<'_>, path: &Path, text: &str, options: &FileOptions, dest: &str) -> Result<String, Problem> {
     let mut extra = variables(path, dest, &call.run.engine.settings.ansible_managed);
+    if call.vars.get("ansible_managed").is_some() {
+        extra.shift_remove(&Key::from("ansible_managed"));
+    }
     let dir = path.parent().unwrap_or(Path::new("/")).to_owned();
     let mut search = vec![dir.clone()];
     for base in call.run.search_path(call.task) {

@@ -64,8 +64,10 @@ fn check(spec: &Map, args: &Map, path: &str, problems: &mut Vec<String>) {
         let aliases = option.get("aliases").map(items).unwrap_or_default();
         let value = std::iter::once(name.to_string())
             .chain(aliases.iter().map(crate::text::of))
-            .find_map(|n| args.get(&imgbuild_jinja::Key::from(n)))
-            .filter(|v| !matches!(v, Value::Null));
+            .find_map(|n| args.get(&imgbuild_jinja::Key::from(n)));
+        if matches!(value, Some(Value::Null)) {
+            continue;
+        }
         let Some(value) = value else {
             if on("required") {
                 missing.push(name.to_string());

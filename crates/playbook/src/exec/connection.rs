@@ -88,10 +88,18 @@ impl Resolver<'_> {
 
     /// A keyword, rendered; `None` where it is not set, null or omitted.
     pub fn keyword(&self, name: &str) -> Result<Option<Value>, Failure> {
-        let Some(attr) = self.task.attr(name) else { return Ok(None) };
-        let value = self.engine.templar.template(&attr.value, self.vars).map_err(Failure::from);
-        let value = value.map_err(|f| f.because(format!("Error processing keyword '{name}'"), attr.span.as_ref()))?;
-        Ok(Some(value).filter(|v| !matches!(v, Value::Null | Value::Omit)))
+        // One that renders to `omit` was not written: the level around it counts.
+        for attr in self.task.scope.each(name) {
+            let value = self.engine.templar.template(&attr.value, self.vars).map_err(Failure::from);
+            let value =
+                value.map_err(|f| f.because(format!("Error processing keyword '{name}'"), attr.span.as_ref()))?;
+            match value {
+                Value::Omit => {}
+                Value::Null => return Ok(None),
+                value => return Ok(Some(value)),
+            }
+        }
+        Ok(None)
     }
 
     /// A keyword that is a boolean.

@@ -164,6 +164,9 @@ impl Engine {
         let learnt = self.learnt(host);
         let inventory = self.inventory.read().unwrap_or_else(PoisonError::into_inner);
         let mut lowest_first: Vec<Arc<Map>> = Vec::new();
+        // What a connection uses where nothing else is said can be asked for.
+        let address = ["ansible_host", "ansible_ssh_host"].map(|k| (Key::from(k), Value::str(host)));
+        lowest_first.push(Arc::new(Map::from_iter(address)));
         let groups = inventory.groups_of(host);
         let files = |of: Of, name: &str, dirs: &[PathBuf], out: &mut Vec<Arc<Map>>| -> Result<(), Diagnostics> {
             for dir in dirs {
@@ -196,7 +199,12 @@ impl Engine {
         files(Of::Host, host, inventory_dirs, &mut lowest_first)?;
         files(Of::Host, host, &play_dirs, &mut lowest_first)?;
         lowest_first.reverse();
-        Ok(HostLayers { set: learnt.set, included: learnt.included, facts: learnt.layer, inventory: lowest_first })
+        let facts = if learnt.layer.is_empty() {
+            Arc::new(Map::from_iter([(Key::from("ansible_facts"), Value::map(Map::new()))]))
+        } else {
+            learnt.layer
+        };
+        Ok(HostLayers { set: learnt.set, included: learnt.included, facts, inventory: lowest_first })
     }
 
     /// Magic variables of a host.

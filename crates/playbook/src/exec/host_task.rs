@@ -76,7 +76,7 @@ impl PlayRun {
             }
         };
         let items = self.loop_items(task, &vars);
-        let place = Place { run: self, task, host: &host, info: &info };
+        let place = Place { run: self, task, host: &host, info: &info, warnings: std::sync::Mutex::default() };
         match items {
             Ok(None) => {
                 let one = place.run(&vars).await;

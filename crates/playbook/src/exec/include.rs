@@ -76,6 +76,7 @@ impl PlayRun {
         asks: Vec<(Host, Vec<Ask>)>,
         hosts: Vec<Host>,
         around: Around,
+        fatal: bool,
     ) -> Flow {
         let mut groups: Vec<(Ask, Vec<Host>)> = Vec::new();
         for (host, list) in asks {
@@ -101,6 +102,9 @@ impl PlayRun {
                 }
                 Err(problem) => self.refuse(task, &members, &problem, around, &mut flow),
             }
+        }
+        if fatal && !flow.failed.is_empty() {
+            flow.failed.append(&mut flow.ok);
         }
         for (items, members) in loaded {
             let run: Vec<Host> = flow.ok.iter().filter(|h| members.contains(h)).cloned().collect();

@@ -23,6 +23,8 @@ pub struct Place<'a> {
     pub host: &'a Host,
     /// What is shown of the task.
     pub info: &'a Arc<TaskInfo>,
+    /// Warnings on the way to the result.
+    pub warnings: std::sync::Mutex<Vec<String>>,
 }
 
 /// An item's end.
@@ -71,7 +73,21 @@ impl Place<'_> {
                 done.res = res;
             }
         }
+        let warnings = std::mem::take(&mut *super::engine::lock(&self.warnings));
+        if !warnings.is_empty() {
+            let mut all = get(&done.res, "warnings").map(crate::play::scope::items).unwrap_or_default();
+            all.extend(warnings.into_iter().map(Value::str));
+            set(&mut done.res, "warnings", Value::list(all));
+        }
         done
+    }
+
+    /// A warning becomes part of the result.
+    pub fn warn(&self, warning: Option<imgbuild_jinja::Warning>) {
+        if let Some(warning) = warning {
+            let text = warning.diagnostic().to_string();
+            super::engine::lock(&self.warnings).push(text.trim_start_matches("Warning: ").to_owned());
+        }
     }
 
     /// The result of a false condition; `None` where the task is to run.
@@ -82,11 +98,7 @@ impl Place<'_> {
                 let failure = Failure::from(e);
                 Failure::new(super::result::condition_message(&failure.message())).at(span.as_ref())
             })?;
-            if let Some(warning) = warning {
-                self.run
-                    .engine
-                    .emit(Event::Warning(warning.diagnostic().to_string().trim_start_matches("Warning: ").to_owned()));
-            }
+            self.warn(warning);
             if !holds {
                 let mut res = Res::new();
                 set(&mut res, "changed", false);
@@ -134,7 +146,9 @@ impl Place<'_> {
         done.diff = own.flag("diff")?.unwrap_or(engine.settings.diff);
         let timeout = own.number("timeout")?.unwrap_or(engine.settings.task_timeout as f64);
         if !(0.0..=100_000_000.0).contains(&timeout) {
-            return Err(Failure::new(format!("Timeout {timeout} is invalid, it must be between 0 and 100000000.")).into());
+            return Err(
+                Failure::new(format!("Timeout {timeout} is invalid, it must be between 0 and 100000000.")).into()
+            );
         }
         let environment = self.environment(vars)?;
         let action = self.action(vars)?;
@@ -181,7 +195,17 @@ impl Place<'_> {
     fn environment(&self, vars: &Arc<dyn VarSource>) -> Result<BTreeMap<String, String>, Failure> {
         let mut environment = BTreeMap::new();
         let gathering = matches!(self.task.action.name.as_str(), "gather_facts" | "setup");
+        let mut raws = Vec::new();
         for raw in self.task.scope.all_items("environment") {
+            match &raw {
+                // Each variable by itself: one that can't be rendered yet does not take the others along.
+                Value::Map(map) if gathering => {
+                    raws.extend(map.iter().map(|(k, v)| Value::map(Map::from_iter([(k.clone(), v.clone())]))));
+                }
+                _ => raws.push(raw),
+            }
+        }
+        for raw in raws {
             let value = match self.run.engine.templar.template(&raw, vars) {
                 Ok(value) => value,
                 // What is made of facts is not known while they are gathered.
@@ -262,7 +286,11 @@ impl Place<'_> {
             if action.name == "set_fact" && key.to_string().contains("{{") {
                 let name = Value::template(key.to_string(), Some(self.task.span.clone()));
                 let name = templar.template(&name, vars).map_err(|e| failed(e.into()))?;
-                key = Key::from(crate::text::of(&name));
+                key = match name {
+                    Value::Int(i) => Key::Int(i),
+                    Value::Bool(b) => Key::Bool(b),
+                    other => Key::from(crate::text::of(&other)),
+                };
             }
             let rendered = templar.template(raw, vars).map_err(|e| {
                 let mut failure = Failure::from(e).at(raw.span());
@@ -440,7 +468,8 @@ impl Place<'_> {
                 continue;
             }
             match templar.condition(&Value::list(conditions), scope) {
-                Ok((holds, _)) => {
+                Ok((holds, warning)) => {
+                    self.warn(warning);
                     set(res, field, holds);
                     if field == "failed" {
                         set(res, "failed_when_result", holds);

@@ -4,8 +4,8 @@ use super::engine::{Host, lock};
 use super::flow::{Around, Flow};
 use super::item::Place;
 use super::play::PlayRun;
-use super::result::{Failure, value};
-use crate::callback::{Ended, Event, Status};
+use super::result::Failure;
+use crate::callback::Event;
 use crate::play::model::Task;
 use imgbuild_jinja::Key;
 use std::sync::Arc;
@@ -52,6 +52,12 @@ impl PlayRun {
                     self.engine.fail(failure.message());
                     return Flow::default();
                 }
+            }
+        }
+        for host in &at {
+            let text = describe(&name, host, hold.contains(host));
+            if !task.implicit {
+                self.engine.emit(Event::Verbose { level: 2, text: format!("META: {text}"), host: None });
             }
         }
         let rest = |gone: &[Host]| Flow {
@@ -113,28 +119,6 @@ impl PlayRun {
             }
             _ => {}
         }
-        for host in &at {
-            if !hold.contains(host) && !task.implicit {
-                let mut res = super::result::Res::new();
-                super::result::set(
-                    &mut res,
-                    "skip_reason",
-                    format!("{name} conditional evaluated to False, continuing execution"),
-                );
-                super::result::set(&mut res, "skipped", true);
-                lock(&self.engine.stats).host(host).skipped += 1;
-                self.engine.emit(Event::Result(Ended {
-                    task: Arc::clone(&info),
-                    host: host.to_string(),
-                    delegated_to: None,
-                    status: Status::Skipped,
-                    ignored: false,
-                    diff: false,
-                    label: None,
-                    result: value(&res),
-                }));
-            }
-        }
         Flow { ok: all, failed: Vec::new() }
     }
 
@@ -148,7 +132,7 @@ impl PlayRun {
             return Ok(true);
         }
         let vars = self.vars(host, Some(task)).map_err(|d| Failure::new(d.to_string()))?;
-        let place = Place { run: self, task, host, info };
+        let place = Place { run: self, task, host, info, warnings: std::sync::Mutex::default() };
         Ok(place.skipped(&vars)?.is_none())
     }
 
@@ -161,4 +145,25 @@ impl PlayRun {
             Err(problems) => self.engine.emit(Event::Error(problems.to_string())),
         }
     }
+}
+
+/// What `-vv` says of a `meta` action.
+fn describe(action: &str, host: &Host, holds: bool) -> String {
+    let (done, skipped) = match action {
+        "flush_handlers" => {
+            (format!("triggered running handlers for {host}"), format!(", not running handlers for {host}"))
+        }
+        "refresh_inventory" => ("inventory successfully refreshed".to_owned(), String::new()),
+        "clear_facts" => ("facts cleared".to_owned(), format!(", not clearing facts and fact cache for {host}")),
+        "clear_host_errors" => {
+            ("cleared host errors".to_owned(), format!(", not clearing host error state for {host}"))
+        }
+        "end_batch" => ("ending batch".to_owned(), ", continuing current batch".to_owned()),
+        "end_play" => ("ending play".to_owned(), ", continuing play".to_owned()),
+        "end_host" => (format!("ending play for {host}"), format!(", continuing execution for {host}")),
+        "end_role" => (format!("ending role for {host}"), format!(", continuing role for {host}")),
+        "reset_connection" => ("reset connection".to_owned(), String::new()),
+        other => (other.to_owned(), String::new()),
+    };
+    if holds { done } else { format!("{action} conditional evaluated to False{skipped}") }
 }

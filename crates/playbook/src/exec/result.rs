@@ -254,8 +254,9 @@ mod tests {
     #[test]
     fn explains_as_ansible() {
         let source = Source::new("/t/a.yml", "- hosts: a\n  tasks:\n    - debug: msg=x\n      when: foo.bar\n");
-        let task = Span::new(&source, 28..30);
-        let when = Span::new(&source, 54..57);
+        let at = |text: &str| source.text().find(text).unwrap_or_default();
+        let task = Span::new(&source, at("debug")..at("debug") + 5);
+        let when = Span::new(&source, at("foo")..at("foo") + 3);
         let failure = Failure::new("Error while evaluating conditional: 'foo' is undefined")
             .at(Some(&when))
             .because("Task failed", None);

@@ -29,6 +29,11 @@ pub async fn run(engine: &Arc<Engine>, playbooks: &[PlaybookFile]) -> u8 {
     let mut code = exit::OK;
     for playbook in playbooks {
         engine.emit(Event::PlaybookStart { path: playbook.path.clone() });
+        engine.emit(Event::Verbose {
+            level: 2,
+            text: format!("{} plays in {}", playbook.plays.len(), playbook.path.display()),
+            host: None,
+        });
         for play in &playbook.plays {
             match Box::pin(run_play(engine, play)).await {
                 Ok(Next::Play) => {}

@@ -182,7 +182,8 @@ impl PlayRun {
         }
     }
 
-    fn add_host(&self, info: &Value) {
+    /// Adds a host to the inventory, as `add_host` describes it.
+    pub fn add_host(&self, info: &Value) {
         let Some(name) = info.get("host_name").and_then(Value::as_str) else { return };
         let mut inventory = self.engine.inventory.write().unwrap_or_else(std::sync::PoisonError::into_inner);
         inventory.add_host(name, None).implicit = false;

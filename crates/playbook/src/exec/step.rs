@@ -110,7 +110,8 @@ impl PlayRun {
         }
         if !includes.is_empty() {
             let hosts = std::mem::take(&mut flow.ok);
-            let inner = self.included(task, includes, hosts, around).await;
+            let fatal = self.flag(task, "any_errors_fatal", &all[0]).unwrap_or(self.engine.settings.any_errors_fatal);
+            let inner = self.included(task, includes, hosts, around, fatal).await;
             flow.ok = inner.ok;
             flow.failed.extend(inner.failed);
         }
@@ -174,7 +175,14 @@ impl PlayRun {
     }
 
     async fn throttled(self: &Arc<Self>, task: &Arc<Task>, host: Host, info: Arc<TaskInfo>) -> Done {
-        let limit = self.number(task, "throttle", &host).filter(|n| *n >= 1.0);
+        let wanted = self.keyword(task, "throttle", &host).filter(|v| !matches!(v, Value::Null | Value::Omit));
+        if let Some(wrong) = wanted.as_ref().filter(|v| super::connection::number(v).is_none()) {
+            self.engine.fail(format!(
+                "Failed to convert the throttle value to an integer: invalid literal for int() with base 10: {}",
+                crate::text::repr(wrong)
+            ));
+        }
+        let limit = wanted.as_ref().and_then(super::connection::number).filter(|n| *n >= 1.0);
         let gate = limit.map(|n| {
             let mut throttles = lock(&self.throttles);
             Arc::clone(throttles.entry(task.id).or_insert_with(|| Arc::new(tokio::sync::Semaphore::new(n as usize))))
@@ -246,10 +254,6 @@ impl PlayRun {
     /// A boolean keyword, rendered for a host; what can't be rendered is not set.
     pub fn flag(self: &Arc<Self>, task: &Task, name: &str, host: &Host) -> Option<bool> {
         super::connection::boolean(&self.keyword(task, name, host)?)
-    }
-
-    fn number(self: &Arc<Self>, task: &Task, name: &str, host: &Host) -> Option<f64> {
-        super::connection::number(&self.keyword(task, name, host)?)
     }
 
     fn keyword(self: &Arc<Self>, task: &Task, name: &str, host: &Host) -> Option<Value> {

@@ -5,9 +5,16 @@ use imgbuild_jinja::Value;
 
 pub fn run(ask: &Ask<'_>) -> Answer {
     let mut out = Vec::new();
+    if ask.terms.is_empty() {
+        return Err(failed("Search key is required but was not found"));
+    }
+    const OPTIONS: [&str; 6] = ["file", "delimiter", "col", "keycol", "default", "encoding"];
     for term in ask.terms {
         let term = crate::text::of(term);
         let (pairs, raw) = crate::play::split::key_values(&term, false).map_err(failed)?;
+        if let Some((wrong, _)) = pairs.iter().find(|(k, _)| !OPTIONS.contains(&k.as_str())) {
+            return Err(failed(format!("{wrong} is not a valid option")));
+        }
         let option =
             |name: &str| pairs.iter().find(|(k, _)| k == name).map(|(_, v)| v.clone()).or_else(|| ask.text(name));
         let key = raw.map(|r| r.trim().to_owned()).unwrap_or_default();

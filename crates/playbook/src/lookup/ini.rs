@@ -3,12 +3,13 @@
 use super::{Answer, Ask, failed};
 use imgbuild_jinja::Value;
 
-const OPTIONS: [&str; 8] =
-    ["type", "section", "file", "re", "default", "encoding", "case_sensitive", "allow_no_value"];
+const OPTIONS: [&str; 8] = ["type", "section", "file", "re", "default", "encoding", "case_sensitive", "allow_no_value"];
 
 pub fn run(ask: &Ask<'_>) -> Answer {
     // Old form: the options stand in the term (`key section=x file=y`).
-    let old = |term: &Value| crate::text::of(term).split_whitespace().any(|w| OPTIONS.iter().any(|o| w.starts_with(&format!("{o}="))));
+    let old = |term: &Value| {
+        crate::text::of(term).split_whitespace().any(|w| OPTIONS.iter().any(|o| w.starts_with(&format!("{o}="))))
+    };
     if let Some(term) = ask.terms.iter().find(|t| old(t)) {
         let (mut kwargs, mut key) = (ask.kwargs.clone(), Vec::new());
         for word in crate::text::of(term).split_whitespace() {
@@ -24,7 +25,17 @@ pub fn run(ask: &Ask<'_>) -> Answer {
     let Some(path) = ask.find("files", &file) else {
         return Err(failed(format!("the file {file} could not be found for the ini lookup")));
     };
-    let text = crate::vault::read_text(&path, &ask.plugins.settings).map_err(failed)?;
+    let text = match ask.text("encoding").map(|e| e.to_lowercase()).as_deref() {
+        None | Some("utf-8" | "utf8") => crate::vault::read_text(&path, &ask.plugins.settings).map_err(failed)?,
+        Some("iso-8859-1" | "latin-1" | "latin1" | "iso8859-1") => {
+            fs_err::read(&path).map_err(|e| failed(e.to_string()))?.into_iter().map(char::from).collect()
+        }
+        Some("iso-8859-15" | "iso8859-15" | "latin-9") => {
+            let bytes = fs_err::read(&path).map_err(|e| failed(e.to_string()))?;
+            bytes.into_iter().map(latin_9).collect()
+        }
+        Some(other) => return Err(failed(format!("ini: the encoding {other:?} is not supported"))),
+    };
     let properties = ask.text("type").as_deref() == Some("properties");
     let exact = ask.bool("case_sensitive", false);
     let allow_none = ask.bool("allow_no_value", false) || ask.bool("allow_none", false);
@@ -84,4 +95,19 @@ fn parse(text: &str, properties: bool, allow_none: bool) -> Result<Vec<Entry>, S
         }
     }
     Ok(entries)
+}
+
+/// ISO 8859-15 differs from Latin 1 in eight characters.
+fn latin_9(byte: u8) -> char {
+    match byte {
+        0xa4 => '€',
+        0xa6 => 'Š',
+        0xa8 => 'š',
+        0xb4 => 'Ž',
+        0xb8 => 'ž',
+        0xbc => 'Œ',
+        0xbd => 'œ',
+        0xbe => 'Ÿ',
+        other => char::from(other),
+    }
 }

@@ -28,6 +28,9 @@ pub fn run(ask: &Ask<'_>) -> Answer {
         };
         let text = crate::vault::read_text(&path, &ask.plugins.settings).map_err(failed)?;
         let mut vars = template_variables(&path, "", &ask.plugins.settings.ansible_managed);
+        if ask.cx.vars().get("ansible_managed").is_some() {
+            vars.shift_remove(&imgbuild_jinja::Key::from("ansible_managed"));
+        }
         vars.extend(more.clone());
         let mut search = vec![path.parent().map(Into::into).unwrap_or_default()];
         for base in ask.search() {
@@ -45,7 +48,9 @@ pub fn run(ask: &Ask<'_>) -> Answer {
         if rendered.is_empty() {
             out.push(Value::Null);
         } else if alone {
-            out.push(ask.cx.templar().template(&Value::template(text.as_str(), None), &vars).map_err(LookupError::from)?);
+            out.push(
+                ask.cx.templar().template(&Value::template(text.as_str(), None), &vars).map_err(LookupError::from)?,
+            );
         } else {
             out.push(Value::str(rendered));
         }

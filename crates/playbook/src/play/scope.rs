@@ -61,10 +61,16 @@ impl Scope {
 
     /// The value of a keyword, from the innermost level that sets it.
     pub fn attr(&self, name: &str) -> Option<&Attr> {
+        self.each(name).into_iter().next()
+    }
+
+    /// The values of a keyword at all levels that set it, innermost first.
+    pub fn each(&self, name: &str) -> Vec<&Attr> {
         self.chain()
             .enumerate()
             .filter(|(i, s)| *i == 0 || s.kind != Kind::Include)
-            .find_map(|(_, s)| s.attrs.get(name))
+            .filter_map(|(_, s)| s.attrs.get(name))
+            .collect()
     }
 
     /// The keyword at this very level.
@@ -74,12 +80,7 @@ impl Scope {
 
     /// The values of a keyword that adds up, outermost first.
     pub fn all(&self, name: &str) -> Vec<&Attr> {
-        let mut found: Vec<&Attr> = self
-            .chain()
-            .enumerate()
-            .filter(|(i, s)| *i == 0 || s.kind != Kind::Include)
-            .filter_map(|(_, s)| s.attrs.get(name))
-            .collect();
+        let mut found = self.each(name);
         found.reverse();
         found
     }

@@ -4,6 +4,7 @@ use super::{Kind, Node, scalar};
 use base64::Engine as _;
 use imgbuild_diag::{Diagnostic, Diagnostics, Position, Source, Span};
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, ScanError, Tag};
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -34,15 +35,65 @@ pub fn load(source: &Arc<Source>, out: &mut Diagnostics) -> Result<Option<Node>,
 
 /// [`load`] with options. `Err` means that `out` holds the error.
 pub fn load_with(source: &Arc<Source>, options: Options, out: &mut Diagnostics) -> Result<Option<Node>, ()> {
-    let mut loader =
-        Loader { source, options, anchors: HashMap::new(), stack: Vec::new(), total: 0, out, unsafe_at: None };
-    match loader.document() {
-        Ok(node) => Ok(node),
-        Err(error) => {
-            out.push(*error);
-            Err(())
+    // A byte order mark is no content.
+    let mut text = Cow::Borrowed(source.text().strip_prefix('\u{feff}').unwrap_or(source.text()));
+    let mut moved: HashMap<usize, usize> = HashMap::new();
+    loop {
+        let mut found = Diagnostics::new();
+        let mut loader = Loader {
+            source,
+            options,
+            anchors: HashMap::new(),
+            stack: Vec::new(),
+            total: 0,
+            out: &mut found,
+            unsafe_at: None,
+            moved: &moved,
+            line: None,
+        };
+        let result = loader.document(&text);
+        let line = loader.line;
+        match result {
+            Ok(node) => {
+                out.extend(found);
+                return Ok(node);
+            }
+            Err(error) => {
+                if let Some((line, repaired)) = line.and_then(|line| indented(&text, line, &moved)) {
+                    moved.insert(line, INDENT);
+                    text = Cow::Owned(repaired);
+                    continue;
+                }
+                out.extend(found);
+                out.push(*error);
+                return Err(());
+            }
         }
     }
+}
+
+/// Spaces that [`indented`] puts in front of a line.
+const INDENT: usize = 64;
+/// Lines that are indented at most.
+const MAX_REPAIRS: usize = 500;
+
+/// PyYAML takes flow collections whose later lines are indented less than what they stand in (a `}` at the start of a
+/// line); the parser does not. The text with that line indented, unless it was already.
+fn indented(text: &str, line: usize, moved: &HashMap<usize, usize>) -> Option<(usize, String)> {
+    if moved.contains_key(&line) || moved.len() >= MAX_REPAIRS {
+        return None;
+    }
+    let mut out = String::with_capacity(text.len() + INDENT);
+    for (number, part) in text.split_inclusive('\n').enumerate() {
+        if number + 1 == line {
+            if part.starts_with('\t') || part.trim().is_empty() {
+                return None;
+            }
+            out.push_str(&" ".repeat(INDENT));
+        }
+        out.push_str(part);
+    }
+    Some((line, out))
 }
 
 type Step<T> = Result<T, Box<Diagnostic>>;
@@ -67,17 +118,22 @@ struct Loader<'a> {
     out: &'a mut Diagnostics,
     /// Depth of the stack at which an `!unsafe` container was opened.
     unsafe_at: Option<usize>,
+    /// Lines that were indented, and by how much.
+    moved: &'a HashMap<usize, usize>,
+    /// The line of an error about indentation.
+    line: Option<usize>,
 }
 
 impl Loader<'_> {
-    fn document(&mut self) -> Step<Option<Node>> {
-        // A byte order mark is no content.
-        let text = self.source.text();
-        let mut parser = Parser::new_from_str(text.strip_prefix('\u{feff}').unwrap_or(text));
+    fn document(&mut self, text: &str) -> Step<Option<Node>> {
+        let mut parser = Parser::new_from_str(text);
         let mut root = None;
         let mut documents = 0;
         while let Some(event) = parser.next_event() {
-            let (event, at) = event.map_err(|e| self.syntax(&e))?;
+            let (event, at) = event.map_err(|e| {
+                self.line = e.info().contains("indent").then(|| e.marker().line());
+                self.syntax(&e)
+            })?;
             match event {
                 Event::DocumentStart(_) => {
                     documents += 1;
@@ -310,8 +366,7 @@ impl Loader<'_> {
     }
 
     fn syntax(&self, error: &ScanError) -> Box<Diagnostic> {
-        let mark = error.marker();
-        let offset = self.source.offset(mark.line().max(1) as u32, mark.col() as u32 + 1);
+        let offset = self.at(*error.marker());
         let span = Span::new(self.source, offset..offset + 1);
         let mut diagnostic = Diagnostic::error(format!("YAML parsing failed: {}", error.info())).at(&span);
         let Position { line, .. } = span.position();
@@ -329,9 +384,14 @@ impl Loader<'_> {
     }
 
     fn span(&self, start: Marker, end: Marker) -> Span {
-        let at = |m: Marker| self.source.offset(m.line().max(1) as u32, m.col() as u32 + 1);
-        let start = at(start);
-        Span::new(self.source, start..at(end).max(start))
+        let (start, end) = (self.at(start), self.at(end));
+        Span::new(self.source, start..end.max(start))
+    }
+
+    /// The offset of a place of the parser's text in the source.
+    fn at(&self, mark: Marker) -> usize {
+        let moved = self.moved.get(&mark.line()).copied().unwrap_or(0);
+        self.source.offset(mark.line().max(1) as u32, mark.col().saturating_sub(moved) as u32 + 1)
     }
 
     /// The text of a scalar without its quotes; a block scalar from the first line of its text.
@@ -409,6 +469,12 @@ mod tests {
         let task = &node.as_seq().unwrap()[0];
         assert_eq!(task.get("name").unwrap().span.to_string(), "t.yml:1:10");
         assert_eq!(task.get("cmd").unwrap().span.to_string(), "t.yml:3:5");
+    }
+
+    #[test]
+    fn flow_lines_may_start_anywhere() {
+        assert_eq!(value("a:\n  b: {\n'x': 1,\n  y: [1,\n2]\n}\nc: 3\n"), r#"{"a":{"b":{"x":1,"y":[1,2]}},"c":3}"#);
+        assert!(value("a:\n    b: 1\n  c: 2\n").starts_with("Error"));
     }
 
     #[test]
