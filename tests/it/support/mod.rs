@@ -71,6 +71,11 @@ impl Env {
         self
     }
 
+    /// Takes a variable away again.
+    pub fn unset(&mut self, name: &str) {
+        self.vars.remove(name);
+    }
+
     /// Writes a file below the working directory.
     pub fn write(&self, name: &str, text: &str) -> PathBuf {
         let path = self.work().join(name);
