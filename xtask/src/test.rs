@@ -23,18 +23,19 @@ pub fn run_all(options: &Options) -> Result<()> {
     if options.setup_only {
         return Ok(());
     }
-    // The program first: the tests run it, and the sandbox's machines are supervised by it.
-    go(cargo().args(["build", "-p", "imgbuild"]))?;
+    // Everything at once and first: another choice of packages would be another choice of features, and compile the SDK twice.
+    go(cargo().args(["test", "--workspace", "--no-run"]))?;
     let program = target_dir().join("debug/imgbuild");
     if setup::is_root() {
         println!("Preparing the sandbox's base images (once; they are kept)");
-        go(std::process::Command::new(&program).args(["sandbox", "prepare"]))?;
+        go(std::process::Command::new(&program).args(["sandbox", "prepare", "debian-12", "trusty"]))?;
     } else {
         println!("Not root: the tests that start machines will be skipped, each with its reason");
     }
     let mut test = cargo();
     test.args(["test", "--workspace"]).args(&options.rest);
-    test.env("IMGBUILD_TEST_PROGRAM", &program).env("IMGBUILD_TEST_MOTO", moto).env("IMGBUILD_TEST_ANSIBLE", ansible);
+    test.env("IMGBUILD_TEST_PYTHON", moto.join("bin/python")).env("IMGBUILD_TEST_MOTO", moto);
+    test.env("IMGBUILD_TEST_ANSIBLE", ansible);
     go(&mut test)
 }
 
