@@ -48,7 +48,10 @@ pub fn run(call: &Call<'_>) -> Result<Res, Problem> {
             }
             let value = match templar.evaluate(&name, text.span.as_ref(), &call.vars) {
                 Ok(value) => value,
-                Err(error) if error.is_undefined() => Value::str(undefined(&error.message, &name)),
+                Err(error) if error.is_undefined() => {
+                    set(&mut res, "warnings", Value::list(vec![Value::str(error.message.as_str())]));
+                    Value::str(undefined(&error.message, &name))
+                }
                 Err(error) => {
                     return Err(Problem::Failed(Failure::from(error).at(text.span.as_ref())));
                 }

@@ -50,7 +50,7 @@ pub async fn run(call: &Call<'_>) -> Result<Res, Problem> {
         Some(_) => return Err(refuse("newline_sequence needs to be one of: \n, \r or \r\n")),
     };
     if let Some(encoding) =
-        call.text("output_encoding").filter(|e| !matches!(e.to_lowercase().as_str(), "utf-8" | "utf8"))
+        call.text("output_encoding").filter(|e| !matches!(e.to_lowercase().as_str(), "" | "utf-8" | "utf8" | "utf_8"))
     {
         return Err(refuse(format!("output_encoding {encoding:?} is not supported: templates are written as utf-8")));
     }

@@ -65,7 +65,8 @@ fn check(spec: &Map, args: &Map, path: &str, problems: &mut Vec<String>) {
         let value = std::iter::once(name.to_string())
             .chain(aliases.iter().map(crate::text::of))
             .find_map(|n| args.get(&imgbuild_jinja::Key::from(n)));
-        if matches!(value, Some(Value::Null)) {
+        let kind = option.get("type").map_or_else(|| "str".to_owned(), crate::text::of);
+        if matches!(value, Some(Value::Null)) && (!on("required") || matches!(kind.as_str(), "raw" | "str")) {
             continue;
         }
         let Some(value) = value else {

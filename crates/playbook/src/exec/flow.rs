@@ -67,7 +67,13 @@ impl PlayRun {
             let after = self.items(&block.always, ordered(&all, &both), around).await;
             let (was_ok, was_failed) = (std::mem::take(&mut flow.ok), std::mem::take(&mut flow.failed));
             flow.ok = was_ok.into_iter().filter(|h| after.ok.contains(h)).collect();
-            flow.failed = was_failed.into_iter().filter(|h| after.ok.contains(h)).collect();
+            // Hosts whose failure was taken back in `always` go on.
+            let (cleared, still): (Vec<Host>, Vec<Host>) = {
+                let shared = lock(&self.shared);
+                was_failed.into_iter().filter(|h| after.ok.contains(h)).partition(|h| shared.cleared.contains(h))
+            };
+            flow.ok.extend(cleared);
+            flow.failed = still;
             flow.failed.extend(after.failed);
         }
         flow.ok = ordered(&all, &flow.ok);

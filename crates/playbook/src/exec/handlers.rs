@@ -49,9 +49,9 @@ impl PlayRun {
 
     /// The handlers of a notification: the last one of that name, and all that listen.
     fn handlers_for(self: &Arc<Self>, name: &str) -> Vec<Arc<Task>> {
-        let handlers = self.handlers.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let handlers = in_search_order(&self.handlers.read().unwrap_or_else(PoisonError::into_inner));
         let mut found: Vec<Arc<Task>> = Vec::new();
-        for handler in handlers.iter().rev() {
+        for handler in &handlers {
             let Some(own) = self.handler_name(handler) else { continue };
             let mut names = vec![own.clone(), handler.title(Some(&own))];
             if let Some(role) = handler.scope.role() {
@@ -64,8 +64,17 @@ impl PlayRun {
             }
         }
         let mut seen: IndexSet<String> = IndexSet::new();
-        for handler in handlers.iter().rev() {
-            if handler.handler.as_ref().is_some_and(|topics| topics.iter().any(|t| t == name)) {
+        for handler in &handlers {
+            // A role's topic may be named with the role in front.
+            let role = handler.scope.role().map(|r| r.name.clone());
+            let listens = |topic: &String| {
+                topic == name
+                    || role.as_deref().is_some_and(|role| {
+                        let short = role.rsplit('.').next().unwrap_or(role);
+                        [role, short].iter().any(|r| format!("{r} : {topic}") == name)
+                    })
+            };
+            if handler.handler.as_ref().is_some_and(|topics| topics.iter().any(listens)) {
                 let own = self.handler_name(handler);
                 if own.is_some_and(|own| !seen.insert(own)) || found.iter().any(|f| f.id == handler.id) {
                     continue;
@@ -121,4 +130,11 @@ impl PlayRun {
         }
         flow
     }
+}
+
+/// The lists in which handlers are defined (a role's, the play's), last list first, each in its own order.
+fn in_search_order(handlers: &[Arc<Task>]) -> Vec<Arc<Task>> {
+    let list = |h: &Arc<Task>| h.scope.role().map(|r| r.id);
+    let lists: Vec<&[Arc<Task>]> = handlers.chunk_by(|a, b| list(a) == list(b)).collect();
+    lists.into_iter().rev().flatten().cloned().collect()
 }

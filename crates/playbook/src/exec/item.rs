@@ -269,6 +269,7 @@ impl Place<'_> {
         if let Some(raw) = &self.task.args_template {
             match templar.template(raw, vars).map_err(|e| failed(e.into()))? {
                 Value::Map(more) => args.extend(Map::clone(&more)),
+                Value::Omit => {}
                 other => {
                     return Err(failed(Failure::new(format!(
                         "the task's `args` must be a mapping, not {}",

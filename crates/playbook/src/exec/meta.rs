@@ -4,8 +4,8 @@ use super::engine::{Host, lock};
 use super::flow::{Around, Flow};
 use super::item::Place;
 use super::play::PlayRun;
-use super::result::Failure;
-use crate::callback::Event;
+use super::result::{Failure, Res, set, value};
+use crate::callback::{Ended, Event, Status, TaskInfo};
 use crate::play::model::Task;
 use imgbuild_jinja::Key;
 use std::sync::Arc;
@@ -42,9 +42,14 @@ impl PlayRun {
             ));
             return Flow::default();
         }
-        // What has no condition of its own acts on all; the others on the hosts for which it holds.
+        // Some concern the whole batch: the first host's condition decides.
+        let each = matches!(name.as_str(), "noop" | "reset_connection" | "end_host" | "end_role" | "flush_handlers");
+        let asked: Vec<Host> = if each { at.clone() } else { vec![Arc::clone(&at[0])] };
         let mut hold = Vec::new();
-        for host in &at {
+        for (index, host) in asked.iter().enumerate() {
+            if index > 0 && !task.implicit {
+                self.engine.emit(Event::TaskStart(Arc::clone(&info)));
+            }
             match self.holds(task, host, &info) {
                 Ok(true) => hold.push(Arc::clone(host)),
                 Ok(false) => {}
@@ -53,11 +58,8 @@ impl PlayRun {
                     return Flow::default();
                 }
             }
-        }
-        for host in &at {
-            let text = describe(&name, host, hold.contains(host));
             if !task.implicit {
-                self.engine.emit(Event::Verbose { level: 2, text: format!("META: {text}"), host: None });
+                self.tell(&name, &info, host, hold.contains(host));
             }
         }
         let rest = |gone: &[Host]| Flow {
@@ -77,7 +79,9 @@ impl PlayRun {
                 let mut shared = lock(&self.shared);
                 let mut lost = lock(&self.engine.lost);
                 for host in &self.all {
+                    shared.cleared.insert(Arc::clone(host));
                     shared.failed.remove(host);
+                    shared.leaving.remove(host);
                     shared.gone.remove(host);
                     lost.remove(host);
                     lock(&self.engine.unreachable).remove(host);
@@ -120,6 +124,29 @@ impl PlayRun {
             _ => {}
         }
         Flow { ok: all, failed: Vec::new() }
+    }
+
+    /// What the person sees of it.
+    fn tell(&self, name: &str, info: &Arc<TaskInfo>, host: &Host, holds: bool) {
+        let text = describe(name, host, holds);
+        self.engine.emit(Event::Verbose { level: 2, text: format!("META: {text}"), host: None });
+        if holds {
+            return;
+        }
+        let mut res = Res::new();
+        set(&mut res, "msg", name);
+        set(&mut res, "skipped", true);
+        set(&mut res, "skip_reason", text);
+        self.engine.emit(Event::Result(Ended {
+            task: Arc::clone(info),
+            host: host.to_string(),
+            delegated_to: None,
+            status: Status::Skipped,
+            ignored: false,
+            diff: false,
+            label: None,
+            result: value(&res),
+        }));
     }
 
     fn holds(

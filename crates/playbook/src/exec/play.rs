@@ -29,6 +29,8 @@ pub struct Shared {
     pub failed: HashSet<Host>,
     /// Hosts that can't be reached or were told to end.
     pub gone: HashSet<Host>,
+    /// Hosts that failed and are on their way out (`always` may still run).
+    pub leaving: HashSet<Host>,
     /// Notifications that no flush has seen yet.
     pub notified: HashMap<Host, IndexSet<String>>,
     /// While handlers run: handler id -> hosts that are to run it.
@@ -41,6 +43,8 @@ pub struct Shared {
     pub roles_done: HashSet<(String, Host)>,
     /// Roles that a host has left by `meta: end_role`.
     pub roles_left: HashSet<(u64, Host)>,
+    /// Hosts whose failures `meta: clear_host_errors` took back.
+    pub cleared: HashSet<Host>,
     /// The batch ends here.
     pub stop: bool,
     /// No further batch begins.
@@ -91,7 +95,7 @@ impl PlayRun {
     /// Whether a host takes part no longer.
     pub fn out(&self, host: &Host) -> bool {
         let shared = lock(&self.shared);
-        shared.failed.contains(host) || shared.gone.contains(host)
+        shared.failed.contains(host) || shared.gone.contains(host) || shared.leaving.contains(host)
     }
 
     /// Whether the batch is over.

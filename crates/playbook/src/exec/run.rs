@@ -324,7 +324,12 @@ impl PlayRun {
     }
 
     fn lose(&self, hosts: &[Host]) {
-        lock(&self.shared).failed.extend(hosts.iter().cloned());
+        let mut shared = lock(&self.shared);
+        for host in hosts {
+            if !shared.cleared.contains(host) {
+                shared.failed.insert(Arc::clone(host));
+            }
+        }
     }
 }
 

@@ -35,6 +35,12 @@ impl PlayRun {
                 });
                 if !done.ignore_errors {
                     then = Then::Failed;
+                    let mut shared = lock(&self.shared);
+                    shared.cleared.remove(host);
+                    if !around.rescue {
+                        shared.leaving.insert(Arc::clone(host));
+                    }
+                    drop(shared);
                     let mut vars = Map::new();
                     vars.insert("ansible_failed_task".into(), describe(task));
                     vars.insert("ansible_failed_result".into(), registered(&done.res));

@@ -175,6 +175,9 @@ impl PlayRun {
     }
 
     async fn throttled(self: &Arc<Self>, task: &Arc<Task>, host: Host, info: Arc<TaskInfo>) -> Done {
+        if let Some(why) = self.unrenderable(task, "throttle", &host) {
+            self.engine.fail(format!("Failed to convert the throttle value to an integer: {why}"));
+        }
         let wanted = self.keyword(task, "throttle", &host).filter(|v| !matches!(v, Value::Null | Value::Omit));
         if let Some(wrong) = wanted.as_ref().filter(|v| super::connection::number(v).is_none()) {
             self.engine.fail(format!(
@@ -265,6 +268,13 @@ impl PlayRun {
             }
             other => Some(other.clone()),
         }
+    }
+
+    /// Why a keyword can't be rendered.
+    fn unrenderable(self: &Arc<Self>, task: &Task, name: &str, host: &Host) -> Option<String> {
+        let attr = task.attr(name)?;
+        let vars = self.vars(host, Some(task)).ok()?;
+        self.engine.templar.template(&attr.value, &vars).err().map(|e| e.message.clone())
     }
 
     /// What the banner shows.

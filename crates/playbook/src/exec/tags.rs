@@ -50,7 +50,8 @@ pub fn selected(tags: &BTreeSet<String>, only: &[String], skip: &[String]) -> bo
 impl PlayRun {
     /// Whether this run's tags select a task.
     pub fn selects(self: &Arc<Self>, task: &Task) -> bool {
-        if task.implicit && task.action.name == "meta" {
+        // Handlers run whenever they are notified.
+        if task.is_handler() || task.implicit && task.action.name == "meta" {
             return true;
         }
         if let Some(known) = lock(&self.shared).selected.get(&task.id) {

@@ -344,7 +344,20 @@ impl Loader<'_> {
     }
 
     fn role_file(&mut self, role: &Role, folder: &str, from: Option<&str>, span: &Span) -> Option<PathBuf> {
-        let found = paths::main_file(&role.path.join(folder), from.unwrap_or("main"));
+        let dir = role.path.join(folder);
+        let found = paths::main_file(&dir, from.unwrap_or("main"));
+        if let Some(path) = found.as_ref().filter(|p| !paths::normal(p).starts_with(paths::normal(&dir))) {
+            self.out.push(
+                Diagnostic::error(format!(
+                    "Failed loading '{}' for role ({}) as it is not inside the expected role path: '{}'",
+                    path.display(),
+                    role.name,
+                    dir.display()
+                ))
+                .at(span),
+            );
+            return None;
+        }
         if let (None, Some(from)) = (&found, from) {
             self.out
                 .push(Diagnostic::error(format!("Could not find specified file in role: {folder}/{from}")).at(span));
