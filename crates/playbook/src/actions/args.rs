@@ -1,6 +1,6 @@
 //! Arguments against a module's specification: names, aliases, types, choices, exclusions. All that is wrong at once.
 
-use super::{Call, Problem};
+use super::Problem;
 use crate::exec::connection::boolean;
 use crate::exec::host_task::python_type;
 use crate::exec::result::{Cause, Failure};
@@ -9,7 +9,7 @@ use imgbuild_proto::spec::{FILE_COMMON, Module, Opt, Type};
 use serde_json::{Map as Json, Value as JsonValue};
 
 /// Arguments under their canonical names with their types; defaults are not filled in: the module knows them.
-pub fn check(spec: &'static Module, args: &Map, call: &Call<'_>) -> Result<Json<String, JsonValue>, Problem> {
+pub fn check(spec: &'static Module, args: &Map) -> Result<Json<String, JsonValue>, Problem> {
     let mut problems = Vec::new();
     let common: &[Opt] = if spec.file_common { FILE_COMMON } else { &[] };
     let options: Vec<&'static Opt> = spec.options.iter().chain(common.iter()).collect();
@@ -42,7 +42,6 @@ pub fn check(spec: &'static Module, args: &Map, call: &Call<'_>) -> Result<Json<
     let mut failure =
         Failure::new(first).field("_action", true).field("_ansible_module_failed", true).field("changed", false);
     failure.causes[0] = Cause { message: failure.causes[0].message.clone(), span: None, help: problems };
-    let _ = call;
     Err(Problem::Failed(failure))
 }
 
@@ -196,7 +195,7 @@ fn convert(
                 if kind == Type::Dict {
                     out.push(dict(option, name, item, &format!("{path}{name}[{index}]."), problems)?);
                 } else {
-                    out.push(element(kind, option, name, item)?);
+                    out.push(element(kind, name, item)?);
                 }
             }
             Ok(JsonValue::Array(out))
@@ -206,7 +205,7 @@ fn convert(
 }
 
 /// An element of a list: an option of its own without sub-options.
-fn element(kind: Type, option: &'static Opt, name: &str, value: &Value) -> Result<JsonValue, String> {
+fn element(kind: Type, name: &str, value: &Value) -> Result<JsonValue, String> {
     let text = || Ok(JsonValue::String(crate::text::of(value)));
     let refuse = |to: &str| {
         Err(format!(
@@ -215,7 +214,6 @@ fn element(kind: Type, option: &'static Opt, name: &str, value: &Value) -> Resul
             crate::text::repr(value)
         ))
     };
-    let _ = option;
     match kind {
         Type::Str | Type::Path => match value {
             Value::List(_) | Value::Map(_) => Ok(JsonValue::String(crate::text::repr(value))),

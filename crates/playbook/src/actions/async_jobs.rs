@@ -4,7 +4,7 @@ use super::{Call, Problem, refuse};
 use crate::callback::Event;
 use crate::exec::result::{Failure, Res, flag, get, set, value};
 use imgbuild_jinja::Value;
-use serde_json::{Map as Json, json};
+use serde_json::Map as Json;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -66,7 +66,6 @@ async fn ask(call: &Call<'_>, jid: &str, mode: &str) -> Result<Res, Problem> {
     if let Some(dir) = call.var("ansible_async_dir")? {
         args.insert("_async_dir".into(), dir.to_json());
     }
-    let _ = json!(null);
     call.module("async_status", args, None).await
 }
 

@@ -16,10 +16,10 @@ pub async fn run(call: &Call<'_>) -> Result<Res, Problem> {
     let mut res = call.module(&call.action.name, checked, None).await?;
     for stream in ["stdout", "stderr"] {
         let lines = format!("{stream}_lines");
-        if get(&res, &lines).is_none() {
-            if let Some(Value::Str(text)) = get(&res, stream).cloned() {
-                set(&mut res, &lines, Value::list(text.text.lines().map(Value::str).collect()));
-            }
+        if get(&res, &lines).is_none()
+            && let Some(Value::Str(text)) = get(&res, stream).cloned()
+        {
+            set(&mut res, &lines, Value::list(text.text.lines().map(Value::str).collect()));
         }
     }
     Ok(res)

@@ -36,7 +36,6 @@ pub async fn run(call: &Call<'_>, args: Map, root: &Path, contents_only: bool) -
         }
         changed |= flag(&res, "changed");
     }
-    let mut last = None;
     for (path, rest) in files {
         let mut one = args.clone();
         one.insert("dest".into(), Value::str(base(&rest)));
@@ -45,7 +44,6 @@ pub async fn run(call: &Call<'_>, args: Map, root: &Path, contents_only: bool) -
             return Ok(res);
         }
         changed |= flag(&res, "changed");
-        last = Some(res);
     }
     for (target, rest) in links {
         let mut link = ownership.clone();
@@ -59,7 +57,6 @@ pub async fn run(call: &Call<'_>, args: Map, root: &Path, contents_only: bool) -
         }
         changed |= flag(&res, "changed");
     }
-    let _ = last;
     let mut res = Call::done(changed);
     set(&mut res, "dest", format!("{}/", dest.trim_end_matches('/')));
     set(&mut res, "src", format!("{}/", root.display()));

@@ -173,14 +173,14 @@ impl Call<'_> {
 
     /// Checks the arguments and runs the module on the host.
     pub async fn remote(&self, spec: &'static spec::Module, args: Map) -> Result<Res, Problem> {
-        let args = args::check(spec, &args, self)?;
+        let args = args::check(spec, &args)?;
         self.module(spec.name, args, None).await
     }
 
     /// Checks arguments against a module's specification.
     pub fn checked(&self, name: &str, args: &Map) -> Result<Json<String, serde_json::Value>, Problem> {
         match spec::module(name) {
-            Some(spec) => args::check(spec, args, self),
+            Some(spec) => args::check(spec, args),
             None => Err(refuse(format!("the module '{name}' is not available in imgbuild"))),
         }
     }

@@ -50,14 +50,15 @@ pub async fn run(call: &Call<'_>) -> Result<Res, Problem> {
         )
     });
     // The connection may go while the command still runs: that is no error.
-    if let Ok((rc, out)) = shell(call, &command).await {
-        if rc != 0 && rc < 128 {
-            let mut res = Call::done(false);
-            set(&mut res, "failed", true);
-            set(&mut res, "rebooted", false);
-            set(&mut res, "msg", format!("Reboot command failed. Error was: '{}'", out.trim()));
-            return Ok(res);
-        }
+    if let Ok((rc, out)) = shell(call, &command).await
+        && rc != 0
+        && rc < 128
+    {
+        let mut res = Call::done(false);
+        set(&mut res, "failed", true);
+        set(&mut res, "rebooted", false);
+        set(&mut res, "msg", format!("Reboot command failed. Error was: '{}'", out.trim()));
+        return Ok(res);
     }
     tokio::time::sleep(Duration::from_secs_f64(seconds("post_reboot_delay", 0.0))).await;
     let limit = Duration::from_secs_f64(seconds("reboot_timeout", 600.0));

@@ -107,15 +107,15 @@ fn one(name: &str, option: &Value, value: &Value, path: &str, problems: &mut Vec
             ));
         }
     }
-    if kind == "list" {
-        if let Some(elements) = option.get("elements").map(crate::text::of) {
-            for item in items(value).iter().filter(|i| !fits(&elements, i)) {
-                problems.push(format!(
+    if kind == "list"
+        && let Some(elements) = option.get("elements").map(crate::text::of)
+    {
+        for item in items(value).iter().filter(|i| !fits(&elements, i)) {
+            problems.push(format!(
                     "Elements value for option '{name}' is of type <class '{}'> and we were unable to convert to {elements}: {}",
                     python_type(item),
                     why(&elements, item)
                 ));
-            }
         }
     }
     if let Some(sub) = option.get("options").and_then(Value::as_map) {

@@ -8,7 +8,6 @@ use crate::target::{Become, BecomePassword, Connection, Target, Unreachable};
 use imgbuild_diag::Secret;
 use imgbuild_jinja::{Value, VarSource};
 use std::collections::HashMap;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use tokio::sync::OnceCell;
 
@@ -65,8 +64,6 @@ pub struct Resolver<'a> {
     pub task: &'a Task,
     /// Variables of the host that is connected to.
     pub vars: &'a Arc<dyn VarSource>,
-    /// The task is delegated, so its own play's keywords about users do not count.
-    pub delegated: bool,
 }
 
 impl Resolver<'_> {
@@ -179,7 +176,7 @@ impl Resolver<'_> {
             password: password.map(Secret::new).or_else(|| defaults.password.clone()),
             private_key_file: key
                 .map(|k| crate::settings::expand_home(&k, &self.engine.settings))
-                .or_else(|| defaults.private_key_file.clone().map(PathBuf::from)),
+                .or_else(|| defaults.private_key_file.clone()),
             ssh_args,
             host_key_checking: checking,
             timeout: timeout.unwrap_or(defaults.timeout),

@@ -191,10 +191,10 @@ impl Engine {
                 }
             }
         }
-        if let Some(entry) = inventory.hosts.get(host) {
-            if !entry.vars.is_empty() {
-                lowest_first.push(Arc::new(entry.vars.clone()));
-            }
+        if let Some(entry) = inventory.hosts.get(host)
+            && !entry.vars.is_empty()
+        {
+            lowest_first.push(Arc::new(entry.vars.clone()));
         }
         files(Of::Host, host, inventory_dirs, &mut lowest_first)?;
         files(Of::Host, host, &play_dirs, &mut lowest_first)?;

@@ -138,9 +138,6 @@ impl PlayRun {
                     Value::List(items) => items.as_ref().clone(),
                     one => vec![one],
                 };
-                let mut kwargs = Map::new();
-                kwargs.insert("wantlist".into(), Value::Bool(true));
-                let _ = kwargs;
                 let cx = LookupContext::new(templar, vars, raw.span());
                 crate::lookup::with(name, terms, &cx).map(Some).map_err(|e| because(Failure::new(e.to_string())))
             }
@@ -214,11 +211,11 @@ impl PlayRun {
             });
             let mut calls = futures_util::stream::iter(calls).buffered(IN_FLIGHT);
             while let Some((one, vars, top, index)) = calls.next().await {
-                results.push(self.item_done(place, one, &control, &items[index], &vars, &top, done));
+                results.push(self.item_done(one, &control, &items[index], &vars, &top, done));
             }
         } else {
             let mut before = Map::new();
-            for index in 0..items.len() {
+            for (index, item) in items.iter().enumerate() {
                 if self.engine.cancelled() {
                     break;
                 }
@@ -235,7 +232,7 @@ impl PlayRun {
                 {
                     before.extend(facts.iter().map(|(k, v)| (k.clone(), v.clone())));
                 }
-                results.push(self.item_done(place, one, &control, &items[index], &item_vars, &top, done));
+                results.push(self.item_done(one, &control, item, &item_vars, &top, done));
                 if !control.break_when.is_empty() {
                     let mut top = top;
                     top.extend(before.clone());
@@ -273,10 +270,8 @@ impl PlayRun {
         !texts.iter().any(|t| t.contains(register))
     }
 
-    #[expect(clippy::too_many_arguments, reason = "one item's end needs all of its loop")]
     fn item_done(
         self: &Arc<Self>,
-        place: &Place<'_>,
         one: ItemDone,
         control: &Control,
         item: &Value,
@@ -335,7 +330,6 @@ impl PlayRun {
             ask.vars = top.clone();
             ask.label = Some(crate::text::of(item));
         }
-        let _ = place;
         done.includes.extend(includes);
         done.take(ItemDone { includes: Vec::new(), ..one }, false);
         value(&res)

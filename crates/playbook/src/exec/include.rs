@@ -34,10 +34,10 @@ pub fn ask(place: &Place<'_>, vars: &Arc<dyn VarSource>) -> Result<Ask, Failure>
     let templar = &place.run.engine.templar;
     let mut ask = Ask::default();
     let mut all = place.task.args.clone();
-    if let Some(raw) = &place.task.args_template {
-        if let Value::Map(more) = templar.template(raw, vars).map_err(Failure::from)? {
-            all.extend(Map::clone(&more));
-        }
+    if let Some(raw) = &place.task.args_template
+        && let Value::Map(more) = templar.template(raw, vars).map_err(Failure::from)?
+    {
+        all.extend(Map::clone(&more));
     }
     for (key, raw) in &all {
         let name = key.to_string();

@@ -113,7 +113,7 @@ impl Place<'_> {
 
     async fn try_run(&self, vars: &Arc<dyn VarSource>, done: &mut ItemDone) -> Result<Res, Problem> {
         let engine = &self.run.engine;
-        let own = Resolver { engine, task: self.task, vars, delegated: false };
+        let own = Resolver { engine, task: self.task, vars };
         // These count whatever else goes wrong.
         done.ignore_errors = own.flag("ignore_errors").ok().flatten().unwrap_or(false);
         done.ignore_unreachable = own.flag("ignore_unreachable").ok().flatten().unwrap_or(false);
@@ -134,7 +134,7 @@ impl Place<'_> {
             target_vars = self.delegated_vars(to, vars)?;
             done.delegate_facts = own.flag("delegate_facts")?.unwrap_or(false);
         }
-        let resolver = Resolver { engine, task: self.task, vars: &target_vars, delegated: delegate.is_some() };
+        let resolver = Resolver { engine, task: self.task, vars: &target_vars };
         let connect_to = delegate.take().unwrap_or_else(|| Arc::clone(self.host));
         let connection = resolver.connection(&connect_to)?;
         if *connect_to != **self.host || own.text("delegate_to")?.is_some() {
@@ -324,7 +324,7 @@ impl Place<'_> {
         wait: Option<(u64, u64)>,
     ) -> Result<Res, Problem> {
         let engine = &self.run.engine;
-        let own = Resolver { engine, task: self.task, vars, delegated: false };
+        let own = Resolver { engine, task: self.task, vars };
         let until = self.task.own_items("until");
         let retries = match own.number("retries")? {
             Some(retries) => 1 + (retries.max(0.0) as i64),

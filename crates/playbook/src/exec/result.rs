@@ -24,11 +24,6 @@ pub fn flag(res: &Res, key: &str) -> bool {
     get(res, key).is_some_and(Value::is_true)
 }
 
-/// Python's truth of `failed`; a result with only a return code fails when that is not 0.
-pub fn failed(res: &Res) -> bool {
-    flag(res, "failed")
-}
-
 /// A module's answer as a result: its strings are data.
 pub fn from_json(json: Json<String, serde_json::Value>) -> Res {
     json.into_iter().map(|(k, v)| (Key::from(k), Value::from_json(v, false))).collect()
@@ -240,10 +235,13 @@ pub fn censor(res: &Res) -> Res {
         "the output has been hidden due to the fact that 'no_log: true' was specified for this result",
     );
     set(&mut out, "_ansible_no_log", true);
-    if let Some(Value::List(items)) = get(res, "results") {
-        let _ = items;
-    }
     out
+}
+
+/// The message of a condition that can't be evaluated, in Ansible's words.
+pub fn condition_message(message: &str) -> String {
+    const WORDS: &str = "Error while evaluating conditional";
+    if message.starts_with(WORDS) { message.to_owned() } else { format!("{WORDS}: {message}") }
 }
 
 #[cfg(test)]
@@ -265,10 +263,4 @@ mod tests {
         let text = get(&res, "exception").and_then(Value::as_str).unwrap().to_owned();
         assert!(text.contains("\n\nTask failed.\nOrigin: /t/a.yml:3:7\n\n1 - hosts: a\n2   tasks:\n3     - debug: msg=x\n        ^ column 7\n\n<<< caused by >>>\n\n"), "{text}");
     }
-}
-
-/// The message of a condition that can't be evaluated, in Ansible's words.
-pub fn condition_message(message: &str) -> String {
-    const WORDS: &str = "Error while evaluating conditional";
-    if message.starts_with(WORDS) { message.to_owned() } else { format!("{WORDS}: {message}") }
 }

@@ -4,7 +4,7 @@ use super::engine::lock;
 use super::play::PlayRun;
 use crate::play::model::Task;
 use crate::play::scope::items;
-use imgbuild_jinja::{Templar, Value, VarSource};
+use imgbuild_jinja::{Templar, VarSource};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -25,22 +25,17 @@ pub fn of(task: &Task, templar: &Templar, vars: &Arc<dyn VarSource>) -> BTreeSet
 /// Ansible's rule. `only` empty means `all`.
 pub fn selected(tags: &BTreeSet<String>, only: &[String], skip: &[String]) -> bool {
     let has = |list: &[String], name: &str| list.iter().any(|t| t == name);
-    let tagged = !tags.is_empty() && !(tags.len() == 1 && tags.contains("untagged"));
+    let untagged = tags.is_empty() || tags.len() == 1 && tags.contains("untagged");
+    let tagged = !untagged;
     let any = |list: &[String]| list.iter().any(|t| tags.contains(t));
     let all = only.is_empty() || has(only, "all");
-    let mut run = if tags.contains("always") {
-        true
-    } else if all && !tags.contains("never") {
-        true
-    } else if any(only) {
-        true
-    } else {
-        has(only, "tagged") && tagged && !tags.contains("never") || has(only, "untagged") && !tagged
-    };
+    let never = tags.contains("never");
+    let by_kind = has(only, "tagged") && tagged && !never || has(only, "untagged") && untagged;
+    let mut run = tags.contains("always") || all && !never || any(only) || by_kind;
     if run && !skip.is_empty() {
         if has(skip, "all") {
             run = tags.contains("always") && !has(skip, "always");
-        } else if any(skip) || has(skip, "tagged") && tagged || has(skip, "untagged") && !tagged {
+        } else if any(skip) || has(skip, "tagged") && tagged || has(skip, "untagged") && untagged {
             run = false;
         }
     }
@@ -79,18 +74,14 @@ impl PlayRun {
     }
 }
 
-/// A value for callers that only list.
-pub fn raw(value: &Value) -> Vec<String> {
-    items(value).iter().map(crate::text::of).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn rules() {
-        let table: &[(&[&str], &[&str], &[&str], bool)] = &[
+        type Row<'a> = (&'a [&'a str], &'a [&'a str], &'a [&'a str], bool);
+        let table: &[Row<'_>] = &[
             (&[], &[], &[], true),
             (&["a"], &["a"], &[], true),
             (&["a"], &["b"], &[], false),

@@ -51,16 +51,16 @@ pub fn expand(pattern: &str) -> Result<Vec<String>, String> {
 
 /// `host:2222`, `[::1]:22` -> address and port. Bare IPv6 addresses have no port.
 pub fn split_port(pattern: &str) -> (&str, Option<u16>) {
-    if let Some(rest) = pattern.strip_prefix('[') {
-        if let Some((inside, tail)) = rest.split_once(']') {
-            // `[1:3].example.com` is a range, `[::1]:22` an address.
-            if inside.matches(':').count() > 1 {
-                return match tail.strip_prefix(':').and_then(|p| p.parse().ok()) {
-                    Some(port) => (inside, Some(port)),
-                    None if tail.is_empty() => (inside, None),
-                    None => (pattern, None),
-                };
-            }
+    if let Some(rest) = pattern.strip_prefix('[')
+        && let Some((inside, tail)) = rest.split_once(']')
+    {
+        // `[1:3].example.com` is a range, `[::1]:22` an address.
+        if inside.matches(':').count() > 1 {
+            return match tail.strip_prefix(':').and_then(|p| p.parse().ok()) {
+                Some(port) => (inside, Some(port)),
+                None if tail.is_empty() => (inside, None),
+                None => (pattern, None),
+            };
         }
     }
     let outside_brackets = pattern.rfind(']').map_or(0, |at| at + 1);

@@ -80,12 +80,13 @@ fn parse(text: &str, properties: bool, allow_none: bool) -> Result<Vec<Entry>, S
         if section.is_empty() {
             return Err(format!("line {}: File contains no section headers", number + 1));
         }
-        if raw.starts_with([' ', '\t']) && !properties {
-            if let Some((_, _, value)) = entries.last_mut() {
-                value.push('\n');
-                value.push_str(line);
-                continue;
-            }
+        if raw.starts_with([' ', '\t'])
+            && !properties
+            && let Some((_, _, value)) = entries.last_mut()
+        {
+            value.push('\n');
+            value.push_str(line);
+            continue;
         }
         let at = line.find(['=', ':']);
         match at {

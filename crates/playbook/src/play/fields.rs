@@ -52,22 +52,17 @@ pub fn read<'a>(entries: &'a [(Node, Node)], level: Level, out: &mut Diagnostics
             continue;
         }
         let old = OLD.iter().find(|(old, _)| *old == name && (*old != "user" || level == Level::PLAY));
-        if let Some((_, new)) = old {
-            if let Some(keyword) = keywords::find(new, level) {
-                out.push(
-                    Diagnostic::warning(format!("{name:?} is an old keyword"))
-                        .at(&key.span)
-                        .help(format!("write {new:?}")),
-                );
-                fields
-                    .attrs
-                    .entry(keyword.name)
-                    .or_insert(Attr { value: value.to_value(), span: Some(key.span.clone()) });
-                if matches!(name, "su" | "su_user") {
-                    fields.attrs.entry("become_method").or_insert(Attr { value: Value::str("su"), span: None });
-                }
-                continue;
+        if let Some((_, new)) = old
+            && let Some(keyword) = keywords::find(new, level)
+        {
+            out.push(
+                Diagnostic::warning(format!("{name:?} is an old keyword")).at(&key.span).help(format!("write {new:?}")),
+            );
+            fields.attrs.entry(keyword.name).or_insert(Attr { value: value.to_value(), span: Some(key.span.clone()) });
+            if matches!(name, "su" | "su_user") {
+                fields.attrs.entry("become_method").or_insert(Attr { value: Value::str("su"), span: None });
             }
+            continue;
         }
         if name == "always_run" && level != Level::ROLE {
             out.push(

@@ -19,16 +19,17 @@ impl Loader<'_> {
     /// The folder of a role; `Err` lists where it was looked for.
     pub fn find_role(&self, name: &str, scope: &Scope) -> Result<Found, Vec<PathBuf>> {
         let mut tried = Vec::new();
-        if let [namespace, collection, role @ ..] = &name.split('.').collect::<Vec<_>>()[..] {
-            if !role.is_empty() && !name.contains('/') {
-                for root in self.collection_roots() {
-                    let path = root.join(namespace).join(collection).join("roles").join(role.join("/"));
-                    if path.is_dir() {
-                        let collection = Some(format!("{namespace}.{collection}"));
-                        return Ok(Found { name: name.to_owned(), path, collection });
-                    }
-                    tried.push(path);
+        if let [namespace, collection, role @ ..] = &name.split('.').collect::<Vec<_>>()[..]
+            && !role.is_empty()
+            && !name.contains('/')
+        {
+            for root in self.collection_roots() {
+                let path = root.join(namespace).join(collection).join("roles").join(role.join("/"));
+                if path.is_dir() {
+                    let collection = Some(format!("{namespace}.{collection}"));
+                    return Ok(Found { name: name.to_owned(), path, collection });
                 }
+                tried.push(path);
             }
         }
         // Roles of the collections that the role or play names, or that the asking role belongs to.

@@ -63,8 +63,6 @@ pub struct Keyword {
     levels: u8,
     /// What it holds.
     pub holds: Holds,
-    /// Values of outer levels are added, not replaced.
-    pub extend: bool,
 }
 
 impl Keyword {
@@ -75,11 +73,7 @@ impl Keyword {
 }
 
 const fn k(name: &'static str, levels: u8, holds: Holds) -> Keyword {
-    Keyword { name, levels, holds, extend: false }
-}
-
-const fn extending(name: &'static str, levels: u8, holds: Holds) -> Keyword {
-    Keyword { name, levels, holds, extend: true }
+    Keyword { name, levels, holds }
 }
 
 const P: u8 = 1;
@@ -103,20 +97,20 @@ pub const KEYWORDS: &[Keyword] = &[
     k("connection", ALL, Holds::Str),
     k("debugger", ALL, Holds::Str),
     k("diff", ALL, Holds::Bool),
-    extending("environment", ALL, Holds::List),
+    k("environment", ALL, Holds::List),
     k("ignore_errors", ALL, Holds::Bool),
     k("ignore_unreachable", ALL, Holds::Bool),
-    extending("module_defaults", ALL, Holds::List),
+    k("module_defaults", ALL, Holds::List),
     k("name", ALL, Holds::Str),
     k("no_log", ALL, Holds::Bool),
     k("port", ALL, Holds::Int),
     k("remote_user", ALL, Holds::Str),
     k("run_once", ALL, Holds::Bool),
-    extending("tags", ALL, Holds::List),
+    k("tags", ALL, Holds::List),
     k("throttle", ALL, Holds::Int),
     k("timeout", ALL, Holds::Int),
     k("vars", ALL, Holds::Dict),
-    extending("when", B | T | R | I, Holds::List),
+    k("when", B | T | R | I, Holds::List),
     // Play
     k("hosts", P, Holds::List),
     k("gather_facts", P, Holds::Bool),

@@ -109,11 +109,7 @@ impl<'a> Loader<'a> {
         };
         let source = Source::new(path.display().to_string(), text);
         let options = yaml::Options { duplicate_keys: self.settings.duplicate_dict_key, ..yaml::Options::default() };
-        match yaml::load_with(&source, options, &mut self.out) {
-            Ok(node) => node,
-            // What is no YAML may still be JSON (tabs).
-            Err(()) => None,
-        }
+        yaml::load_with(&source, options, &mut self.out).unwrap_or_default()
     }
 
     /// What a static import sees.

@@ -86,8 +86,6 @@ pub enum Item {
 /// A block, or the tasks of a static import.
 #[derive(Debug)]
 pub struct Block {
-    /// Keywords.
-    pub scope: Arc<Scope>,
     /// `block`.
     pub block: Vec<Item>,
     /// `rescue`.

@@ -53,10 +53,10 @@ pub fn find(name: &str, folder: &str, search: &[PathBuf], settings: &Settings) -
     for base in search {
         // A file of tasks/ sees its role's other folders.
         let mut bases = vec![base.join(folder), base.clone()];
-        if base.ends_with("tasks") {
-            if let Some(role) = base.parent() {
-                bases = vec![role.join(folder), base.join(folder), base.clone()];
-            }
+        if base.ends_with("tasks")
+            && let Some(role) = base.parent()
+        {
+            bases = vec![role.join(folder), base.join(folder), base.clone()];
         }
         if folder.is_empty() {
             bases.remove(0);

@@ -89,7 +89,7 @@ impl Reader<'_> {
             };
             let import = ["import_playbook", "ansible.builtin.import_playbook", "include"];
             if let Some(target) = import.iter().find_map(|name| entry.get(name)) {
-                plays.extend(self.import(entry, map, target, &dir, given, depth));
+                plays.extend(self.import(map, target, &dir, given, depth));
             } else {
                 plays.extend(self.play(entry, map, &dir, given));
             }
@@ -99,7 +99,6 @@ impl Reader<'_> {
 
     fn import(
         &mut self,
-        entry: &Node,
         map: &[(Node, Node)],
         target: &Node,
         dir: &Path,
@@ -148,7 +147,6 @@ impl Reader<'_> {
             tags: given.tags.iter().cloned().chain(own("tags")).collect(),
             vars,
         };
-        let _ = entry;
         self.file(&path, Some(&target.span), &inner, depth + 1)
     }
 
@@ -183,7 +181,7 @@ impl Reader<'_> {
         let scope = Arc::new(Scope { attrs, vars: Arc::clone(&vars), parent: None, kind: Kind::Play, role: None });
         let mut loader = Loader::new(self.settings, self.templar, self.ids, dir);
         loader.play = PlayLayers { vars: Arc::clone(&vars), ..PlayLayers::default() };
-        loader.play.files = static_vars_files(&vars_files, dir, &mut loader, &scope);
+        loader.play.files = static_vars_files(&vars_files, dir, &mut loader);
         loader.check_map(&vars);
         let vars_prompt = prompts.map(|p| read_prompts(p, &mut loader)).unwrap_or_default();
         let mut roles = Vec::new();
@@ -272,7 +270,7 @@ fn check_hosts(node: &Node, out: &mut Diagnostics) {
 }
 
 /// Those of `vars_files` whose names are known before anything runs.
-fn static_vars_files(list: &[Value], dir: &Path, loader: &mut Loader<'_>, scope: &Scope) -> Vec<Arc<Map>> {
+fn static_vars_files(list: &[Value], dir: &Path, loader: &mut Loader<'_>) -> Vec<Arc<Map>> {
     let mut maps = Vec::new();
     for entry in list {
         let names = items(entry);
@@ -297,7 +295,6 @@ fn static_vars_files(list: &[Value], dir: &Path, loader: &mut Loader<'_>, scope:
         loader.check_map(&map);
         maps.push(Arc::new(map));
     }
-    let _ = scope;
     maps
 }
 

@@ -1,7 +1,6 @@
 //! Roles: where they lie, what is in them.
 
 use super::model::Item;
-use super::scope::Scope;
 use imgbuild_jinja::{Map, Value};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -57,8 +56,6 @@ impl Role {
 pub struct CompiledRole {
     /// The role.
     pub role: Arc<Role>,
-    /// Its level in the chain.
-    pub scope: Arc<Scope>,
     /// Tasks, those of dependencies first.
     pub tasks: Vec<Item>,
     /// Handlers, those of dependencies first.

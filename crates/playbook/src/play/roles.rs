@@ -91,7 +91,7 @@ impl Loader<'_> {
     }
 
     /// `import_role`.
-    pub fn import_role(&mut self, task: &Task, _place: &super::tasks::Place) -> Vec<Item> {
+    pub fn import_role(&mut self, task: &Task) -> Vec<Item> {
         if task.loop_.is_some() {
             self.out.push(
                 Diagnostic::error(
@@ -292,13 +292,12 @@ impl Loader<'_> {
             own.extend(self.file_items(&file, &scope, false, Some(&used.span)));
         }
         tasks.push(Item::Block(Arc::new(Block {
-            scope: Arc::clone(&scope),
             block: own,
             rescue: Vec::new(),
             always: Vec::new(),
             completes: Some(Arc::clone(&role)),
         })));
-        Some(CompiledRole { role, scope, tasks, handlers })
+        Some(CompiledRole { role, tasks, handlers })
     }
 
     fn dependencies(&mut self, meta: Option<&Node>) -> Vec<Node> {

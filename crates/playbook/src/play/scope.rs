@@ -105,11 +105,6 @@ impl Scope {
         }
         roles
     }
-
-    /// `vars` of blocks and tasks, innermost first, up to but without the play.
-    pub fn vars_chain(&self) -> impl Iterator<Item = &Arc<Map>> {
-        self.chain().take_while(|s| s.kind != Kind::Play).map(|s| &s.vars).filter(|v| !v.is_empty())
-    }
 }
 
 /// A list's items, or the one value itself; null is none.

@@ -194,7 +194,7 @@ fn form_args(form: Form<'_>, action: &Action, place: &Span, loader: &mut Loader<
     };
     let str = |text: String| Value::Str(Str { text: text.into(), template, span: Some(span.clone()) });
     let mut map = Map::new();
-    match split::key_values(&text, command || FREE_FORM.contains(&action.name.as_str()) && command) {
+    match split::key_values(&text, command) {
         Ok((pairs, raw)) => {
             if let Some(raw) = raw {
                 map.insert("_raw_params".into(), str(raw));

@@ -91,19 +91,18 @@ impl Loader<'_> {
         let inner = Place { scope: Arc::clone(&scope), ..place.clone() };
         let mut part = |name: &str| node.get(name).map(|list| self.items(list, &inner)).unwrap_or_default();
         let (block, rescue, always) = (part("block"), part("rescue"), part("always"));
-        Some(Item::Block(Arc::new(Block { scope, block, rescue, always, completes: None })))
+        Some(Item::Block(Arc::new(Block { block, rescue, always, completes: None })))
     }
 
     fn task(&mut self, node: &Node, map: &[(Node, Node)], place: &Place) -> Vec<Item> {
         let level = if place.handlers { Level::HANDLER } else { Level::TASK };
         let mut fields = fields::read(map, level, &mut self.out);
-        let loop_ = self.take_loop(node, &mut fields);
-        if let Some((control, name)) = node.get("loop_control").and_then(|c| c.as_map().map(|m| (m, c))) {
+        let loop_ = self.take_loop(&mut fields);
+        if let Some(control) = node.get("loop_control").and_then(Node::as_map) {
             for (key, _) in
                 control.iter().filter(|(k, _)| !keywords::LOOP_CONTROL.contains(&k.as_str().unwrap_or_default()))
             {
                 let wrong = key.as_str().unwrap_or_default();
-                let _ = name;
                 self.out.push(
                     Diagnostic::error(format!("'{wrong}' is not a valid attribute for a LoopControl"))
                         .at(&key.span)
@@ -135,10 +134,10 @@ impl Loader<'_> {
         if action.is_include() || matches!(action.name.as_str(), "import_tasks" | "import_role") {
             self.check_include(&action.name, &fields.attrs);
         }
-        if matches!(action.name.as_str(), "include_tasks" | "import_tasks") {
-            if let Some(file) = args.shift_remove(&Key::from("file")) {
-                args.insert("_raw_params".into(), file);
-            }
+        if matches!(action.name.as_str(), "include_tasks" | "import_tasks")
+            && let Some(file) = args.shift_remove(&Key::from("file"))
+        {
+            args.insert("_raw_params".into(), file);
         }
         let listen = place.handlers.then(|| {
             let listen = fields.attrs.get("listen").map(|a| super::scope::items(&a.value)).unwrap_or_default();
@@ -170,7 +169,7 @@ impl Loader<'_> {
                 self.out.push(Diagnostic::error("Using 'import_role' as a handler is not supported.").at(&node.span));
                 Vec::new()
             }
-            "import_role" => self.import_role(&task, place),
+            "import_role" => self.import_role(&task),
             "import_playbook" => {
                 self.out.push(Diagnostic::error("'import_playbook' can only stand among plays").at(&node.span));
                 Vec::new()
@@ -180,7 +179,7 @@ impl Loader<'_> {
     }
 
     /// `loop` or `with_NAME`.
-    fn take_loop(&mut self, node: &Node, fields: &mut fields::Fields<'_>) -> Option<Loop> {
+    fn take_loop(&mut self, fields: &mut fields::Fields<'_>) -> Option<Loop> {
         let mut found = fields.attrs.get("loop").map(|attr| Loop::Loop(attr.value.clone()));
         let mut rest = Vec::new();
         for (key, value) in std::mem::take(&mut fields.rest) {
@@ -210,7 +209,6 @@ impl Loader<'_> {
             found = Some(Loop::With(short.to_owned(), value.to_value()));
         }
         fields.rest = rest;
-        let _ = node;
         found
     }
 
@@ -278,7 +276,7 @@ impl Loader<'_> {
         if place.handlers {
             return items;
         }
-        vec![Item::Block(Arc::new(Block { scope, block: items, rescue: vec![], always: vec![], completes: None }))]
+        vec![Item::Block(Arc::new(Block { block: items, rescue: vec![], always: vec![], completes: None }))]
     }
 
     /// The tasks of a file.

@@ -47,12 +47,12 @@ impl ConfigFile {
             if line.starts_with('#') || line.starts_with(';') {
                 continue;
             }
-            if raw.starts_with([' ', '\t']) {
-                if let Some(value) = last.as_ref().and_then(|key| values.get_mut(key)) {
-                    value.push('\n');
-                    value.push_str(line);
-                    continue;
-                }
+            if raw.starts_with([' ', '\t'])
+                && let Some(value) = last.as_ref().and_then(|key| values.get_mut(key))
+            {
+                value.push('\n');
+                value.push_str(line);
+                continue;
             }
             if let Some(name) = line.strip_prefix('[').and_then(|l| l.strip_suffix(']')) {
                 section = name.trim().to_owned();

@@ -199,10 +199,10 @@ pub fn apply(settings: &mut Settings, config: Option<&ConfigFile>) -> Vec<Unknow
             let text = settings.env.get(*name).filter(|v| !v.is_empty())?;
             Some(((*name).to_owned(), Given { text: text.clone(), base: settings.cwd.clone() }))
         });
-        if let Some((name, given)) = from_env.or(from_file) {
-            if let Err(why) = (row.set)(settings, &given) {
-                unknown.push(Unknown { name, why });
-            }
+        if let Some((name, given)) = from_env.or(from_file)
+            && let Err(why) = (row.set)(settings, &given)
+        {
+            unknown.push(Unknown { name, why });
         }
     }
     let known = |name: &str| ROWS.iter().any(|r| r.env.contains(&name)) || WITHOUT_EFFECT.contains(&name);

@@ -46,11 +46,6 @@ pub enum Kind {
 }
 
 impl Node {
-    /// A node that the program itself makes, at a place of the user's file.
-    pub fn text(text: &str, span: &Span) -> Self {
-        Node { span: span.clone(), kind: Kind::Str { text: Arc::from(text), template: true, plain: true } }
-    }
-
     /// The text, if it is text.
     pub fn as_str(&self) -> Option<&str> {
         match &self.kind {
