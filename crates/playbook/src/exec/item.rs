@@ -98,6 +98,9 @@ impl Place<'_> {
                 let failure = Failure::from(e);
                 Failure::new(super::result::condition_message(&failure.message())).at(span.as_ref())
             })?;
+            if let (Some(warning), false) = (&warning, self.run.engine.settings.allow_broken_conditionals) {
+                return Err(Failure::new(warning.message.clone()).at(warning.span.as_ref()));
+            }
             self.warn(warning);
             if !holds {
                 let mut res = Res::new();

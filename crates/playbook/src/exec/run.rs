@@ -53,6 +53,9 @@ pub async fn run(engine: &Arc<Engine>, playbooks: &[PlaybookFile]) -> u8 {
         let stats = lock(&engine.stats).clone();
         engine.emit(Event::End(stats));
         code = engine.code();
+        if engine.settings.retry_files {
+            engine.write_retry_file(&playbook.path);
+        }
         if code != exit::OK {
             break;
         }
@@ -64,6 +67,26 @@ pub async fn run(engine: &Arc<Engine>, playbooks: &[PlaybookFile]) -> u8 {
 }
 
 impl Engine {
+    /// Writes the hosts that failed beside the playbook, for `--limit @file`.
+    fn write_retry_file(&self, playbook: &std::path::Path) {
+        let mut hosts: Vec<Host> = lock(&self.lost).iter().chain(lock(&self.unreachable).iter()).cloned().collect();
+        if hosts.is_empty() {
+            return;
+        }
+        hosts.sort();
+        hosts.dedup();
+        let path = self.settings.cwd.join(playbook).with_extension("retry");
+        let text: String = hosts.iter().map(|h| format!("{h}\n")).collect();
+        match fs_err::write(&path, text) {
+            Ok(()) => self.emit(Event::Verbose {
+                level: 0,
+                text: format!("\tto retry, use: --limit @{}\n", path.display()),
+                host: None,
+            }),
+            Err(error) => self.emit(Event::Warning(format!("Could not create retry file: {error}"))),
+        }
+    }
+
     /// The exit code that the hosts' fates stand for: the unreachable come first, as in Ansible.
     fn code(&self) -> u8 {
         if !lock(&self.unreachable).is_empty() {

@@ -44,6 +44,12 @@ pub fn read<'a>(entries: &'a [(Node, Node)], level: Level, out: &mut Diagnostics
                 continue;
             }
             check(keyword, value, out);
+            if name == "debugger" && value.as_str() != Some("never") && !value.is_null() {
+                out.push(
+                    Diagnostic::warning("the task debugger is not available in imgbuild: \"debugger\" has no effect")
+                        .at(&key.span),
+                );
+            }
             // An empty keyword is one that was not written.
             let kept = !value.is_null() || matches!(name, "loop" | "serial" | "args");
             if kept {

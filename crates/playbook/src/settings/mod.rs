@@ -186,7 +186,7 @@ pub struct Settings {
     pub verbosity: u8,
     /// `--force-handlers`.
     pub force_handlers: bool,
-    /// `--flush-cache`.
+    /// `--flush-cache`. Facts are kept in memory for one run: there is nothing to flush.
     pub flush_cache: bool,
     /// Connections.
     pub connection: ConnectionDefaults,
@@ -237,8 +237,6 @@ pub struct Settings {
     pub error_on_missing_handler: bool,
     /// Text of `ansible_managed`.
     pub ansible_managed: String,
-    /// Tags in force when none are given.
-    pub max_diff_size: usize,
     /// Write failed hosts to a retry file.
     pub retry_files: bool,
     /// The `default` callback.
@@ -307,13 +305,13 @@ impl Settings {
             private_role_vars: false,
             error_on_missing_handler: true,
             ansible_managed: "Ansible managed".into(),
-            max_diff_size: 104_448,
             retry_files: false,
             display: Display::default(),
         }
     }
 
-    /// Defaults, then the configuration file, then `ANSIBLE_*` of `env`. What is set but not understood is listed.
+    /// Defaults, then the configuration file, then `ANSIBLE_*` of `env`. Listed are values that are not understood, and
+    /// variables of the environment that have no effect.
     pub fn resolve(
         env: BTreeMap<String, String>,
         config: Option<&ConfigFile>,

@@ -102,7 +102,6 @@ rows! {
     ["ANSIBLE_ERROR_ON_MISSING_HANDLER"] ["defaults"."error_on_missing_handler"]
         |s, g| { s.error_on_missing_handler = g.bool()?; Ok(()) };
     ["ANSIBLE_MANAGED_STR"] ["defaults"."ansible_managed"] |s, g| { s.ansible_managed = g.text.clone(); Ok(()) };
-    ["ANSIBLE_MAX_DIFF_SIZE"] ["defaults"."max_diff_size"] |s, g| { s.max_diff_size = g.number()?; Ok(()) };
     ["ANSIBLE_RETRY_FILES_ENABLED"] ["defaults"."retry_files_enabled"] |s, g| { s.retry_files = g.bool()?; Ok(()) };
     ["ANSIBLE_FORCE_HANDLERS"] ["defaults"."force_handlers"] |s, g| { s.force_handlers = g.bool()?; Ok(()) };
     ["ANSIBLE_RUN_TAGS"] ["tags"."run"] |s, g| { s.tags = g.list(); Ok(()) };
