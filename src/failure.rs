@@ -13,11 +13,9 @@ pub const NO_COMMAND: u8 = 127;
 /// Ended by a second Ctrl-C: nothing was undone.
 pub const INTERRUPTED: u8 = 130;
 
-/// An error that ends a command: what to say was said already, or stands in it.
+/// An error that ends a command.
 #[derive(Debug)]
 pub enum Failure {
-    /// Everything has been said; end with this code.
-    Code(u8),
     /// Show these.
     Diagnostics(Diagnostics),
     /// Show this chain of causes.

@@ -67,7 +67,6 @@ pub fn main(settings: Settings, arguments: Vec<OsString>) -> u8 {
     };
     match dispatch(command, settings, style) {
         Ok(code) => code,
-        Err(Failure::Code(code)) => code,
         Err(Failure::Diagnostics(all)) => {
             ui::diagnostics(style, &all);
             failure::FAILED

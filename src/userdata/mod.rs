@@ -17,9 +17,10 @@ const LARGEST: usize = 16 * 1024;
 /// Renders the user data of a stack's role. All that is missing, unknown or wrong is reported at once.
 pub fn render(stack: &str, role: &str, given: &BTreeMap<String, String>) -> Result<String, Diagnostics> {
     let stack = STACKS.iter().find(|s| s.name == stack).ok_or_else(|| {
-        Diagnostic::error(format!("there is no stack {stack:?}"))
-            .suggest(stack, names())
-            .help(format!("the stacks are: {}", names().collect::<Vec<_>>().join(", ")))
+        Diagnostic::error(format!("there is no stack {stack:?}")).suggest(stack, names()).help(format!(
+            "the stacks are:\n    {}",
+            STACKS.iter().map(|s| format!("{}: {}", s.name, s.about)).collect::<Vec<_>>().join("\n    ")
+        ))
     })?;
     let mut problems = Diagnostics::new();
     let mut given = given.clone();

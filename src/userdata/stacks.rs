@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 pub const LIB: &str = include_str!("../../templates/userdata/_lib.sh.j2");
 
 /// The roles that every stack has.
+#[cfg(test)]
 pub const ROLES: &[&str] = &["server", "agent"];
 
 /// What a variable holds.

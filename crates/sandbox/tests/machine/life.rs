@@ -28,6 +28,8 @@ async fn reboot_and_power_off_inside() {
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
     }
     assert_eq!(bench.kind.status(&launch.instance_id).await, Status::Running);
+    // sshd answers before the boot is over, and a machine that is still booting is not what is tested here.
+    machine.cloud_init().await;
     machine.try_run("sudo poweroff; sleep 60").await;
     bench.ends(&launch).await;
 }
