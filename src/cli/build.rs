@@ -142,7 +142,7 @@ fn crash_point(settings: &Settings) -> Option<CrashPoint> {
     }))
 }
 
-/// The first Ctrl-C (or SIGTERM) cancels: every build undoes what it made. The second ends the program at once and lists what
+/// The first Ctrl-C (or SIGTERM, or a terminal that goes away) cancels: every build undoes what it made. The second ends the program at once and lists what
 /// is left.
 fn signals(run: &Run, reporter: &Reporter) {
     let (run, reporter) = (run.clone(), reporter.clone());
@@ -164,10 +164,14 @@ fn signals(run: &Run, reporter: &Reporter) {
 
 async fn interrupt() {
     use tokio::signal::unix::{SignalKind, signal};
-    let Ok(mut terminate) = signal(SignalKind::terminate()) else { return std::future::pending().await };
+    let (Ok(mut terminate), Ok(mut hangup)) = (signal(SignalKind::terminate()), signal(SignalKind::hangup())) else {
+        return std::future::pending().await;
+    };
     tokio::select! {
         _ = tokio::signal::ctrl_c() => {}
         _ = terminate.recv() => {}
+        // A terminal that was closed must not leave an instance running.
+        _ = hangup.recv() => {}
     }
 }
 

@@ -140,14 +140,18 @@ async fn until(client: &Client, id: &InstanceId, wanted: InstanceState) -> Resul
     let deadline = tokio::time::Instant::now() + Duration::from_secs(120);
     loop {
         let found = client.ec2.instances(vec![Filter::new("instance-id", id.as_str())]).await.map_err(failed)?;
-        if let Some(instance) = found.into_iter().next() {
-            if instance.state == wanted {
-                return Ok(instance);
-            }
-            if instance.state == InstanceState::Terminated {
-                let why = instance.state_reason.unwrap_or_default();
-                return Err(anyhow::anyhow!("{id} ended: {why}").into());
-            }
+        let Some(instance) = found.into_iter().next() else {
+            return Err(anyhow::anyhow!("this sandbox has no instance {id}").into());
+        };
+        if instance.state == wanted {
+            return Ok(instance);
+        }
+        if instance.state == InstanceState::Stopped && wanted == InstanceState::Running {
+            return Err(anyhow::anyhow!("{id} is stopped").into());
+        }
+        if instance.state == InstanceState::Terminated {
+            let why = instance.state_reason.unwrap_or_default();
+            return Err(anyhow::anyhow!("{id} ended: {why}").into());
         }
         if tokio::time::Instant::now() > deadline {
             return Err(anyhow::anyhow!("{id} is not {} after 120 s", wanted.as_str()).into());

@@ -157,8 +157,15 @@ impl File {
             let from = source.strip_suffix('*').unwrap_or(source);
             return Ok(comm.download_dir(from, true, &target).await?);
         }
-        let mut out = fs_err::tokio::File::create(&target).await.map_err(local)?;
+        // A download that fails must not cost the file that is there: it is written beside it and moved in its place.
+        let beside = target.parent().unwrap_or(Path::new("/"));
+        let everyone = std::os::unix::fs::PermissionsExt::from_mode(0o644);
+        let mut builder = tempfile::Builder::new();
+        let temporary = builder.prefix(".download").permissions(everyone).tempfile_in(beside).map_err(local)?;
+        let mut out = tokio::fs::File::from_std(temporary.reopen().map_err(local)?);
         comm.download(source, &mut out, Some(progress(&session.reporter, &what))).await?;
+        tokio::io::AsyncWriteExt::flush(&mut out).await.map_err(local)?;
+        temporary.persist(&target).map_err(|e| local(e.error))?;
         Ok(())
     }
 }
