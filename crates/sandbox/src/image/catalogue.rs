@@ -116,12 +116,28 @@ impl Catalogue for HostCatalogue {
             images: self.images.clone(),
         };
         let wanted = name.to_owned();
-        tokio::task::spawn_blocking(move || worker.make(&wanted))
-            .await
-            .unwrap_or_else(|error| {
-                Err(ImageError::Io { doing: "preparing an image".into(), source: std::io::Error::other(error) })
-            })
-            .map_err(|error| error.of(name))
+        tokio::task::spawn_blocking(move || {
+            let tree = worker.make(&wanted)?;
+            age_package_lists(&tree)
+                .map_err(|source| ImageError::Io { doing: "ageing package lists".into(), source })?;
+            Ok(tree)
+        })
+        .await
+        .unwrap_or_else(|error| {
+            Err(ImageError::Io { doing: "preparing an image".into(), source: std::io::Error::other(error) })
+        })
+        .map_err(|error| error.of(name))
+    }
+}
+
+/// A published image is weeks old and holds no package lists. A tree that was made a moment ago holds none either, but looks
+/// as if apt had just been updated: whatever trusts that ("update unless it is younger than an hour") would find no package.
+fn age_package_lists(tree: &Path) -> std::io::Result<()> {
+    let lists = tree.join("var/lib/apt/lists");
+    match std::fs::File::open(&lists) {
+        Ok(dir) => dir.set_modified(std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_759_708_800)),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(e) => Err(e),
     }
 }
 
