@@ -89,3 +89,18 @@ fn shell(env: &Env, inventory: &Path, command: &str) {
     let file = env.write("check.yml", &play);
     env.run(["playbook", "-i", inventory.to_str().unwrap(), file.to_str().unwrap()]).expect(0);
 }
+
+#[test]
+fn dockers_own_daemon_of_debian_12_runs_from_its_image() {
+    if !root_or_skip("dockers_own_daemon_of_debian_12_runs_from_its_image") {
+        return;
+    }
+    let env = Env::new();
+    let _cleanup = Cleanup(&env);
+    let (template, verify) =
+        (root().join("templates/debian_12_docker.json"), root().join("playbooks/verify_docker.yml"));
+    let args = ["build", "--sandbox", "-color=false", "--verify", verify.to_str().unwrap(), template.to_str().unwrap()];
+    let output = env.run(args).expect(0).has("Docker version 20.10.24");
+    assert!(output.stdout.contains("AMIs were created:"), "{}", output.stdout);
+    assert!(env.work().join("packer-manifest.json").exists(), "the template's own post-processor");
+}
