@@ -67,7 +67,7 @@ mod tests {
     fn keys_that_we_can_compare_come_first() {
         let rsa = [Algorithm::Rsa { hash: None }];
         let first = preferred(&[], &[], false, &rsa, false).unwrap().key.into_owned();
-        assert!(first[0].clone().is_rsa() && first.iter().any(|a| *a == Algorithm::Ed25519));
+        assert!(first[0].clone().is_rsa() && first.contains(&Algorithm::Ed25519));
         let only = preferred(&[], &[], false, &[Algorithm::Ed25519], true).unwrap().key.into_owned();
         assert_eq!(only, [Algorithm::Ed25519]);
     }

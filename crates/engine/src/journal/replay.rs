@@ -106,9 +106,12 @@ pub struct DeadRun {
     pub last_seq: u64,
 }
 
+/// A journal that can't be read, and why.
+pub type Unreadable = (PathBuf, String);
+
 /// The dead runs whose journals stand in `dir`, oldest first, and the journals that can't be read. Live runs (their lock is
 /// held) are left out.
-pub fn dead_runs(dir: &Path) -> Result<(Vec<DeadRun>, Vec<(PathBuf, String)>), JournalError> {
+pub fn dead_runs(dir: &Path) -> Result<(Vec<DeadRun>, Vec<Unreadable>), JournalError> {
     let (mut runs, mut broken) = (Vec::new(), Vec::new());
     let listing = match fs::read_dir(dir) {
         Ok(listing) => listing,

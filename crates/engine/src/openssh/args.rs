@@ -25,8 +25,7 @@ pub(crate) fn parse(strings: &[String]) -> Result<Args, String> {
             let Some(flags) = word.strip_prefix('-').filter(|rest| !rest.is_empty()) else {
                 return Err(format!("the ssh argument {word:?} is not an option"));
             };
-            let mut chars = flags.char_indices();
-            while let Some((at, flag)) = chars.next() {
+            for (at, flag) in flags.char_indices() {
                 let rest = &flags[at + flag.len_utf8()..];
                 let mut value = || {
                     let value = if rest.is_empty() { words.next() } else { Some(rest.to_owned()) };
