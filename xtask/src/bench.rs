@@ -60,7 +60,11 @@ fn machine(debug: bool) {
         text.lines().find(|l| l.starts_with(name)).and_then(|l| l.split(':').nth(1)).unwrap_or("?").trim().to_owned()
     };
     let cpus = std::thread::available_parallelism().map_or(0, usize::from);
-    println!("machine: {cpus} x {}, {} memory", field(&read("/proc/cpuinfo"), "model name"), field(&read("/proc/meminfo"), "MemTotal"));
+    println!(
+        "machine: {cpus} x {}, {} memory",
+        field(&read("/proc/cpuinfo"), "model name"),
+        field(&read("/proc/meminfo"), "MemTotal")
+    );
     println!("kernel:  {}", read("/proc/sys/kernel/osrelease").trim());
     println!("load:    {}", read("/proc/loadavg").trim());
     println!("profile: {}", if debug { "dev (not optimised)" } else { "release" });
@@ -120,7 +124,11 @@ impl Bench {
                 c.arg("validate").arg(&peer).env("CHECKPOINT_DISABLE", "1");
                 c
             })?;
-            println!("ratio        time {:.1}x   memory {:.1}x", theirs.ms / ours.ms, theirs.kib as f64 / ours.kib as f64);
+            println!(
+                "ratio        time {:.1}x   memory {:.1}x",
+                theirs.ms / ours.ms,
+                theirs.kib as f64 / ours.kib as f64
+            );
         }
         Ok(())
     }
@@ -138,10 +146,18 @@ impl Bench {
         }
         for tool in [Path::new("packer"), &self.program] {
             for n in 0..self.repeat.min(3) {
-                let output = Command::new("bash").arg(&script).arg(format!("run{n}")).env("TOOL", tool).env("BENCH", &home).output()?;
+                let output = Command::new("bash")
+                    .arg(&script)
+                    .arg(format!("run{n}"))
+                    .env("TOOL", tool)
+                    .env("BENCH", &home)
+                    .output()?;
                 let text = String::from_utf8_lossy(&output.stdout);
                 let name = tool.file_name().unwrap_or_default().to_string_lossy().into_owned();
-                for line in text.lines().filter(|l| l.starts_with("wall ") || l.starts_with("build rc=") || l.starts_with("peak sum")) {
+                for line in text
+                    .lines()
+                    .filter(|l| l.starts_with("wall ") || l.starts_with("build rc=") || l.starts_with("peak sum"))
+                {
                     println!("{name:10} {line}");
                 }
             }
@@ -159,7 +175,10 @@ impl Bench {
         }
         let script = |name: &str| {
             let mut c = Command::new("bash");
-            c.arg(here.join(name)).env("BENCH", self.work.join("ansible-bench")).env("IMGBUILD", &self.program).current_dir(&here);
+            c.arg(here.join(name))
+                .env("BENCH", self.work.join("ansible-bench"))
+                .env("IMGBUILD", &self.program)
+                .current_dir(&here);
             c
         };
         go(script("setup.sh").arg("1"))?;

@@ -26,10 +26,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("imgbuild-aws", &["diag", "engine", "builders"]),
     ("imgbuild-sandbox", &["diag"]),
     ("imgbuild-testkit", &["diag", "engine", "builders"]),
-    (
-        "imgbuild",
-        &["diag", "proto", "jinja", "template", "playbook", "engine", "builders", "ssh", "aws", "sandbox"],
-    ),
+    ("imgbuild", &["diag", "proto", "jinja", "template", "playbook", "engine", "builders", "ssh", "aws", "sandbox"]),
     ("xtask", &[]),
 ];
 

@@ -33,18 +33,29 @@ pub fn run(options: &Options) -> Result<u8> {
     heading("3. Build the image, and verify an instance that is started from it");
     let manifest = demo.dir.join("packer-manifest.json");
     let manifest_text = manifest.display().to_string();
-    go(&mut demo.sandboxed(&["build"], &["--manifest", &manifest_text, "--verify", "playbooks/verify_docker.yml", &options.template]))?;
+    go(&mut demo.sandboxed(
+        &["build"],
+        &["--manifest", &manifest_text, "--verify", "playbooks/verify_docker.yml", &options.template],
+    ))?;
     let image = newest_image(&manifest)?;
 
     heading("4. User data for the nodes that run it");
-    let server = demo.render("server", &["database_endpoint=db.internal:3306", "database_username=rancher", "database_password_parameter=/demo/rancher/database"])?;
+    let server = demo.render(
+        "server",
+        &[
+            "database_endpoint=db.internal:3306",
+            "database_username=rancher",
+            "database_password_parameter=/demo/rancher/database",
+        ],
+    )?;
     demo.render("agent", &["registration_url_parameter=/demo/rancher/registration"])?;
 
     heading("5. Start a node from the image with its user data");
     let inventory = demo.dir.join("inventory.ini");
     let server_text = server.display().to_string();
     let inventory_text = inventory.display().to_string();
-    go(&mut demo.sandboxed(&["sandbox", "run"], &[&image, "--user-data", &server_text, "--inventory", &inventory_text]))?;
+    go(&mut demo
+        .sandboxed(&["sandbox", "run"], &[&image, "--user-data", &server_text, "--inventory", &inventory_text]))?;
 
     heading("6. The playbook once more, on that node: nothing may change");
     let mut again = demo.imgbuild(&["playbook", "-i", &inventory_text, "playbooks/docker.yml"]);
@@ -105,7 +116,8 @@ impl Demo {
 
 /// The AMI of the last build in a manifest: `us-east-1:ami-…`.
 fn newest_image(manifest: &Path) -> Result<String> {
-    let json: serde_json::Value = serde_json::from_slice(&std::fs::read(manifest).context("the build wrote no manifest")?)?;
+    let json: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(manifest).context("the build wrote no manifest")?)?;
     let id = json["builds"].as_array().and_then(|b| b.last()).and_then(|b| b["artifact_id"].as_str());
     let id = id.context("the manifest names no artifact")?;
     Ok(id.rsplit(':').next().unwrap_or(id).to_owned())

@@ -67,7 +67,8 @@ fn run(command: &mut Command) -> Result<()> {
 
 /// Prints a command as it would be typed.
 fn show(command: &mut Command) -> &mut Command {
-    let words: Vec<_> = std::iter::once(command.get_program()).chain(command.get_args()).map(|w| w.to_string_lossy()).collect();
+    let words: Vec<_> =
+        std::iter::once(command.get_program()).chain(command.get_args()).map(|w| w.to_string_lossy()).collect();
     println!("$ {}", words.join(" "));
     command
 }

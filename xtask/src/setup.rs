@@ -68,13 +68,18 @@ fn names(packages: &[&(&str, &str)]) -> String {
 }
 
 fn installed(package: &str) -> bool {
-    let output = Command::new("dpkg-query").args(["-W", "-f=${db:Status-Status}", package]).stderr(Stdio::null()).output();
+    let output =
+        Command::new("dpkg-query").args(["-W", "-f=${db:Status-Status}", package]).stderr(Stdio::null()).output();
     output.is_ok_and(|o| o.stdout.starts_with(b"installed"))
 }
 
 /// Whether a program is on the path.
 pub fn have(program: &str) -> bool {
-    Command::new("sh").args(["-c", &format!("command -v {program}")]).stdout(Stdio::null()).status().is_ok_and(|s| s.success())
+    Command::new("sh")
+        .args(["-c", &format!("command -v {program}")])
+        .stdout(Stdio::null())
+        .status()
+        .is_ok_and(|s| s.success())
 }
 
 /// Whether this is root.
