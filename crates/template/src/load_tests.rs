@@ -7,13 +7,13 @@ use imgbuild_diag::{Diagnostics, Source};
 use std::sync::Arc;
 
 fn options() -> LoadOptions {
-    let mut ambient = Ambient::new("2026-11-05T20:08:09Z".parse().unwrap(), "/work");
+    let mut ambient = Ambient::new("2026-11-05T20:08:09Z".parse().unwrap(), "/srv");
     ambient.env.insert("HOME".into(), "/home/me".into());
     LoadOptions::new(Arc::new(ambient))
 }
 
 fn load_with(text: &str, options: &LoadOptions) -> Result<Loaded, Diagnostics> {
-    parse_text(&Source::new("t.json", text), Some("/work/t.json".into()))?.resolve(options)
+    parse_text(&Source::new("t.json", text), Some("/srv/t.json".into()))?.resolve(options)
 }
 
 fn vars(given: &[(&str, &str)]) -> LoadOptions {
@@ -78,7 +78,7 @@ fn a_whole_template() {
     assert_eq!(chains(null), ["manifest", "a"]);
     let context = template.context(null);
     assert_eq!((context.build_name(), context.build_type()), (Some("b-us-east-1"), Some("null")));
-    assert_eq!(template.evaluate("{{template_dir}} {{user `name`}}").unwrap(), "/work b-us-east-1");
+    assert_eq!(template.evaluate("{{template_dir}} {{user `name`}}").unwrap(), "/srv b-us-east-1");
     assert!(template.list_variables().contains("region: us-east-1,\n"));
 }
 
