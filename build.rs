@@ -1,4 +1,7 @@
 //! Builds the agent for both architectures and hands it, compressed, to the program that embeds it (`src/agent_binaries.rs`).
+//!
+//! Environment: `IMGBUILD_AGENT_DIR` is a folder with agents built elsewhere (`imgbuild-agent-x86_64`, `imgbuild-agent-aarch64`), for
+//! packagers; one that is not there is built. `IMGBUILD_AGENT_TARGET_DIR` says where.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -23,8 +26,17 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     // Beside this build's own folder, or the two cargos would wait for each other's lock.
     let target_dir = std::env::var_os("IMGBUILD_AGENT_TARGET_DIR").map_or_else(|| shared(&out), PathBuf::from);
     println!("cargo:rerun-if-env-changed=IMGBUILD_AGENT_TARGET_DIR");
+    println!("cargo:rerun-if-env-changed=IMGBUILD_AGENT_DIR");
+    let ready = std::env::var_os("IMGBUILD_AGENT_DIR").map(PathBuf::from);
     for (target, name, compilers, package) in TARGETS {
         let file = out.join(format!("agent-{name}.gz"));
+        if let Some(ready) =
+            ready.as_ref().map(|dir| dir.join(format!("imgbuild-agent-{name}"))).filter(|f| f.is_file())
+        {
+            println!("cargo:rerun-if-changed={}", ready.display());
+            std::fs::write(&file, compress(&std::fs::read(ready)?)?)?;
+            continue;
+        }
         let Some(compiler) = compilers.iter().find(|c| have(c)) else {
             println!(
                 "cargo:warning=no {} found: this imgbuild can't provision {name} hosts (on Debian: apt-get install {package})",
@@ -34,11 +46,15 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             continue;
         };
         let bytes = build(target, compiler, &target_dir)?;
-        let mut gz = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
-        gz.write_all(&bytes)?;
-        std::fs::write(&file, gz.finish()?)?;
+        std::fs::write(&file, compress(&bytes)?)?;
     }
     Ok(())
+}
+
+fn compress(bytes: &[u8]) -> std::io::Result<Vec<u8>> {
+    let mut gz = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    gz.write_all(bytes)?;
+    gz.finish()
 }
 
 fn build(target: &str, compiler: &str, target_dir: &Path) -> Result<Vec<u8>, Box<dyn std::error::Error>> {

@@ -33,7 +33,7 @@ pub fn run_all(options: &Options) -> Result<()> {
         println!("Not root: the tests that start machines will be skipped, each with its reason");
     }
     let mut test = cargo();
-    test.args(["test", "--workspace"]).args(&options.rest);
+    test.args(["test", "--workspace", "--no-fail-fast"]).args(&options.rest);
     test.env("IMGBUILD_TEST_PYTHON", moto.join("bin/python")).env("IMGBUILD_TEST_MOTO", moto);
     test.env("IMGBUILD_TEST_ANSIBLE", ansible);
     go(&mut test)

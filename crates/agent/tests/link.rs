@@ -26,7 +26,10 @@ impl Agent {
         let _ = std::fs::remove_dir_all(&dir);
         std::fs::create_dir_all(&dir).unwrap();
         let program = dir.join("agent");
-        std::fs::copy(env!("CARGO_BIN_EXE_imgbuild-agent"), &program).unwrap();
+        // Written by a child: a file that this process writes stays open in whatever another test forks meanwhile, and the kernel
+        // refuses to run it for that long ("text file busy").
+        let copied = Command::new("cp").arg(env!("CARGO_BIN_EXE_imgbuild-agent")).arg(&program).status().unwrap();
+        assert!(copied.success());
         let mut command = match above.split_first() {
             Some((first, rest)) => {
                 let mut command = Command::new(first);

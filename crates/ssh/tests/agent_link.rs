@@ -13,7 +13,6 @@ use imgbuild_ssh::SshConnect;
 use imgbuild_testkit::sshd::Sshd;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
-use std::os::unix::fs::PermissionsExt;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -210,8 +209,7 @@ for try in 1 2 3; do
 done
 exit 1
 "#;
-    std::fs::write(&path, script).unwrap();
-    std::fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).unwrap();
+    imgbuild_testkit::executable(&path, script);
     path.to_str().unwrap().to_owned()
 }
 

@@ -197,7 +197,7 @@ impl<'a> Cmd<'a> {
         let feed = self.stdin.is_some() || self.interactive;
         command.stdin(if feed { Stdio::piped() } else { Stdio::null() });
         command.stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
-        let mut child = command.spawn().map_err(|e| {
+        let mut child = spawn(&mut command).map_err(|e| {
             let errno = e.raw_os_error().unwrap_or(2);
             let text = std::io::Error::from_raw_os_error(errno).to_string();
             let text = text.split(" (os error").next().unwrap_or_default().to_string();
@@ -306,6 +306,20 @@ impl<'a> Cmd<'a> {
             self.ctx.output(stream, bytes);
         }
     }
+}
+
+/// Starts a command. A program that another chain has just written may still be open in a child that is being forked at that moment, and
+/// then the kernel refuses to run it: that passes within a moment.
+fn spawn(command: &mut Command) -> std::io::Result<Child> {
+    for _ in 0..100 {
+        match command.spawn() {
+            Err(e) if e.kind() == std::io::ErrorKind::ExecutableFileBusy => {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            done => return done,
+        }
+    }
+    command.spawn()
 }
 
 /// Reads what a ready pipe holds; true when it is closed.

@@ -227,12 +227,10 @@ mod tests {
 
     #[test]
     fn passwords_from_files_and_programs() {
-        use std::os::unix::fs::PermissionsExt as _;
         let dir = tempfile::tempdir().unwrap();
         let (file, program) = (dir.path().join("file"), dir.path().join("program"));
         std::fs::write(&file, "one\n").unwrap();
-        std::fs::write(&program, "#!/bin/sh\necho two\n").unwrap();
-        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o700)).unwrap();
+        imgbuild_testkit::executable(&program, "#!/bin/sh\necho two\n");
         let args =
             check(&["--vault-password-file".into(), "file".into(), "--vault-id".into(), "x@program".into()]).unwrap();
         let secrets = vault_secrets(&args, dir.path(), Path::new("/")).unwrap();
