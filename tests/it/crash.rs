@@ -1,27 +1,9 @@
-//! The test that matters most: kill the program at every journal write, run gc, and the sandbox holds what it held before.
+//! The test that matters most: kill the original job at every journal write, run gc, and the sandbox holds what it held before.
 
-use crate::build_sandbox::{Cleanup, state};
-use crate::support::{Env, root_or_skip};
+use crate::build_sandbox::{Cleanup, build_original, state};
+use crate::support::{Env, root, root_or_skip};
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
-
-/// As the original job, with a provisioner that takes no time: what is killed here is the builder, not apt.
-const TEMPLATE: &str = r#"{
-  "builders": [{
-    "type": "amazon-ebs",
-    "region": "us-east-1",
-    "source_ami_filter": { "filters": { "name": "debian-12-amd64-*" }, "owners": ["136693071363"], "most_recent": true },
-    "instance_type": "t3.micro",
-    "ssh_username": "admin",
-    "ami_name": "crash {{timestamp}} {{uuid}}",
-    "launch_block_device_mappings": [
-      { "device_name": "/dev/sdb", "volume_size": 1, "delete_on_termination": true },
-      { "device_name": "/dev/sdc", "volume_size": 1 }
-    ],
-    "tags": { "Name": "crash" }
-  }],
-  "provisioners": [{ "type": "shell", "inline": ["true"] }]
-}"#;
 
 /// What must be equal before and after: everything that is there, without what only tells of the past.
 fn holdings(env: &Env) -> serde_json::Value {
@@ -49,7 +31,6 @@ fn killed_at_every_journal_write_gc_leaves_nothing() {
         return;
     }
     let mut env = Env::new();
-    env.write("t.json", TEMPLATE);
     let before = holdings(&env);
     let mut killed = 0;
     // "before:k" dies when write k is due: the effect that it would have recorded is there. "after:k": the record is there.
@@ -57,7 +38,7 @@ fn killed_at_every_journal_write_gc_leaves_nothing() {
         for side in ["before", "after"] {
             env.set("IMGBUILD_TEST_KILL_AT_JOURNAL_WRITE", format!("{side}:{k}"));
             let cleanup = Cleanup(&env);
-            let output = env.run(["build", "--sandbox", "-color=false", "t.json"]);
+            let output = build_original(&env, &[]);
             if output.code == 0 {
                 let _ = output;
                 drop(cleanup);
@@ -83,13 +64,14 @@ fn killed_at_every_journal_write_gc_leaves_nothing() {
 }
 
 /// What a build says when a phase begins.
-const PHASES: [&str; 9] = [
+const PHASES: [&str; 10] = [
     "Prevalidating any provided VPC information",
     "Creating temporary keypair",
     "Creating temporary security group",
     "Launching a source AWS instance",
     "Waiting for SSH to become available",
     "Connected to SSH!",
+    "TASK [docker : Install docker-engine at its pinned version]",
     "Stopping the source instance",
     "Creating AMI",
     "Waiting for AMI to become ready",
@@ -101,10 +83,10 @@ fn interrupted_at_every_phase_it_undoes_what_it_made() {
         return;
     }
     let env = Env::new();
-    env.write("t.json", TEMPLATE);
     let before = holdings(&env);
     for phase in PHASES {
-        let mut build = env.imgbuild(["build", "--sandbox", "-color=false", "t.json"]);
+        let template = root().join("templates/ubuntu_1404_aufs3.json");
+        let mut build = env.imgbuild(["build", "--sandbox", "-color=false", template.to_str().expect("text")]);
         let mut build = build.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
         let mut seen = String::new();
         let mut interrupted = false;
