@@ -1,8 +1,9 @@
-//! The project's own chores: `cargo xtask test`, `demo`, `check`, `bench`. Each installs what it needs and says so.
+//! The project's own chores: `cargo xtask test`, `demo`, `check`, `bench`, `conformance`. Each installs what it needs and says so.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool for developers")]
 
 mod bench;
 mod check;
+mod conformance;
 mod demo;
 mod setup;
 mod test;
@@ -23,6 +24,9 @@ enum Task {
     Check(check::Options),
     /// The figures, each beside its peer, with the machine's description
     Bench(bench::Options),
+    /// Other people's test suites, run with imgbuild in the place of their program; compares with the recorded results
+    #[command(subcommand)]
+    Conformance(conformance::Options),
 }
 
 fn main() -> ExitCode {
@@ -31,6 +35,7 @@ fn main() -> ExitCode {
         Task::Test(options) => test::run(&options),
         Task::Check(options) => check::run(&options),
         Task::Bench(options) => bench::run(&options),
+        Task::Conformance(options) => conformance::run(&options),
     };
     match result {
         Ok(code) => ExitCode::from(code),

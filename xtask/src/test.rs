@@ -1,6 +1,6 @@
 //! `cargo xtask test`: installs what the tests need and runs them all.
 
-use crate::{cargo, run as go, setup, target_dir};
+use crate::{cargo, conformance, run as go, setup, target_dir};
 use anyhow::Result;
 
 #[derive(clap::Args)]
@@ -36,7 +36,15 @@ pub fn run_all(options: &Options) -> Result<()> {
     test.args(["test", "--workspace", "--no-fail-fast"]).args(&options.rest);
     test.env("IMGBUILD_TEST_PYTHON", moto.join("bin/python")).env("IMGBUILD_TEST_MOTO", moto);
     test.env("IMGBUILD_TEST_ANSIBLE", ansible);
-    go(&mut test)
+    go(&mut test)?;
+    if options.rest.is_empty() && setup::is_root() {
+        println!(
+            "ansible-core's own suite, tiers A and B, beside the recorded results (tests/conformance/ansible.txt)"
+        );
+        let differs = conformance::run(&conformance::Options::Ansible(conformance::Ansible::for_tests()))?;
+        anyhow::ensure!(differs == 0, "the results differ from the recorded ones");
+    }
+    Ok(())
 }
 
 /// Entry.

@@ -1,0 +1,308 @@
+//! ansible-core's integration suite. It comes from PyPI when it is wanted (it is GPL, and no part of this repository); which
+//! targets, and what each gives today, stands in `tests/conformance/ansible.txt`. Each target runs as root in a layer of its own:
+//! what it does to users, files and processes is gone when it ends.
+
+use crate::{cargo, root, run as go, setup, target_dir};
+use anyhow::{Context, Result, ensure};
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::Mutex;
+use std::time::Instant;
+
+const VERSION: &str = "2.19.14";
+
+/// What is called under the names of Ansible's programs.
+const NAMES: [&str; 5] = ["ansible", "ansible-playbook", "ansible-inventory", "ansible-vault", "ansible-galaxy"];
+
+#[derive(clap::Args)]
+pub struct Options {
+    /// Targets; those of the tiers if none is named
+    targets: Vec<String>,
+    /// A: language and templating; B: modules for files and commands, flow of plays; C: system and network
+    #[arg(long, value_delimiter = ',', default_value = "A,B")]
+    tier: Vec<char>,
+    /// Targets at a time; the number of processors if not given
+    #[arg(long)]
+    jobs: Option<usize>,
+    /// Record the results as the expected ones
+    #[arg(long)]
+    update: bool,
+    /// Folder with another `ansible-playbook` to run instead, for comparison; nothing is expected of it
+    #[arg(long, conflicts_with = "update")]
+    peer: Option<PathBuf>,
+}
+
+impl Options {
+    /// The tiers that leave packages and services alone.
+    pub fn for_tests() -> Self {
+        Self { targets: Vec::new(), tier: vec!['A', 'B'], jobs: None, update: false, peer: None }
+    }
+}
+
+/// A line of the table: what is expected of a target.
+struct Row {
+    tier: char,
+    target: String,
+    passes: bool,
+    asserts: usize,
+    note: String,
+}
+
+/// What a target gave.
+struct Outcome {
+    passes: bool,
+    tasks: usize,
+    asserts: usize,
+    seconds: f64,
+    /// The task that ended it, with its message, and the end of the output.
+    failure: String,
+}
+
+/// Runs them. 1 if a result is another than the recorded one.
+pub fn run(options: &Options) -> Result<u8> {
+    ensure!(
+        setup::is_root(),
+        "the suite changes users, files and processes: it needs root, in a layer that is thrown away"
+    );
+    let mut rows = table()?;
+    let wanted: Vec<usize> = (0..rows.len()).filter(|&i| chosen(options, &rows[i])).collect();
+    for name in &options.targets {
+        ensure!(rows.iter().any(|r| r.target == *name), "{} has no target \"{name}\"", table_path().display());
+    }
+    let suite = suite()?;
+    let programs = match &options.peer {
+        Some(folder) => folder.canonicalize().with_context(|| format!("no folder {}", folder.display()))?,
+        None => programs()?,
+    };
+    let logs = target_dir().join("conformance/logs");
+    std::fs::create_dir_all(&logs)?;
+    let jobs = options.jobs.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)).max(1);
+    let queue = Mutex::new(wanted.iter().copied());
+    let done = Mutex::new(BTreeMap::new());
+    std::thread::scope(|scope| {
+        for _ in 0..jobs {
+            scope.spawn(|| {
+                while let Some(index) = queue.lock().ok().and_then(|mut q| q.next()) {
+                    let outcome = target(&suite, &programs, &logs, &rows[index]);
+                    if let Ok(outcome) = &outcome {
+                        show(&rows[index], outcome);
+                    }
+                    if let Ok(mut done) = done.lock() {
+                        done.insert(index, outcome);
+                    }
+                }
+            });
+        }
+    });
+    let mut outcomes = BTreeMap::new();
+    for (index, outcome) in done.into_inner().unwrap_or_default() {
+        outcomes.insert(index, outcome.with_context(|| rows[index].target.clone())?);
+    }
+    totals(&rows, &outcomes);
+    println!("logs: {}", logs.display());
+    if options.peer.is_some() {
+        return Ok(0);
+    }
+    let differences = differences(&rows, &outcomes);
+    if options.update {
+        for (index, outcome) in &outcomes {
+            rows[*index].passes = outcome.passes;
+            rows[*index].asserts = outcome.asserts;
+        }
+        return write(&rows).map(|()| 0);
+    }
+    for line in &differences {
+        println!("{line}");
+    }
+    Ok(u8::from(!differences.is_empty()))
+}
+
+fn chosen(options: &Options, row: &Row) -> bool {
+    if options.targets.is_empty() { options.tier.contains(&row.tier) } else { options.targets.contains(&row.target) }
+}
+
+fn show(row: &Row, outcome: &Outcome) {
+    let result = if outcome.passes { "pass" } else { "FAIL" };
+    println!(
+        "{} {:28} {result} {:4} tasks {:4} asserts {:6.1} s",
+        row.tier, row.target, outcome.tasks, outcome.asserts, outcome.seconds
+    );
+    for line in outcome.failure.lines() {
+        println!("    {line}");
+    }
+}
+
+fn totals(rows: &[Row], outcomes: &BTreeMap<usize, Outcome>) {
+    for tier in ['A', 'B', 'C'] {
+        let all: Vec<_> = outcomes.iter().filter(|(i, _)| rows[**i].tier == tier).map(|(_, o)| o).collect();
+        if all.is_empty() {
+            continue;
+        }
+        println!(
+            "tier {tier}: {} of {} targets pass, {} tasks, {} asserts, {:.0} s",
+            all.iter().filter(|o| o.passes).count(),
+            all.len(),
+            all.iter().map(|o| o.tasks).sum::<usize>(),
+            all.iter().map(|o| o.asserts).sum::<usize>(),
+            all.iter().map(|o| o.seconds).sum::<f64>(),
+        );
+    }
+}
+
+/// What differs from the table: worse is a regression; better must be recorded, or it would be lost unseen.
+fn differences(rows: &[Row], outcomes: &BTreeMap<usize, Outcome>) -> Vec<String> {
+    let mut lines = Vec::new();
+    for (index, outcome) in outcomes {
+        let row = &rows[*index];
+        match (row.passes, outcome.passes) {
+            (true, false) => lines.push(format!("regression: {} passed", row.target)),
+            (false, true) => lines.push(format!("better: {} passes; record it with --update", row.target)),
+            _ if outcome.asserts < row.asserts => {
+                lines.push(format!("regression: {}: {} asserts held, now {}", row.target, row.asserts, outcome.asserts))
+            }
+            _ => {}
+        }
+    }
+    lines
+}
+
+/// Runs one target.
+fn target(suite: &Path, programs: &Path, logs: &Path, row: &Row) -> Result<Outcome> {
+    let log_path = logs.join(format!("{}.log", row.target));
+    let log = std::fs::File::create(&log_path)?;
+    let layer = tempdir(&row.target)?;
+    let start = Instant::now();
+    let status = Command::new("unshare")
+        .args(["--mount", "--pid", "--uts", "--ipc", "--fork", "--kill-child", "--propagation", "private"])
+        .args(["sh", "-eu", "-c", include_str!("ansible-target.sh"), &row.target])
+        .env("LAYER", &layer)
+        .env("SUITE", suite)
+        .env("PROGRAMS", programs)
+        .env("PROGRAM", target_dir().join("debug/imgbuild"))
+        .stdin(Stdio::null())
+        .stdout(log.try_clone()?)
+        .stderr(log)
+        .status()?;
+    let seconds = start.elapsed().as_secs_f64();
+    std::fs::remove_dir(&layer)?;
+    let output = String::from_utf8_lossy(&std::fs::read(&log_path)?).into_owned();
+    let passes = status.success();
+    Ok(Outcome {
+        passes,
+        tasks: output.lines().filter(|l| l.starts_with("TASK [") || l.starts_with("RUNNING HANDLER [")).count(),
+        asserts: output.matches("All assertions passed").count(),
+        seconds,
+        failure: if passes { String::new() } else { failure(&output) },
+    })
+}
+
+/// An empty folder, on which the layer is mounted in a namespace of its own: outside it stays empty.
+fn tempdir(target: &str) -> Result<PathBuf> {
+    let path = std::env::temp_dir().join(format!("imgbuild-conformance-{}-{target}", std::process::id()));
+    std::fs::create_dir(&path).with_context(|| format!("can't make {}", path.display()))?;
+    Ok(path)
+}
+
+/// The last failed task that was not ignored, with its message; for a script that stopped for another reason, its last lines.
+fn failure(output: &str) -> String {
+    let lines: Vec<&str> = output.lines().collect();
+    let mut found = None;
+    let mut task = "";
+    for (index, line) in lines.iter().enumerate() {
+        if line.starts_with("TASK [") || line.starts_with("RUNNING HANDLER [") {
+            task = line.trim_end_matches('*');
+        }
+        let failed = line.starts_with("fatal: ") || line.starts_with("failed: ");
+        let ignored = lines[index..].iter().take(40).skip(1).take_while(|l| !l.is_empty()).any(|l| *l == "...ignoring");
+        if failed && !ignored {
+            found = Some((index, task));
+        }
+    }
+    let mut text = String::new();
+    if let Some((index, task)) = found {
+        let _ = writeln!(text, "{task}");
+        for line in lines[index..].iter().take(8).take_while(|l| !l.is_empty()) {
+            let _ = writeln!(text, "{}", line.chars().take(400).collect::<String>());
+        }
+    }
+    let last: Vec<&str> = lines.iter().rev().filter(|l| !l.is_empty()).take(3).copied().collect();
+    for line in last.iter().rev() {
+        let _ = writeln!(text, "… {}", line.chars().take(200).collect::<String>());
+    }
+    text
+}
+
+/// The suite, from PyPI, unpacked once.
+fn suite() -> Result<PathBuf> {
+    let folder = target_dir().join("conformance").canonicalize().unwrap_or_else(|_| target_dir().join("conformance"));
+    let name = format!("ansible_core-{VERSION}");
+    let suite = folder.join(&name);
+    if suite.join("test/integration/targets").is_dir() {
+        return Ok(suite.canonicalize()?);
+    }
+    std::fs::create_dir_all(&folder)?;
+    let venv = setup::venv("pip", &["setuptools"])?;
+    println!("Fetching ansible-core {VERSION} with its integration suite from PyPI into {}", folder.display());
+    go(Command::new(venv.join("bin/pip"))
+        .args(["download", "-q", "--disable-pip-version-check", "--no-binary", ":all:", "--no-deps", "--dest"])
+        .arg(&folder)
+        .arg(format!("ansible-core=={VERSION}")))?;
+    go(Command::new("tar").arg("-xzf").arg(folder.join(format!("{name}.tar.gz"))).arg("-C").arg(&folder))?;
+    Ok(suite.canonicalize()?)
+}
+
+/// A folder with imgbuild under the names of Ansible's programs. The links' target is where the layer shows it.
+fn programs() -> Result<PathBuf> {
+    go(cargo().args(["build", "-p", "imgbuild"]))?;
+    let folder = target_dir().join("conformance/bin");
+    std::fs::create_dir_all(&folder)?;
+    for name in NAMES {
+        let link = folder.join(name);
+        if link.is_symlink() {
+            std::fs::remove_file(&link)?;
+        }
+        std::os::unix::fs::symlink("/conformance/imgbuild", &link)?;
+    }
+    Ok(folder.canonicalize()?)
+}
+
+fn table_path() -> PathBuf {
+    root().join("tests/conformance/ansible.txt")
+}
+
+/// Reads the table: tier, target, pass or fail, asserts that hold, and why it fails.
+fn table() -> Result<Vec<Row>> {
+    let path = table_path();
+    let text = std::fs::read_to_string(&path).with_context(|| format!("can't read {}", path.display()))?;
+    let mut rows = Vec::new();
+    for (number, line) in text.lines().enumerate().filter(|(_, l)| !l.is_empty() && !l.starts_with('#')) {
+        let mut words = line.split_whitespace();
+        let mut word =
+            || words.next().with_context(|| format!("{}:{}: a column is missing", path.display(), number + 1));
+        let (tier, target, result, asserts) = (word()?, word()?, word()?, word()?);
+        rows.push(Row {
+            tier: tier.chars().next().unwrap_or('?'),
+            target: target.to_owned(),
+            passes: result == "pass",
+            asserts: asserts.parse().with_context(|| format!("{}:{}", path.display(), number + 1))?,
+            note: words.collect::<Vec<_>>().join(" "),
+        });
+    }
+    Ok(rows)
+}
+
+/// Writes the table; the comment at its head stays.
+fn write(rows: &[Row]) -> Result<()> {
+    let path = table_path();
+    let mut text: String =
+        std::fs::read_to_string(&path)?.lines().take_while(|l| l.starts_with('#')).map(|l| format!("{l}\n")).collect();
+    for row in rows {
+        let result = if row.passes { "pass" } else { "fail" };
+        let note = if row.passes { "" } else { &row.note };
+        let line = format!("{} {:28} {result} {:4} {note}", row.tier, row.target, row.asserts);
+        let _ = writeln!(text, "{}", line.trim_end());
+    }
+    std::fs::write(&path, text).with_context(|| format!("can't write {}", path.display()))
+}
