@@ -14,6 +14,7 @@
 mod build;
 mod console;
 pub mod decode;
+pub mod hcl;
 pub mod interpolate;
 pub mod json;
 mod load;
