@@ -24,7 +24,7 @@ enum Task {
     Check(check::Options),
     /// The figures, each beside its peer, with the machine's description
     Bench(bench::Options),
-    /// Other people's test suites, run with imgbuild in the place of their program; compares with the recorded results
+    /// imgbuild beside the programs that it stands in for; fails on differences that are not recorded
     #[command(subcommand)]
     Conformance(conformance::Options),
 }

@@ -1,20 +1,25 @@
-//! `cargo xtask conformance`: other people's test suites, run with imgbuild in the place of their program.
+//! `cargo xtask conformance`: imgbuild beside the programs that it stands in for, one file a suite. Each prints its totals and its
+//! differences, and fails on a difference that its committed record does not know.
 
 mod ansible;
-
-pub use ansible::Options as Ansible;
+mod expected;
+mod packer;
 
 use anyhow::Result;
 
+/// The suites.
 #[derive(clap::Subcommand)]
 pub enum Options {
     /// ansible-core's own integration suite, with imgbuild as `ansible-playbook`
-    Ansible(Ansible),
+    Ansible(ansible::Options),
+    /// Beside Packer: exit codes, files and output, on our fixtures and on fixtures that the user brings
+    Packer(packer::Options),
 }
 
 /// Entry.
 pub fn run(options: &Options) -> Result<u8> {
     match options {
         Options::Ansible(options) => ansible::run(options),
+        Options::Packer(options) => packer::run(options),
     }
 }
