@@ -5,13 +5,15 @@ mod ansible;
 mod expected;
 mod packer;
 
+pub use ansible::Options as Ansible;
+
 use anyhow::Result;
 
 /// The suites.
 #[derive(clap::Subcommand)]
 pub enum Options {
     /// ansible-core's own integration suite, with imgbuild as `ansible-playbook`
-    Ansible(ansible::Options),
+    Ansible(Ansible),
     /// Beside Packer: exit codes, files and output, on our fixtures and on fixtures that the user brings
     Packer(packer::Options),
 }
