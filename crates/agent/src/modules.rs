@@ -4,6 +4,7 @@ use crate::ctx::Ctx;
 use crate::outcome::{Fail, Outcome};
 
 mod alternatives;
+mod apk;
 mod apt;
 mod apt_deb;
 mod apt_key;
@@ -12,10 +13,12 @@ mod assemble;
 pub mod async_job;
 mod authorized_key;
 mod blockinfile;
+mod capabilities;
 mod command;
 mod copy;
 mod copy_tree;
 mod cron;
+mod cronvar;
 mod deb822_repository;
 mod debconf;
 mod dnf;
@@ -24,34 +27,47 @@ mod facts_of;
 mod file;
 mod filesystem;
 mod find;
+mod firewalld;
+mod gem;
 mod get_url;
 mod getent;
 mod git;
 mod git_cmd;
+mod git_config;
 mod group;
 mod hostname;
 mod ini_file;
 mod iptables;
+mod kernel_blacklist;
 mod known_hosts;
 mod lineinfile;
 mod locale_gen;
 mod modprobe;
 mod mount;
+mod npm;
 mod package;
+mod pacman;
+mod pam_limits;
 mod ping;
 mod pip;
 mod read;
 mod replace;
 mod rpm_key;
 mod script;
+mod seboolean;
+mod sefcontext;
+mod selinux;
+mod seport;
 mod service;
 mod setup;
 mod slurp;
 mod stat;
+mod sudoers;
 mod sysctl;
 mod systemd;
 mod tempfile;
 mod timezone;
+mod ufw;
 mod unarchive;
 mod uri;
 mod user;
@@ -66,6 +82,7 @@ const TABLE: &[(&str, Run)] = &[
     ("_async", async_job::start),
     ("_read", read::run),
     ("alternatives", alternatives::run),
+    ("apk", apk::run),
     ("apt", apt::run),
     ("apt_key", apt_key::run),
     ("apt_repository", apt_repository::run),
@@ -73,9 +90,11 @@ const TABLE: &[(&str, Run)] = &[
     ("async_status", async_job::status),
     ("authorized_key", authorized_key::run),
     ("blockinfile", blockinfile::run),
+    ("capabilities", capabilities::run),
     ("command", command::run),
     ("copy", copy::run),
     ("cron", cron::run),
+    ("cronvar", cronvar::run),
     ("deb822_repository", deb822_repository::run),
     ("debconf", debconf::run),
     ("dnf", dnf::run),
@@ -85,37 +104,50 @@ const TABLE: &[(&str, Run)] = &[
     ("file", file::run),
     ("filesystem", filesystem::run),
     ("find", find::run),
+    ("firewalld", firewalld::run),
+    ("gem", gem::run),
     ("get_url", get_url::run),
     ("getent", getent::run),
     ("git", git::run),
+    ("git_config", git_config::run),
     ("group", group::run),
     ("hostname", hostname::run),
     ("ini_file", ini_file::run),
     ("iptables", iptables::run),
+    ("kernel_blacklist", kernel_blacklist::run),
     ("known_hosts", known_hosts::run),
     ("lineinfile", lineinfile::run),
     ("locale_gen", locale_gen::run),
     ("modprobe", modprobe::run),
     ("mount", mount::run),
     ("mount_facts", facts_of::mounts),
+    ("npm", npm::run),
     ("package", package::run),
     ("package_facts", facts_of::packages),
+    ("pacman", pacman::run),
+    ("pam_limits", pam_limits::run),
     ("ping", ping::run),
     ("pip", pip::run),
     ("replace", replace::run),
     ("rpm_key", rpm_key::run),
     ("script", script::run),
+    ("seboolean", seboolean::run),
+    ("sefcontext", sefcontext::run),
+    ("selinux", selinux::run),
+    ("seport", seport::run),
     ("service", service::run),
     ("service_facts", facts_of::services),
     ("setup", setup::run),
     ("shell", command::run),
     ("slurp", slurp::run),
     ("stat", stat::run),
+    ("sudoers", sudoers::run),
     ("sysctl", sysctl::run),
     ("systemd_service", systemd::run),
     ("sysvinit", service::sysvinit),
     ("tempfile", tempfile::run),
     ("timezone", timezone::run),
+    ("ufw", ufw::run),
     ("unarchive", unarchive::run),
     ("uri", uri::run),
     ("user", user::run),

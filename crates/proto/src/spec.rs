@@ -51,6 +51,8 @@ pub struct Opt {
     pub options: &'static [Opt],
     /// Never shown, as Ansible's `no_log`.
     pub no_log: bool,
+    /// Documented, but what it asks for can't be done: refused by name when it is given.
+    pub unsupported: bool,
 }
 
 /// Starting point for option tables: `Opt { aliases: &["dest"], ..opt("path", Type::Path) }`.
@@ -65,6 +67,7 @@ pub const fn opt(name: &'static str, kind: Type) -> Opt {
         choices: &[],
         options: &[],
         no_log: false,
+        unsupported: false,
     }
 }
 
@@ -145,12 +148,16 @@ pub const FILE_COMMON: &[Opt] = &[
 
 mod commands;
 mod controller;
+mod distros;
 mod files;
+mod host;
 mod info;
 mod net;
 mod packages;
+mod security;
 mod storage;
 mod system;
+mod trees;
 
 /// All modules, one slice per family.
 const FAMILIES: &[&[Module]] = &[
@@ -162,6 +169,10 @@ const FAMILIES: &[&[Module]] = &[
     net::MODULES,
     info::MODULES,
     controller::MODULES,
+    security::MODULES,
+    distros::MODULES,
+    trees::MODULES,
+    host::MODULES,
 ];
 
 /// The module of this name: short, full (`ansible.builtin.copy`, `ansible.legacy.copy`) or an alias.

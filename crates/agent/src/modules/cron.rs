@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 const MARK: &str = "#Ansible: ";
 
 /// Where the lines are.
-enum Table {
+pub enum Table {
     /// A file in /etc/cron.d or elsewhere, whose lines name the user.
     File(PathBuf),
     /// A user's own, through crontab(1).
@@ -18,7 +18,8 @@ enum Table {
 }
 
 impl Table {
-    fn read(&self, ctx: &Ctx) -> Result<Vec<String>, Fail> {
+    /// The lines.
+    pub fn read(&self, ctx: &Ctx) -> Result<Vec<String>, Fail> {
         let text = match self {
             Table::File(path) => files::read_text(path)?.unwrap_or_default(),
             Table::User(user) => {
@@ -49,7 +50,8 @@ impl Table {
         }
     }
 
-    fn write(&self, ctx: &Ctx, text: &str) -> Result<(), Fail> {
+    /// Replaces the text; a file without any goes.
+    pub fn write(&self, ctx: &Ctx, text: &str) -> Result<(), Fail> {
         match self {
             Table::File(path) if text.trim().is_empty() => match std::fs::remove_file(path) {
                 Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(e).at("can't remove", path),

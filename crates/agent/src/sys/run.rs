@@ -80,6 +80,16 @@ impl Ctx {
         self.cmd(program).args(rest).english().run()
     }
 
+    /// Runs a command as [`Ctx::run`] does; a status other than 0 is a failure with its complaint.
+    pub fn must<S: AsRef<OsStr>>(&self, argv: &[S]) -> Result<Ran, Fail> {
+        let ran = self.run(argv)?;
+        if ran.ok() {
+            return Ok(ran);
+        }
+        let line: Vec<_> = argv.iter().map(|a| a.as_ref().to_string_lossy()).collect();
+        Err(ran.fail(format!("{} failed: {}", line.join(" "), ran.complaint())).with("cmd", line.join(" ")))
+    }
+
     /// Where a program is: PATH of the call, then the sbin directories.
     pub fn which(&self, name: &str) -> Option<PathBuf> {
         which_in(name, &self.env("PATH").unwrap_or_default())

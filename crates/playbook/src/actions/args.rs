@@ -78,6 +78,11 @@ fn object(
             }
             Some((name, value)) => match convert(option, name, value, path, problems) {
                 Ok(value) => {
+                    // What asks for the default asks for nothing.
+                    let default = option.default.and_then(|d| serde_json::from_str::<JsonValue>(d).ok());
+                    if option.unsupported && default.as_ref() != Some(&value) {
+                        problems.push(format!("the option '{path}{name}' is not supported by imgbuild"));
+                    }
                     choices(option, &value, path, problems);
                     out.insert(option.name.to_owned(), value);
                 }
@@ -321,18 +326,29 @@ fn relations(spec: &Module, given: &Json<String, JsonValue>, problems: &mut Vec<
             problems.push(format!("one of the following is required: {}", group.join(", ")));
         }
     }
-    for (option, value, needed) in spec.required_if {
-        let default = spec.options.iter().find(|o| o.name == *option).and_then(|o| o.default);
+    let is = |option: &str, value: &str| {
+        let default = spec.options.iter().find(|o| o.name == option).and_then(|o| o.default);
         let actual = given
-            .get(*option)
+            .get(option)
             .map(|v| v.as_str().map_or_else(|| v.to_string(), str::to_owned))
             .or_else(|| default.map(|d| d.trim_matches('"').to_owned()));
-        if actual.as_deref() == Some(*value) {
-            let missing: Vec<&str> = needed.iter().filter(|n| !has(n)).copied().collect();
-            if !missing.is_empty() {
-                problems
-                    .push(format!("{option} is {value} but all of the following are missing: {}", missing.join(", ")));
-            }
+        actual.as_deref() == Some(value)
+    };
+    for (option, value, needed) in spec.required_if {
+        let missing: Vec<&str> = needed.iter().filter(|n| !has(n)).copied().collect();
+        if is(option, value) && !missing.is_empty() {
+            problems.push(format!("{option} is {value} but all of the following are missing: {}", missing.join(", ")));
+        }
+    }
+    for (option, value, needed) in spec.required_if_any {
+        if is(option, value) && !needed.iter().any(|n| has(&n)) {
+            problems.push(format!("{option} is {value} but any of the following are missing: {}", needed.join(", ")));
+        }
+    }
+    for (option, needed) in spec.required_by {
+        let missing: Vec<&str> = needed.iter().filter(|n| !has(n)).copied().collect();
+        if has(&option) && !missing.is_empty() {
+            problems.push(format!("missing parameter(s) required by '{option}': {}", missing.join(", ")));
         }
     }
 }
