@@ -5,6 +5,7 @@ mod support;
 
 mod build_sandbox;
 mod crash;
+mod fmt;
 mod moto;
 mod packer_client;
 mod playbook;

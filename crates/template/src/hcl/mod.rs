@@ -4,6 +4,7 @@
 
 pub mod constraint;
 pub mod convert;
+pub mod format;
 pub mod json;
 pub mod number;
 pub mod types;
