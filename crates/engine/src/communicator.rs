@@ -59,6 +59,26 @@ impl Exit {
     }
 }
 
+/// The number of a signal that SSH names (RFC 4254, section 6.10) or numbers.
+pub fn signal_number(name: &str) -> Option<i32> {
+    Some(match name {
+        "HUP" => 1,
+        "INT" => 2,
+        "QUIT" => 3,
+        "ILL" => 4,
+        "ABRT" => 6,
+        "FPE" => 8,
+        "KILL" => 9,
+        "USR1" => 10,
+        "SEGV" => 11,
+        "USR2" => 12,
+        "PIPE" => 13,
+        "ALRM" => 14,
+        "TERM" => 15,
+        other => return other.parse().ok(),
+    })
+}
+
 /// A piece of a process's output.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Output {

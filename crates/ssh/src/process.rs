@@ -210,12 +210,13 @@ pub(crate) fn stream(process: Process) -> impl imgbuild_engine::connect::Stream 
     });
     let reader = tokio_util::io::StreamReader::new(Box::pin(pieces));
     // The exit's receiver must live as long as the stream, or the pump would think that nobody cares.
-    Held { io: tokio::io::join(reader, process.stdin), _exit: process.exit }
+    Held { io: tokio::io::join(reader, process.stdin), _with: process.exit }
 }
 
-struct Held<T, E> {
-    io: T,
-    _exit: E,
+/// A stream, and what must live as long as it.
+pub(crate) struct Held<T, E> {
+    pub(crate) io: T,
+    pub(crate) _with: E,
 }
 
 impl<T: tokio::io::AsyncRead + Unpin, E: Unpin> tokio::io::AsyncRead for Held<T, E> {

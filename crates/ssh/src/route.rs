@@ -3,6 +3,7 @@
 use crate::connect::Outside;
 use crate::error::{Failed, comm_error};
 use crate::live::Live;
+use crate::process::Held;
 use base64::Engine as _;
 use imgbuild_engine::communicator::CommError;
 use imgbuild_engine::connect::{Proxy, Route, SshSpec, Stream};
@@ -195,44 +196,7 @@ fn command(line: &str) -> Result<impl Stream + 'static, Failed> {
     let (Some(stdin), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {
         return Err(fail("has no pipes".into()));
     };
-    Ok(Piped { io: tokio::io::join(stdout, stdin), _child: child })
-}
-
-struct Piped {
-    io: tokio::io::Join<tokio::process::ChildStdout, tokio::process::ChildStdin>,
-    _child: tokio::process::Child,
-}
-
-impl tokio::io::AsyncRead for Piped {
-    fn poll_read(
-        mut self: std::pin::Pin<&mut Self>,
-        cx: &mut std::task::Context<'_>,
-        buf: &mut tokio::io::ReadBuf<'_>,
-    ) -> std::task::Poll<std::io::Result<()>> {
-        std::pin::Pin::new(&mut self.io).poll_read(cx, buf)
-    }
-}
-
-impl tokio::io::AsyncWrite for Piped {
-    fn poll_write(
-        mut self: std::pin::Pin<&mut Self>,
-        cx: &mut std::task::Context<'_>,
-        buf: &[u8],
-    ) -> std::task::Poll<std::io::Result<usize>> {
-        std::pin::Pin::new(&mut self.io).poll_write(cx, buf)
-    }
-    fn poll_flush(
-        mut self: std::pin::Pin<&mut Self>,
-        cx: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<std::io::Result<()>> {
-        std::pin::Pin::new(&mut self.io).poll_flush(cx)
-    }
-    fn poll_shutdown(
-        mut self: std::pin::Pin<&mut Self>,
-        cx: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<std::io::Result<()>> {
-        std::pin::Pin::new(&mut self.io).poll_shutdown(cx)
-    }
+    Ok(Held { io: tokio::io::join(stdout, stdin), _with: child })
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Commands without an agent (`raw`).
 
 use super::elevate::{self, Elevation};
-use crate::communicator::{CommError, Command, Communicator, Exit, Output, Process};
+use crate::communicator::{CommError, Command, Communicator, Exit, Output, Process, signal_number};
 use crate::shell_quote::{quote, sh};
 use imgbuild_playbook::target::{Become, RawOutcome};
 use std::collections::BTreeMap;
@@ -112,29 +112,10 @@ async fn scripted(
 fn outcome(exit: &Exit, stdout: Vec<u8>, stderr: Vec<u8>) -> RawOutcome {
     let rc = match exit {
         Exit::Status(status) => i32::try_from(*status).unwrap_or(255),
-        Exit::Signal(name) => 128 + signal_number(name),
+        Exit::Signal(name) => 128 + signal_number(name).unwrap_or(127),
         Exit::Unknown => 255,
     };
     RawOutcome { rc, stdout, stderr }
-}
-
-fn signal_number(name: &str) -> i32 {
-    match name {
-        "HUP" => 1,
-        "INT" => 2,
-        "QUIT" => 3,
-        "ILL" => 4,
-        "ABRT" => 6,
-        "FPE" => 8,
-        "KILL" => 9,
-        "USR1" => 10,
-        "SEGV" => 11,
-        "USR2" => 12,
-        "PIPE" => 13,
-        "ALRM" => 14,
-        "TERM" => 15,
-        other => other.parse().unwrap_or(127),
-    }
 }
 
 #[cfg(test)]

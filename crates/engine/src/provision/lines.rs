@@ -1,6 +1,6 @@
 //! A command's output as lines for a person, and how the command ended.
 
-use crate::communicator::{Exit, Output, Process};
+use crate::communicator::{Exit, Output, Process, signal_number};
 use crate::event::Reporter;
 use crate::provision::ProvisionError;
 
@@ -67,30 +67,11 @@ pub(crate) async fn show(process: Process, reporter: &Reporter) -> Result<Ended,
     err.finish(|line| reporter.error(line));
     match exit.await {
         Ok(Ok(Exit::Status(status))) => Ok(Ended::Status(i64::from(status))),
-        Ok(Ok(Exit::Signal(name))) => Ok(Ended::Status(128 + signal_number(&name))),
+        // A name that nobody knows counts 0, as in Go's client.
+        Ok(Ok(Exit::Signal(name))) => Ok(Ended::Status(128 + i64::from(signal_number(&name).unwrap_or(0)))),
         Ok(Ok(Exit::Unknown)) | Err(_) => Ok(Ended::Disconnected),
         Ok(Err(e)) if e.is_disconnect() => Ok(Ended::Disconnected),
         Ok(Err(e)) => Err(ProvisionError::Connection(e)),
-    }
-}
-
-/// The number of a signal that SSH names (RFC 4254); 0 for others, as Go's client has it.
-fn signal_number(name: &str) -> i64 {
-    match name {
-        "HUP" => 1,
-        "INT" => 2,
-        "QUIT" => 3,
-        "ILL" => 4,
-        "ABRT" => 6,
-        "FPE" => 8,
-        "KILL" => 9,
-        "USR1" => 10,
-        "SEGV" => 11,
-        "USR2" => 12,
-        "PIPE" => 13,
-        "ALRM" => 14,
-        "TERM" => 15,
-        other => other.parse().unwrap_or(0),
     }
 }
 

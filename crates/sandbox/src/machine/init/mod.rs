@@ -136,7 +136,7 @@ fn run() -> ! {
     const SIGNALS: [i32; 4] = [libc::SIGCHLD, libc::SIGTERM, libc::SIGINT, libc::SIGPWR];
     let _ = sys::block_signals(&SIGNALS);
     let _ = sys::close_all_but_standard();
-    let booting = child(boot::up);
+    let mut booting = child(boot::up);
     let mut shutdown: Option<(u32, RebootCommand)> = None;
     loop {
         let Ok(signal) = sys::wait_signal(&SIGNALS) else { continue };
@@ -146,6 +146,8 @@ fn run() -> ! {
             {
                 finish(command);
             }
+            // Its number may go to another process now.
+            booting = booting.filter(|booting| *booting != pid);
         }
         let command = match signal {
             libc::SIGTERM | libc::SIGPWR => RebootCommand::PowerOff,
