@@ -141,14 +141,14 @@ async fn start(args: &PlaybookArgs, settings: Settings, process: &Process) -> Ou
     };
     warn(&loaded.warnings);
     if args.list_hosts || args.list_tasks || args.list_tags || args.syntax_check {
+        let (listed, unmatched) = loaded.list(args.list_hosts, args.list_tasks, args.list_tags);
+        for pattern in unmatched {
+            ui::note(format!("[WARNING]: Could not match supplied host pattern, ignoring: {pattern}"));
+        }
         if args.syntax_check {
             ui::data(loaded.syntax_check().as_bytes());
-        }
-        if args.list_hosts {
-            ui::data(loaded.list_hosts().as_bytes());
-        }
-        if args.list_tasks || args.list_tags {
-            ui::data(loaded.list(args.list_tasks, args.list_tags).as_bytes());
+        } else {
+            ui::data(listed.as_bytes());
         }
         return Ok(exit::OK);
     }

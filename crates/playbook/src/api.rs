@@ -134,14 +134,12 @@ impl Playbook {
 }
 
 impl Loaded {
-    /// `--list-hosts`.
-    pub fn list_hosts(&self) -> String {
-        self.lister().list(&self.playbooks, Wanted { hosts: true, ..Wanted::default() })
-    }
-
-    /// `--list-tasks`, and with `tags` `--list-tags`, in one output as Ansible does it.
-    pub fn list(&self, tasks: bool, tags: bool) -> String {
-        self.lister().list(&self.playbooks, Wanted { hosts: false, tasks, tags })
+    /// `--list-hosts`, `--list-tasks` and `--list-tags`: all that is wanted in one output, as Ansible does it. The second text
+    /// lists host patterns that matched nothing.
+    pub fn list(&self, hosts: bool, tasks: bool, tags: bool) -> (String, Vec<String>) {
+        let mut lister = self.lister();
+        let text = lister.list(&self.playbooks, Wanted { hosts, tasks, tags });
+        (text, lister.unmatched.into_iter().collect())
     }
 
     /// `--syntax-check`'s output.
@@ -162,6 +160,7 @@ impl Loaded {
             templar: &self.templar,
             inventory: self.inventory.read().unwrap_or_else(PoisonError::into_inner).clone(),
             limit: self.limit.clone(),
+            unmatched: Default::default(),
         }
     }
 }

@@ -7,6 +7,7 @@ use crate::play::scope::items;
 use crate::settings::Settings;
 use crate::vars::{HostLayers, PlayLayers, Vars, layers};
 use imgbuild_jinja::{Map, Templar, Value, VarSource};
+use indexmap::IndexSet;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -32,6 +33,8 @@ pub struct Lister<'a> {
     pub inventory: Inventory,
     /// `--limit`.
     pub limit: Option<Vec<String>>,
+    /// Patterns that matched no host.
+    pub unmatched: IndexSet<String>,
 }
 
 impl Lister<'_> {
@@ -69,8 +72,9 @@ impl Lister<'_> {
             render("tags").iter().flat_map(|t| t.split(',').map(|t| t.trim().to_owned()).collect::<Vec<_>>()).collect();
         let shown: Vec<&str> = tags.iter().map(String::as_str).collect();
         _ = write!(out, "\n  play #{number} ({}): {name}\tTAGS: [{}]", patterns.join(","), shown.join(","));
+        let selection = self.inventory.select(&patterns, self.limit.as_deref());
+        self.unmatched.extend(selection.unmatched);
         if wanted.hosts {
-            let selection = self.inventory.select(&patterns, self.limit.as_deref());
             let listed: Vec<String> = patterns.iter().map(|p| format!("'{p}'")).collect();
             _ = write!(out, "\n    pattern: [{}]\n    hosts ({}):", listed.join(", "), selection.hosts.len());
             for host in &selection.hosts {
@@ -93,7 +97,6 @@ impl Lister<'_> {
             all.extend(tags);
             _ = writeln!(out, "      TASK TAGS: [{}]", all.into_iter().collect::<Vec<_>>().join(", "));
         }
-        out.push('\n');
     }
 
     fn item(
@@ -105,26 +108,35 @@ impl Lister<'_> {
         of_play: &BTreeSet<String>,
         all: &mut BTreeSet<String>,
     ) {
-        let mut found = Vec::new();
-        item.tasks(&mut found);
-        for task in found {
-            if task.implicit && task.action.name == "meta" {
-                continue;
+        let task = match item {
+            Item::Task(task) => task,
+            // Ansible lists what a block does, not what it does about failures.
+            Item::Block(block) => {
+                for item in &block.block {
+                    self.item(out, play, item, wanted, of_play, all);
+                }
+                return;
             }
-            let tags = tags::of(task, self.templar, &self.vars(play, Some(task)));
-            if !tags::selected(&tags, &self.settings.tags, &self.settings.skip_tags) {
-                continue;
-            }
-            all.extend(tags.iter().cloned());
-            if wanted.tasks {
-                let title = match task.name() {
-                    Some(name) => task.title(Some(&crate::text::of(name))),
-                    None => task.action.written.clone(),
-                };
-                let shown: BTreeSet<&String> = tags.iter().chain(of_play).collect();
-                let shown: Vec<&str> = shown.into_iter().map(String::as_str).collect();
-                _ = writeln!(out, "      {title}\tTAGS: [{}]", shown.join(", "));
-            }
+        };
+        if task.implicit && task.action.name == "meta" {
+            return;
+        }
+        let tags = tags::of(task, self.templar, &self.vars(play, Some(task)));
+        // Without a choice, a list of tags shows those of tasks that only run when asked for.
+        let everything =
+            wanted.tags && self.settings.tags.is_empty() && self.settings.skip_tags.is_empty() && tags.contains("never");
+        if !everything && !tags::selected(&tags, &self.settings.tags, &self.settings.skip_tags) {
+            return;
+        }
+        all.extend(tags.iter().cloned());
+        if wanted.tasks {
+            let title = match task.name() {
+                Some(name) => task.title(Some(&crate::text::of(name))),
+                None => task.action.written.clone(),
+            };
+            let shown: BTreeSet<&String> = tags.iter().chain(of_play).collect();
+            let shown: Vec<&str> = shown.into_iter().map(String::as_str).collect();
+            _ = writeln!(out, "      {title}\tTAGS: [{}]", shown.join(", "));
         }
     }
 }
