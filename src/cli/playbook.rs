@@ -182,7 +182,11 @@ fn warn(all: &Diagnostics) {
 
 fn fail(problems: &Diagnostics, code: u8) -> u8 {
     for problem in problems.iter() {
-        ui::note(format!("[ERROR]: {}", problem.to_string().trim_start_matches("Error: ")));
+        let text = problem.to_string();
+        match text.strip_prefix("Warning: ") {
+            Some(text) => ui::note(format!("[WARNING]: {text}")),
+            None => ui::note(format!("[ERROR]: {}", text.trim_start_matches("Error: "))),
+        }
     }
     code
 }

@@ -123,8 +123,10 @@ impl Lister<'_> {
         }
         let tags = tags::of(task, self.templar, &self.vars(play, Some(task)));
         // Without a choice, a list of tags shows those of tasks that only run when asked for.
-        let everything =
-            wanted.tags && self.settings.tags.is_empty() && self.settings.skip_tags.is_empty() && tags.contains("never");
+        let everything = wanted.tags
+            && self.settings.tags.is_empty()
+            && self.settings.skip_tags.is_empty()
+            && tags.contains("never");
         if !everything && !tags::selected(&tags, &self.settings.tags, &self.settings.skip_tags) {
             return;
         }

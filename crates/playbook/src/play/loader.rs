@@ -1,6 +1,7 @@
 //! What loading needs: files, ids, variables for the names in static imports, and the list of what is wrong.
 
 use super::model::Item;
+use super::modules::{Action, Unresolved};
 use super::role::Role;
 use super::scope::Scope;
 use crate::settings::Settings;
@@ -60,6 +61,10 @@ pub struct Loader<'a> {
     pub roles: Vec<Arc<Role>>,
     /// Collections' modules that imgbuild does not have; they fail when they are reached.
     pub missing: Vec<MissingModule>,
+    /// `library/` of the roles that were read so far: once a role is there, the whole play knows its modules.
+    pub role_libraries: Vec<PathBuf>,
+    /// Where short names of collections' modules are looked for; see [`Loader::resolve`].
+    pub collection_modules: Vec<PathBuf>,
     /// Levels of imports that are open.
     pub depth: usize,
     extra: Arc<Map>,
@@ -83,6 +88,8 @@ impl<'a> Loader<'a> {
             handlers: Vec::new(),
             roles: Vec::new(),
             missing: Vec::new(),
+            role_libraries: Vec::new(),
+            collection_modules: Vec::new(),
             depth: 0,
             extra: Arc::new(settings.extra_vars.clone()),
             files: HashMap::new(),
@@ -110,6 +117,20 @@ impl<'a> Loader<'a> {
         let source = Source::new(path.display().to_string(), text);
         let options = yaml::Options { duplicate_keys: self.settings.duplicate_dict_key, ..yaml::Options::default() };
         yaml::load_with(&source, options, &mut self.out).unwrap_or_default()
+    }
+
+    /// The action of this name. A module that only a collection has is known, and not supported.
+    pub fn resolve(&self, name: &str, libraries: &[PathBuf]) -> Result<Action, Unresolved> {
+        Action::resolve(name, libraries).map_err(|why| match why {
+            Unresolved::Unknown(_)
+                if !name.is_empty()
+                    && !name.contains('/')
+                    && self.collection_modules.iter().any(|d| d.join(format!("{name}.py")).is_file()) =>
+            {
+                Unresolved::Unsupported
+            }
+            why => why,
+        })
     }
 
     /// What a static import sees.

@@ -29,6 +29,8 @@ struct Reader<'a> {
     ids: &'a Ids,
     out: Diagnostics,
     missing: Vec<MissingModule>,
+    /// The collection that the first playbook lies in: its roles and modules have short names.
+    collection: Option<Value>,
 }
 
 /// Reads a playbook and those that it imports.
@@ -38,8 +40,9 @@ pub fn load_playbook(
     templar: &Templar,
     ids: &Ids,
 ) -> (PlaybookFile, Diagnostics, Vec<MissingModule>) {
-    let mut reader = Reader { settings, templar, ids, out: Diagnostics::new(), missing: Vec::new() };
-    let full = settings.cwd.join(path);
+    let full = super::paths::normal(&settings.cwd.join(path));
+    let collection = collection_of(&full).map(Value::str);
+    let mut reader = Reader { settings, templar, ids, out: Diagnostics::new(), missing: Vec::new(), collection };
     let plays = reader.file(&full, None, &Given::default(), 0);
     (PlaybookFile { path: path.to_owned(), plays }, reader.out, reader.missing)
 }
@@ -161,6 +164,7 @@ impl Reader<'_> {
         vars.extend(given.vars.clone());
         extend_attr(&mut attrs, "tags", &given.tags, false);
         extend_attr(&mut attrs, "when", &given.when, true);
+        extend_attr(&mut attrs, "collections", self.collection.as_slice(), true);
         let mut take = |name: &str| attrs.shift_remove(name).map(|a| a.value);
         let vars_files = take("vars_files").map(|v| items(&v)).unwrap_or_default();
         let prompts = node.get("vars_prompt");
@@ -224,6 +228,16 @@ impl Reader<'_> {
             handlers,
             imported_roles,
         }))
+    }
+}
+
+/// `namespace.name` of the collection that a file lies in.
+fn collection_of(path: &Path) -> Option<String> {
+    let parts: Vec<&str> = path.iter().filter_map(|p| p.to_str()).collect();
+    let at = parts.iter().rposition(|p| *p == "ansible_collections")?;
+    match &parts[at + 1..] {
+        [namespace, name, _, ..] => Some(format!("{namespace}.{name}")),
+        _ => None,
     }
 }
 

@@ -278,6 +278,10 @@ impl Loader<'_> {
             }
         }
         let role = Arc::new(role);
+        let library = role.path.join("library");
+        if library.is_dir() && !self.role_libraries.contains(&library) {
+            self.role_libraries.push(library);
+        }
         let scope = level(Arc::clone(&role));
         self.check_map(&role.vars.clone());
         self.check_map(&role.defaults.clone());

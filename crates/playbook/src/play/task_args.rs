@@ -43,7 +43,7 @@ pub fn parse(
     let mut unknown: Vec<(&Node, Unresolved)> = Vec::new();
     for (key, value) in rest {
         let name = key.as_str().unwrap_or_default();
-        match Action::resolve(name, libraries) {
+        match loader.resolve(name, libraries) {
             Ok(_) => found.push((name.to_owned(), key, Form::Value(value))),
             Err(why) => unknown.push((key, why)),
         }
@@ -67,7 +67,7 @@ pub fn parse(
     if !unknown.is_empty() {
         return None;
     }
-    let action = match Action::resolve(&name, libraries) {
+    let action = match loader.resolve(&name, libraries) {
         Ok(action) => action,
         Err(why) => {
             return Some(Parsed {

@@ -113,6 +113,7 @@ impl Loader<'_> {
         // Static of ansible before 2.12, on import and include.
         fields.rest.retain(|(key, _)| key.as_str() != Some("static"));
         let libraries = self.libraries(&place.scope);
+        self.collection_modules = self.collection_modules(&place.scope);
         let Some(parsed) = task_args::parse(node, &fields.rest, level, &libraries, self) else { return Vec::new() };
         let Parsed { mut action, mut args, template, local } = parsed;
         for used in ["action", "local_action", "args", "loop"] {
@@ -198,12 +199,12 @@ impl Loader<'_> {
                 self.out
                     .push(Diagnostic::error(format!("you must specify a value when using with_{name}")).at(&key.span));
             } else if !crate::lookup::known(short) {
+                // As with modules: what a collection would bring only fails where it is reached.
+                let level = if short.matches('.').count() >= 2 { Diagnostic::warning } else { Diagnostic::error };
                 self.out.push(
-                    Diagnostic::error(format!(
-                        "'with_{name}' is not a valid attribute for a Task: no lookup has this name"
-                    ))
-                    .at(&key.span)
-                    .suggest(short, crate::lookup::names()),
+                    level(format!("'with_{name}' is not a valid attribute for a Task: no lookup has this name"))
+                        .at(&key.span)
+                        .suggest(short, crate::lookup::names()),
                 );
             }
             found = Some(Loop::With(short.to_owned(), value.to_value()));
@@ -324,7 +325,22 @@ impl Loader<'_> {
     /// Folders with modules of the user.
     pub fn libraries(&self, scope: &Scope) -> Vec<PathBuf> {
         let roles = scope.roles().into_iter().map(|r| r.path.join("library"));
-        roles.chain([self.dir.join("library")]).filter(|p| p.is_dir()).collect()
+        let seen = self.role_libraries.iter().cloned();
+        roles.chain(seen).chain([self.dir.join("library")]).filter(|p| p.is_dir()).collect()
+    }
+
+    /// Folders of modules whose short names the `collections` keyword, or the role's own collection, makes known.
+    fn collection_modules(&self, scope: &Scope) -> Vec<PathBuf> {
+        let own = scope.role().and_then(|r| r.collection.clone());
+        let named = scope.all_items("collections").into_iter().filter_map(|v| v.as_str().map(str::to_owned));
+        let names: Vec<String> = own.into_iter().chain(named).collect();
+        let roots = if names.is_empty() { Vec::new() } else { self.collection_roots() };
+        let folder = |name: &String| {
+            let (namespace, short) = name.split_once('.')?;
+            let of = |root: &PathBuf| root.join(namespace).join(short).join("plugins/modules");
+            roots.iter().map(of).find(|p| p.is_dir())
+        };
+        names.iter().filter_map(folder).collect()
     }
 }
 

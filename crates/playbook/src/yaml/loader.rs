@@ -59,7 +59,7 @@ pub fn load_with(source: &Arc<Source>, options: Options, out: &mut Diagnostics) 
                 return Ok(node);
             }
             Err(error) => {
-                if let Some((line, repaired)) = line.and_then(|line| indented(&text, line, &moved)) {
+                if let Some((line, repaired)) = line.and_then(|(line, tab)| indented(&text, line, tab, &moved)) {
                     moved.insert(line, INDENT);
                     text = Cow::Owned(repaired);
                     continue;
@@ -74,19 +74,22 @@ pub fn load_with(source: &Arc<Source>, options: Options, out: &mut Diagnostics) 
 
 /// Spaces that [`indented`] puts in front of a line.
 const INDENT: usize = 64;
+/// What the parser says of a tab before a later line of a quoted scalar, and of nothing else; PyYAML folds it away.
+const TAB_IN_QUOTES: &str = "tab cannot be used as indentation";
 /// Lines that are indented at most.
 const MAX_REPAIRS: usize = 500;
 
 /// PyYAML takes flow collections whose later lines are indented less than what they stand in (a `}` at the start of a
 /// line); the parser does not. The text with that line indented, unless it was already.
-fn indented(text: &str, line: usize, moved: &HashMap<usize, usize>) -> Option<(usize, String)> {
+fn indented(text: &str, line: usize, tab: bool, moved: &HashMap<usize, usize>) -> Option<(usize, String)> {
     if moved.contains_key(&line) || moved.len() >= MAX_REPAIRS {
         return None;
     }
     let mut out = String::with_capacity(text.len() + INDENT);
     for (number, part) in text.split_inclusive('\n').enumerate() {
         if number + 1 == line {
-            if part.starts_with('\t') || part.trim().is_empty() {
+            // A tab at the start of a line is only allowed inside quotes; see [`TAB_IN_QUOTES`].
+            if part.starts_with('\t') && !tab || part.trim().is_empty() {
                 return None;
             }
             out.push_str(&" ".repeat(INDENT));
@@ -120,8 +123,8 @@ struct Loader<'a> {
     unsafe_at: Option<usize>,
     /// Lines that were indented, and by how much.
     moved: &'a HashMap<usize, usize>,
-    /// The line of an error about indentation.
-    line: Option<usize>,
+    /// The line of an error about indentation, and whether it is [`TAB_IN_QUOTES`].
+    line: Option<(usize, bool)>,
 }
 
 impl Loader<'_> {
@@ -131,7 +134,7 @@ impl Loader<'_> {
         let mut documents = 0;
         while let Some(event) = parser.next_event() {
             let (event, at) = event.map_err(|e| {
-                self.line = e.info().contains("indent").then(|| e.marker().line());
+                self.line = e.info().contains("indent").then(|| (e.marker().line(), e.info() == TAB_IN_QUOTES));
                 self.syntax(&e)
             })?;
             match event {
