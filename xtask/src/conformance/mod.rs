@@ -2,6 +2,7 @@
 //! differences, and fails on a difference that its committed record does not know.
 
 mod ansible;
+mod debops;
 mod expected;
 mod packer;
 
@@ -16,6 +17,8 @@ pub enum Options {
     Ansible(Ansible),
     /// Beside Packer: exit codes, files and output, on our fixtures and on fixtures that the user brings
     Packer(packer::Options),
+    /// DebOps' playbooks and roles, listed by imgbuild and by ansible-core
+    Debops(debops::Options),
 }
 
 /// Entry.
@@ -23,5 +26,6 @@ pub fn run(options: &Options) -> Result<u8> {
     match options {
         Options::Ansible(options) => ansible::run(options),
         Options::Packer(options) => packer::run(options),
+        Options::Debops(options) => debops::run(options),
     }
 }
