@@ -3,6 +3,7 @@
 mod args;
 mod build;
 mod fmt;
+mod docs;
 mod gc;
 mod inspect;
 mod machine;
@@ -55,6 +56,9 @@ enum Command {
     },
     /// Print the manual page
     Man,
+    /// Print the option tables as Markdown (cargo xtask docs)
+    #[command(name = "__docs", hide = true)]
+    Docs(docs::Args),
     /// Supervise one machine of the sandbox (started by the sandbox itself)
     #[command(name = "__machine", hide = true)]
     Machine(machine::Args),
@@ -119,6 +123,7 @@ fn dispatch(command: Command, settings: Settings, style: Style) -> Outcome {
         Command::Userdata(args) => userdata::run(&args),
         Command::Gc(args) => runtime()?.block_on(gc::run(args, &settings, style)),
         Command::Sandbox(command) => sandbox::run(command, &settings, style),
+        Command::Docs(args) => docs::run(&args),
         Command::Machine(args) => machine::run(&args),
         Command::Version => {
             if style.machine_readable {

@@ -47,6 +47,7 @@ pub fn run(options: &Options) -> Result<u8> {
     step("dependencies", dependencies()?);
     step("file sizes", sizes(&root())?);
     if !options.quick {
+        step("docs/options", command(&mut crate::docs::command(true)));
         step("clippy", command(cargo().args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])));
         if !setup::have("cargo-deny") {
             println!("Installing cargo-deny from crates.io");

@@ -5,6 +5,7 @@ mod bench;
 mod check;
 mod conformance;
 mod demo;
+mod docs;
 mod setup;
 mod test;
 
@@ -22,6 +23,8 @@ enum Task {
     Test(test::Options),
     /// fmt, clippy, direction of dependencies, file sizes, cargo-deny; lists every failure
     Check(check::Options),
+    /// Write the option tables of docs/options out of the code
+    Docs,
     /// The figures, each beside its peer, with the machine's description
     Bench(bench::Options),
     /// imgbuild beside the programs that it stands in for; fails on differences that are not recorded
@@ -34,6 +37,7 @@ fn main() -> ExitCode {
         Task::Demo(options) => demo::run(&options),
         Task::Test(options) => test::run(&options),
         Task::Check(options) => check::run(&options),
+        Task::Docs => docs::run(),
         Task::Bench(options) => bench::run(&options),
         Task::Conformance(options) => conformance::run(&options),
     };

@@ -5,4 +5,5 @@ mod build;
 mod crash;
 mod faults;
 mod harness;
+mod known_options;
 mod options;
