@@ -6,8 +6,9 @@ use crate::ui;
 use async_trait::async_trait;
 use imgbuild_aws::AwsAccounts;
 use imgbuild_builders::amazon::caller::{CallerAddress, CheckIp};
-use imgbuild_builders::amazon::ec2::{Account, Accounts, Ec2};
+use imgbuild_builders::amazon::ec2::{Account, Accounts, Ec2, Ec2Result};
 use imgbuild_builders::amazon::env::Amazon;
+use imgbuild_builders::amazon::iam::Iam;
 use imgbuild_builders::amazon::ids::Region;
 use imgbuild_builders::amazon::options::access::{Access, StaticKeys};
 use imgbuild_diag::Secret;
@@ -144,12 +145,22 @@ struct InSandbox {
     dir: String,
 }
 
+#[async_trait]
 impl Account for InSandbox {
     fn default_region(&self) -> Option<Region> {
         self.inner.default_region()
     }
     fn ec2(&self, region: &Region) -> Arc<dyn Ec2> {
         self.inner.ec2(region)
+    }
+    fn iam(&self) -> Arc<dyn Iam> {
+        self.inner.iam()
+    }
+    async fn check_key(&self, region: &Region, key: &str) -> Ec2Result<()> {
+        self.inner.check_key(region, key).await
+    }
+    async fn decode_authorization(&self, encoded: &str) -> Ec2Result<String> {
+        self.inner.decode_authorization(encoded).await
     }
     fn place(&self, region: &Region) -> Place {
         Place { region: region.to_string(), sandbox: Some(self.dir.clone()), ..Place::default() }

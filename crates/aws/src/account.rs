@@ -1,19 +1,24 @@
 //! Credentials, regions, endpoints, retries: from what a template says to clients.
 
 use crate::ec2::Client;
+use crate::iam::IamClient;
 use crate::retry::Creating;
+use crate::services;
+use crate::session::Sessions;
 use async_trait::async_trait;
 use aws_config::meta::credentials::CredentialsProviderChain;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, ConfigLoader, Region as SdkRegion, SdkConfig};
 use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_runtime::env_config::file::{EnvConfigFileKind, EnvConfigFiles};
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
-use imgbuild_builders::amazon::ec2::{Account, Accounts, Ec2};
+use imgbuild_builders::amazon::ec2::{Account, Accounts, Ec2, Ec2Result};
+use imgbuild_builders::amazon::iam::Iam;
 use imgbuild_builders::amazon::ids::Region;
 use imgbuild_builders::amazon::is_loopback;
-use imgbuild_builders::amazon::options::access::{Access, AssumeRole, StaticKeys};
+use imgbuild_builders::amazon::options::access::{Access, AssumeRole, Mfa, StaticKeys};
 use imgbuild_engine::journal::Place;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -92,15 +97,67 @@ impl AwsAccount {
             loader = loader.region(region_without_metadata());
         }
         let mut config = loader.load().await;
-        if let Some(role) = &access.assume_role {
-            let provider = assume(role, &config).await;
-            config = config
-                .into_builder()
-                .credentials_provider(aws_credential_types::provider::SharedCredentialsProvider::new(provider))
-                .build();
+        let emulator = emulator(access);
+        let sessions = match (&access.mfa, &access.assume_role) {
+            (Some(mfa), _) => Some(second_factor(access, mfa, &config, emulator).await?),
+            (None, Some(role)) => Some(Sessions::role(&config, emulator, role)),
+            (None, None) => None,
+        };
+        if let Some(sessions) = sessions {
+            config = config.into_builder().credentials_provider(SharedCredentialsProvider::new(sessions)).build();
         }
         Ok(AwsAccount { access: access.clone(), config, clients: Mutex::default() })
     }
+
+    /// The endpoint for services beside EC2, where there is one for all.
+    fn emulator(&self) -> Option<&str> {
+        emulator(&self.access)
+    }
+
+    fn creating(&self) -> Creating {
+        Creating { attempts: self.access.max_attempts, emulated: self.access.endpoint.is_some() }
+    }
+}
+
+/// An EC2 endpoint on this machine is an emulator, and the other services are there, too.
+fn emulator(access: &Access) -> Option<&str> {
+    access.endpoint.as_deref().filter(|endpoint| is_loopback(endpoint))
+}
+
+/// A session with a second factor: of the role that the template or the profile names, else of the credentials themselves.
+async fn second_factor(
+    access: &Access,
+    mfa: &Mfa,
+    config: &SdkConfig,
+    emulator: Option<&str>,
+) -> Result<Sessions, String> {
+    let files = profile_files(access).unwrap_or_default();
+    let (fs, env) = (aws_types::os_shim_internal::Fs::real(), aws_types::os_shim_internal::Env::real());
+    let selected = access.profile.clone().map(std::borrow::Cow::Owned);
+    // Without files there is nothing to be had from them; keys may stand in the template or the environment.
+    let profiles = aws_config::profile::load(&fs, &env, &files, selected).await.ok();
+    let of = |key: &str| profiles.as_ref().and_then(|p| p.get(key)).map(str::to_owned);
+    let serial = mfa.serial.clone().or_else(|| of("mfa_serial")).ok_or(
+        "\"mfa_code\" is set, but which device it is of is not known: set \"mfa_serial\" in the template or in the profile",
+    )?;
+    if let Some(role) = &access.assume_role {
+        return Ok(Sessions::role(config, emulator, role).with_mfa(mfa, &serial));
+    }
+    let Some(role_arn) = of("role_arn") else { return Ok(Sessions::own(config, emulator).with_mfa(mfa, &serial)) };
+    let role = AssumeRole {
+        external_id: of("external_id"),
+        session_name: of("role_session_name"),
+        duration: of("duration_seconds").and_then(|s| s.parse().ok()).map(Duration::from_secs),
+        ..AssumeRole::new(role_arn)
+    };
+    let Some(source) = of("source_profile") else {
+        return Err("the profile names a role but no \"source_profile\" whose keys open the session".into());
+    };
+    let mut loader = defaults(access).profile_name(source);
+    if let Some(region) = config.region() {
+        loader = loader.region(region.clone());
+    }
+    Ok(Sessions::role(&loader.load().await, emulator, &role).with_mfa(mfa, &serial))
 }
 
 /// Whether the endpoint speaks plain HTTP, so that no certificate matters.
@@ -172,24 +229,6 @@ fn region_without_metadata() -> aws_config::meta::region::RegionProviderChain {
     .or_else(aws_config::profile::ProfileFileRegionProvider::new())
 }
 
-async fn assume(role: &AssumeRole, config: &SdkConfig) -> aws_config::sts::AssumeRoleProvider {
-    let mut provider = aws_config::sts::AssumeRoleProvider::builder(&role.role_arn).configure(config);
-    provider = provider.session_name(role.session_name.as_deref().unwrap_or("imgbuild"));
-    if let Some(id) = &role.external_id {
-        provider = provider.external_id(id);
-    }
-    if let Some(policy) = &role.policy {
-        provider = provider.policy(policy);
-    }
-    if !role.policy_arns.is_empty() {
-        provider = provider.policy_arns(role.policy_arns.clone());
-    }
-    if let Some(length) = role.duration {
-        provider = provider.session_length(length);
-    }
-    provider.build().await
-}
-
 #[async_trait]
 impl Account for AwsAccount {
     fn default_region(&self) -> Option<Region> {
@@ -206,11 +245,31 @@ impl Account for AwsAccount {
                 self.access.endpoint.clone().or_else(|| self.config.endpoint_url().map(str::to_owned)),
             );
             let sdk = aws_sdk_ec2::Client::from_conf(builder.build());
-            let creating = Creating { attempts: self.access.max_attempts, emulated: self.access.endpoint.is_some() };
-            Arc::new(Client::new(region.clone(), sdk, creating)) as Arc<dyn Ec2>
+            Arc::new(Client::new(region.clone(), sdk, self.creating())) as Arc<dyn Ec2>
         };
         Arc::clone(clients.entry(region.clone()).or_insert_with(make))
     }
+
+    fn iam(&self) -> Arc<dyn Iam> {
+        let mut builder = aws_sdk_iam::config::Builder::from(&self.config);
+        if self.config.region().is_none() {
+            // IAM is one for all regions; the SDK wants one to sign for.
+            builder.set_region(self.access.region.as_ref().map(|r| SdkRegion::new(r.as_str().to_owned())));
+        }
+        if let Some(url) = self.emulator() {
+            builder = builder.endpoint_url(url);
+        }
+        Arc::new(IamClient { sdk: aws_sdk_iam::Client::from_conf(builder.build()), creating: self.creating() })
+    }
+
+    async fn check_key(&self, region: &Region, key: &str) -> Ec2Result<()> {
+        services::check_key(&self.config, self.emulator(), region, key).await
+    }
+
+    async fn decode_authorization(&self, encoded: &str) -> Ec2Result<String> {
+        services::decode_authorization(&self.config, self.emulator(), encoded).await
+    }
+
     fn place(&self, region: &Region) -> Place {
         self.access.place(region)
     }

@@ -2,7 +2,7 @@
 
 use crate::convert::{mapping, sdk_tags, tagging};
 use crate::retry::{Creating, no_retry, once};
-use crate::{convert, describe, error, modify};
+use crate::{convert, describe, error, fleet, modify};
 use async_trait::async_trait;
 use aws_sdk_ec2::Client as Sdk;
 use aws_sdk_ec2::types as sdk;
@@ -25,7 +25,7 @@ impl Client {
 }
 
 /// An answer without what it must hold. The call may well have had its effect.
-fn lacking(operation: &'static str, what: &str) -> Ec2Error {
+pub fn lacking(operation: &'static str, what: &str) -> Ec2Error {
     let message = format!("the answer holds no {what}");
     Ec2Error { operation, code: "Response".into(), message, request_id: None, kind: ErrorKind::Uncertain }
 }
@@ -64,6 +64,12 @@ impl Ec2 for Client {
     }
     async fn zones_offering(&self, instance_type: &str) -> Ec2Result<Vec<String>> {
         describe::zones_offering(&self.sdk, instance_type).await
+    }
+    async fn instance_types(&self, names: &[String]) -> Ec2Result<Vec<InstanceType>> {
+        fleet::instance_types(&self.sdk, names).await
+    }
+    async fn launch_templates(&self, filters: Vec<Filter>) -> Ec2Result<Vec<LaunchTemplate>> {
+        fleet::launch_templates(&self.sdk, filters).await
     }
     async fn console_output(&self, instance: &InstanceId) -> Ec2Result<Option<String>> {
         describe::console_output(&self.sdk, instance).await
@@ -130,6 +136,24 @@ impl Ec2 for Client {
         let send = || self.launch(launch).customize().config_override(no_retry()).send();
         let out = once(self.creating, send, "RunInstances").await?;
         out.instances().first().map(convert::instance).ok_or_else(|| lacking("RunInstances", "instance"))
+    }
+
+    async fn try_run_instance(&self, launch: &Launch) -> Ec2Result<()> {
+        let out = self.launch(launch).dry_run(true).send().await.map_err(|e| error::ec2("RunInstances", e));
+        match out {
+            // EC2's way of saying that it would have done it.
+            Err(error) if error.code == "DryRunOperation" => Ok(()),
+            other => other.map(drop),
+        }
+    }
+    async fn create_launch_template(&self, template: &NewLaunchTemplate) -> Ec2Result<String> {
+        fleet::create_template(&self.sdk, self.creating, template).await
+    }
+    async fn delete_launch_template(&self, id: &str) -> Ec2Result<()> {
+        fleet::delete_template(&self.sdk, id).await
+    }
+    async fn create_fleet(&self, wanted: &Fleet) -> Ec2Result<InstanceId> {
+        fleet::create(&self.sdk, self.creating, wanted).await
     }
 
     async fn stop_instance(&self, instance: &InstanceId) -> Ec2Result<()> {
@@ -217,9 +241,31 @@ impl Ec2 for Client {
         modify::protect(&self.sdk, image, with_cooldown).await
     }
 
+    async fn create_snapshot(&self, snapshot: &NewSnapshot) -> Ec2Result<SnapshotId> {
+        let call = self
+            .sdk
+            .create_snapshot()
+            .volume_id(snapshot.volume.as_str())
+            .description(&snapshot.description)
+            .set_tag_specifications(tagging(sdk::ResourceType::Snapshot, &snapshot.tags).map(|t| vec![t]));
+        let send = || call.clone().customize().config_override(no_retry()).send();
+        let out = once(self.creating, send, "CreateSnapshot").await?;
+        out.snapshot_id().map(SnapshotId::new).ok_or_else(|| lacking("CreateSnapshot", "snapshot id"))
+    }
+
+    async fn register_image(&self, wanted: &Registration) -> Ec2Result<AmiId> {
+        modify::register(&self.sdk, self.creating, wanted).await
+    }
+
     async fn create_tags(&self, resources: &[String], tags: &Tags) -> Ec2Result<()> {
         let call = self.sdk.create_tags().set_resources(Some(resources.to_vec())).set_tags(Some(sdk_tags(tags)));
         call.send().await.map(drop).map_err(|e| error::ec2("CreateTags", e))
+    }
+
+    async fn delete_tags(&self, resources: &[String], keys: &[String]) -> Ec2Result<()> {
+        let tags = keys.iter().map(|key| sdk::Tag::builder().key(key).build()).collect();
+        let call = self.sdk.delete_tags().set_resources(Some(resources.to_vec())).set_tags(Some(tags));
+        call.send().await.map(drop).map_err(|e| error::ec2("DeleteTags", e))
     }
 }
 

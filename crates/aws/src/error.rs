@@ -23,6 +23,14 @@ const AUTH: [&str; 14] = [
     "UnrecognizedClientException",
 ];
 
+/// Codes for things that are not there, where they are not `….NotFound`: launch templates, IAM, KMS.
+const NOT_FOUND: [&str; 4] = [
+    "InvalidLaunchTemplateId.NotFoundException",
+    "InvalidLaunchTemplateName.NotFoundException",
+    "NoSuchEntity",
+    "NotFoundException",
+];
+
 /// Codes of throttling.
 const THROTTLED: [&str; 5] =
     ["RequestLimitExceeded", "Throttling", "ThrottlingException", "RequestThrottled", "TooManyRequestsException"];
@@ -48,7 +56,7 @@ where
             let message = meta.message().unwrap_or_default().to_owned();
             let kind = if THROTTLED.contains(&code.as_str()) {
                 ErrorKind::Throttled
-            } else if code.ends_with(".NotFound") || code.ends_with(".Unknown") {
+            } else if code.ends_with(".NotFound") || code.ends_with(".Unknown") || NOT_FOUND.contains(&code.as_str()) {
                 ErrorKind::NotFound
             } else if AUTH.contains(&code.as_str()) {
                 ErrorKind::Auth

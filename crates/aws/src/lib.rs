@@ -7,7 +7,11 @@ mod convert;
 mod describe;
 mod ec2;
 mod error;
+mod fleet;
+mod iam;
 mod modify;
 mod retry;
+mod services;
+mod session;
 
 pub use account::AwsAccounts;

@@ -1,6 +1,9 @@
-//! Changes of images, snapshots and instances that are there.
+//! Registering images, and changes of images, snapshots and instances that are there.
 
+use crate::convert::{mapping, tagging};
+use crate::ec2::lacking;
 use crate::error;
+use crate::retry::{Creating, no_retry, once};
 use aws_sdk_ec2::Client as Sdk;
 use aws_sdk_ec2::types as sdk;
 use imgbuild_builders::amazon::ec2::{Ec2Error, Ec2Result, ErrorKind};
@@ -69,4 +72,30 @@ pub async fn deprecate(client: &Sdk, image: &AmiId, at: &str) -> Ec2Result<()> {
 pub async fn protect(client: &Sdk, image: &AmiId, with_cooldown: bool) -> Ec2Result<()> {
     let call = client.enable_image_deregistration_protection().image_id(image.as_str()).with_cooldown(with_cooldown);
     call.send().await.map(drop).map_err(|e| error::ec2("EnableImageDeregistrationProtection", e))
+}
+
+pub async fn register(client: &Sdk, how: Creating, wanted: &Registration) -> Ec2Result<AmiId> {
+    let mut call = client
+        .register_image()
+        .name(&wanted.name)
+        .set_description((!wanted.description.is_empty()).then(|| wanted.description.clone()))
+        .architecture(sdk::ArchitectureValues::from(wanted.architecture.as_str()))
+        .virtualization_type(&wanted.virtualization_type)
+        .root_device_name(&wanted.root_device_name)
+        .set_block_device_mappings(Some(wanted.mappings.iter().map(mapping).collect()))
+        .set_boot_mode(wanted.boot_mode.as_deref().map(sdk::BootModeValues::from))
+        .set_uefi_data(wanted.uefi_data.clone())
+        .set_tpm_support(wanted.tpm.as_deref().map(sdk::TpmSupportValues::from))
+        .set_tag_specifications(tagging(sdk::ResourceType::Image, &wanted.tags).map(|t| vec![t]));
+    if wanted.ena {
+        call = call.ena_support(true);
+    }
+    if wanted.sriov {
+        call = call.sriov_net_support("simple");
+    }
+    if wanted.imds_v2 {
+        call = call.imds_support(sdk::ImdsSupportValues::V20);
+    }
+    let out = once(how, || call.clone().customize().config_override(no_retry()).send(), "RegisterImage").await?;
+    out.image_id().map(AmiId::new).ok_or_else(|| lacking("RegisterImage", "image id"))
 }

@@ -12,6 +12,7 @@ pub mod private_key;
 mod read;
 mod registry;
 pub mod ssh_options;
+pub mod strays;
 
 pub use amazon::options::Flags;
 pub use registry::{Prepared, prepare, tables};

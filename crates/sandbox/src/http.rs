@@ -23,7 +23,14 @@ use crate::wire::{ApiError, Result, Xml};
 const MAX_BODY: usize = 4 << 20;
 
 const EC2_NAMESPACE: &str = "http://ec2.amazonaws.com/doc/2016-11-15/";
-const STS_NAMESPACE: &str = "https://sts.amazonaws.com/doc/2011-06-15/";
+/// The namespace of a Query service's answers beside EC2's.
+fn namespace(service: &str) -> Option<&'static str> {
+    match service {
+        "iam" => Some("https://iam.amazonaws.com/doc/2010-05-08/"),
+        "sts" => Some("https://sts.amazonaws.com/doc/2011-06-15/"),
+        _ => None,
+    }
+}
 
 /// The connection is to be closed without an answer.
 #[derive(Debug, thiserror::Error)]
@@ -156,8 +163,10 @@ async fn query(core: Arc<Core>, headers: &HeaderMap, params: BTreeMap<String, St
     }
     let text = match outcome {
         Ok(inside) => document(&service, &action, &request_id, &inside.finish()),
-        Err(e) if service == "sts" => e.to_query_xml(STS_NAMESPACE, &request_id),
-        Err(e) => e.to_ec2_xml(&request_id),
+        Err(e) => match namespace(&service) {
+            Some(namespace) => e.to_query_xml(namespace, &request_id),
+            None => e.to_ec2_xml(&request_id),
+        },
     };
     let mut response = Response::new(Full::new(Bytes::from(text)));
     *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -176,6 +185,8 @@ async fn struck(core: &Arc<Core>, call: Call, fault: Option<&FaultKind>) -> Resu
         Some(FaultKind::Slow { milliseconds }) => {
             tokio::time::sleep(std::time::Duration::from_millis(*milliseconds)).await;
         }
+        // A fleet tells of each type that it could not have.
+        Some(FaultKind::NoCapacity { .. }) if call.action == "CreateFleet" => {}
         Some(kind) => {
             if let Some(e) = kind.error() {
                 return Err(e);
@@ -189,8 +200,8 @@ async fn struck(core: &Arc<Core>, call: Call, fault: Option<&FaultKind>) -> Resu
 fn document(service: &str, action: &str, request_id: &str, inside: &str) -> String {
     let mut x = Xml::document();
     let response = format!("{action}Response");
-    if service == "sts" {
-        x.open_with(&response, &[("xmlns", STS_NAMESPACE)]);
+    if let Some(namespace) = namespace(service) {
+        x.open_with(&response, &[("xmlns", namespace)]);
         x.node(&format!("{action}Result"), |x| x.raw(inside));
         x.node("ResponseMetadata", |x| x.text("RequestId", request_id));
     } else {

@@ -113,29 +113,30 @@ impl AmazonEbs {
         close(&reached).await;
         stop::run(env, &launched).await?;
         phase(env, "image").await?;
-        let ami = &env.config.ami;
-        let replaces = checked.replaced.iter().any(|(region, _)| *region == env.region);
-        let interim = ami.skip_build_region || replaces;
-        let name = if interim { interim_name(&labels.name) } else { labels.name.clone() };
+        let only_interim = env.config.ami.skip_build_region;
+        let interim = only_interim || checked.replaces(&env.region);
+        let name = if interim { copy::interim_name(&labels.name) } else { labels.name.clone() };
         let image = image::run(env, &launched, labels, &name).await?;
         // The machine is gone for good now: an error-cleanup-provisioner has nothing to run on.
         progress.0.lock().unwrap_or_else(|e| e.into_inner()).take();
-        let mut regions = ami.regions.clone();
-        regions.extend((replaces && !ami.skip_build_region).then(|| env.region.clone()));
         let rest = async {
             if let Some(plan) = &self.verify {
                 phase(env, "verify").await?;
                 verify::run(env, source, &image, plan).await?;
             }
             phase(env, "copy").await?;
-            let mut images = copy::run(env, checked, &image, labels, &regions).await?;
-            if interim {
-                release(env, "the interim AMI", image.held).await?;
-            } else {
-                images.insert(0, image);
+            let mut images = copy::run(env, checked, &image, labels).await?;
+            match image.held {
+                Some(held) if only_interim => release(env, "the interim AMI", held).await?,
+                _ => images.insert(0, image),
             }
+            let images = copy::swap(env, checked, labels, images).await?;
             phase(env, "share").await?;
             publish::share(env, &images).await?;
+            publish::settle(env, &images).await?;
+            for image in &images {
+                env.ui().message(format!("AMI {} is available in {}", image.id, image.region));
+            }
             Ok(images)
         };
         // A machine that is no longer needed keeps nobody waiting.
@@ -206,7 +207,16 @@ pub(super) async fn end(env: &Env<'_>, held: HeldLaunch) {
             }
         }
     };
-    tokio::join!(group, key);
+    let profile = async {
+        let Some(profile) = held.profile else { return };
+        env.ui().say("Deleting temporary instance profile and role...");
+        for (what, held) in [("instance profile", profile.profile), ("role", profile.role)] {
+            if let Err(leak) = run.release(held, &env.releaser).await {
+                env.ui().error(format!("Error deleting the temporary {what}, trying again: {leak}"));
+            }
+        }
+    };
+    tokio::join!(group, key, profile);
 }
 
 async fn release(env: &Env<'_>, what: &str, held: imgbuild_engine::run::Held<()>) -> Result<(), Failure> {
@@ -215,18 +225,13 @@ async fn release(env: &Env<'_>, what: &str, held: imgbuild_engine::run::Held<()>
     released.map_err(|leak| Failure::new(format!("{what} could not be removed: {leak}")))
 }
 
-/// A name of its own that still tells what it is for.
-fn interim_name(name: &str) -> String {
-    let suffix: String = uuid::Uuid::new_v4().simple().to_string().chars().take(8).collect();
-    let kept: String = name.chars().take(128 - 9).collect();
-    format!("{kept}-{suffix}")
-}
-
 /// The images are the user's now.
 fn keep(env: &Env<'_>, images: Vec<Imaged>) -> Result<SharedArtifact, Failure> {
     let mut kept = Vec::new();
     for image in images {
-        env.session.run.keep(image.held)?;
+        if let Some(held) = image.held {
+            env.session.run.keep(held)?;
+        }
         kept.push((image.region, image.id, image.snapshots));
     }
     kept.sort_by(|a, b| a.0.cmp(&b.0));
@@ -235,6 +240,7 @@ fn keep(env: &Env<'_>, images: Vec<Imaged>) -> Result<SharedArtifact, Failure> {
 
 /// What `-on-error` says becomes of a failed build.
 async fn fail(env: &Env<'_>, progress: &Progress, failure: Failure) -> BuildError {
+    let failure = decoded(env, failure).await;
     let policy = match env.session.on_error {
         OnError::Ask if !failure.cancelled => ask(env, &failure).await,
         OnError::Ask => OnError::Cleanup,
@@ -255,6 +261,21 @@ async fn fail(env: &Env<'_>, progress: &Progress, failure: Failure) -> BuildErro
         OnError::Abort | OnError::RunCleanupProvisioner => left(env),
     };
     build_error(failure, leaks)
+}
+
+/// EC2 says why it refused in a message that only STS can read (`decode_authorization_messages`).
+async fn decoded(env: &Env<'_>, failure: Failure) -> Failure {
+    const MARK: &str = "Encoded authorization failure message: ";
+    let Some(at) = failure.message.find(MARK).filter(|_| env.config.access.decode_messages) else { return failure };
+    let rest = &failure.message[at + MARK.len()..];
+    let end = rest.find(|c: char| c.is_whitespace() || c == ')').unwrap_or(rest.len());
+    match env.account.decode_authorization(&rest[..end]).await {
+        Ok(text) => {
+            let message = format!("{}{text}{}", &failure.message[..at], &rest[end..]);
+            Failure { message, ..failure }
+        }
+        Err(error) => failure.help(format!("the refusal's reason could not be decoded: {error}")),
+    }
 }
 
 /// What stays where it is, because the user wants it so.
@@ -333,16 +354,5 @@ impl Artifact for AmiArtifact {
             }
         }
         if failed.is_empty() { Ok(()) } else { Err(failed.join("; ")) }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::interim_name;
-
-    #[test]
-    fn interim_names_fit() {
-        assert!(interim_name("abc").starts_with("abc-"));
-        assert_eq!(interim_name(&"x".repeat(128)).len(), 128);
     }
 }

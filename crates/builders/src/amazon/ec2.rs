@@ -112,6 +112,10 @@ pub trait Ec2: Send + Sync {
     async fn key_pairs(&self, filters: Vec<Filter>) -> Ec2Result<Vec<KeyPair>>;
     /// DescribeInstanceTypeOfferings: the zones that offer a type.
     async fn zones_offering(&self, instance_type: &str) -> Ec2Result<Vec<String>>;
+    /// DescribeInstanceTypes of these; one that does not exist is an error.
+    async fn instance_types(&self, names: &[String]) -> Ec2Result<Vec<InstanceType>>;
+    /// DescribeLaunchTemplates by filter.
+    async fn launch_templates(&self, filters: Vec<Filter>) -> Ec2Result<Vec<LaunchTemplate>>;
     /// GetConsoleOutput with the newest output; none if there is none yet.
     async fn console_output(&self, instance: &InstanceId) -> Ec2Result<Option<String>>;
 
@@ -134,6 +138,14 @@ pub trait Ec2: Send + Sync {
 
     /// RunInstances for one instance.
     async fn run_instance(&self, launch: &Launch) -> Ec2Result<Instance>;
+    /// RunInstances with DryRun: the error is what EC2 would say, permissions included.
+    async fn try_run_instance(&self, launch: &Launch) -> Ec2Result<()>;
+    /// CreateLaunchTemplate.
+    async fn create_launch_template(&self, template: &NewLaunchTemplate) -> Ec2Result<String>;
+    /// DeleteLaunchTemplate.
+    async fn delete_launch_template(&self, id: &str) -> Ec2Result<()>;
+    /// CreateFleet of type `instant`; where nothing was launched, the first of its errors.
+    async fn create_fleet(&self, fleet: &Fleet) -> Ec2Result<InstanceId>;
     /// StopInstances.
     async fn stop_instance(&self, instance: &InstanceId) -> Ec2Result<()>;
     /// TerminateInstances.
@@ -159,8 +171,14 @@ pub trait Ec2: Send + Sync {
     async fn deprecate_image(&self, image: &AmiId, at: &str) -> Ec2Result<()>;
     /// EnableImageDeregistrationProtection.
     async fn protect_image(&self, image: &AmiId, with_cooldown: bool) -> Ec2Result<()>;
+    /// CreateSnapshot.
+    async fn create_snapshot(&self, snapshot: &NewSnapshot) -> Ec2Result<SnapshotId>;
+    /// RegisterImage.
+    async fn register_image(&self, registration: &Registration) -> Ec2Result<AmiId>;
     /// CreateTags on anything.
     async fn create_tags(&self, resources: &[String], tags: &Tags) -> Ec2Result<()>;
+    /// DeleteTags of these keys, whatever their values.
+    async fn delete_tags(&self, resources: &[String], keys: &[String]) -> Ec2Result<()>;
 }
 
 /// One set of credentials, in any region.
@@ -170,6 +188,12 @@ pub trait Account: Send + Sync {
     fn default_region(&self) -> Option<Region>;
     /// EC2 in a region. The same client each time.
     fn ec2(&self, region: &Region) -> Arc<dyn Ec2>;
+    /// IAM of the account.
+    fn iam(&self) -> Arc<dyn super::iam::Iam>;
+    /// KMS DescribeKey: the error says why images can't be encrypted with a key (id, alias or ARN) in a region.
+    async fn check_key(&self, region: &Region, key: &str) -> Ec2Result<()>;
+    /// STS DecodeAuthorizationMessage: what a refusal's encoded message says.
+    async fn decode_authorization(&self, encoded: &str) -> Ec2Result<String>;
     /// Where things in a region live, for the journal.
     fn place(&self, region: &Region) -> Place;
 }

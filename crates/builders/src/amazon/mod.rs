@@ -5,6 +5,7 @@ pub mod ebs;
 pub mod ec2;
 pub mod env;
 pub mod failure;
+pub mod iam;
 pub mod ids;
 pub mod options;
 pub mod phase;

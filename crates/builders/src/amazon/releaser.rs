@@ -3,7 +3,7 @@
 //! Invariant: what does not carry the run's tag is never touched, except by an id that the journal holds.
 
 use super::ec2::{Account, Ec2, Ec2Error};
-use super::ids::{AmiId, InstanceId, Region, SecurityGroupId};
+use super::ids::{AmiId, InstanceId, Region, SecurityGroupId, SnapshotId, VolumeId};
 use super::options::access::Polling;
 use super::pollers::Pollers;
 use super::types::{Filter, ImageQuery, ImageState, Instance, InstanceState, Snapshot, Tags};
@@ -30,6 +30,16 @@ pub mod kind {
     pub const INSTANCE: &str = "instance";
     /// An image with its snapshots.
     pub const IMAGE: &str = "image";
+    /// A launch template.
+    pub const LAUNCH_TEMPLATE: &str = "launch-template";
+    /// A role of a temporary instance profile; its id is its name.
+    pub const ROLE: &str = "iam-role";
+    /// A temporary instance profile; its id is its name.
+    pub const INSTANCE_PROFILE: &str = "instance-profile";
+    /// A snapshot that belongs to no image yet.
+    pub const SNAPSHOT: &str = "snapshot";
+    /// A volume that outlived its instance.
+    pub const VOLUME: &str = "volume";
 }
 
 /// Removes things in one account, in any region.
@@ -75,8 +85,33 @@ impl AmazonReleaser {
                 let query = ImageQuery { owners: vec!["self".into()], filters, ..ImageQuery::default() };
                 ec2.images(query).await?.into_iter().filter(|i| ours(&i.tags)).map(|i| i.id.to_string()).collect()
             }
+            kind::LAUNCH_TEMPLATE => {
+                let found = ec2.launch_templates(vec![Filter::new("launch-template-name", name)]).await?;
+                found.into_iter().filter(|t| ours(&t.tags)).map(|t| t.id).collect()
+            }
+            kind::ROLE => {
+                let found = self.account.iam().role(&name).await?;
+                found.into_iter().filter(|r| ours(&r.tags)).map(|r| r.name).collect()
+            }
+            kind::INSTANCE_PROFILE => {
+                let found = self.account.iam().instance_profile(&name).await?;
+                found.into_iter().filter(|p| ours(&p.tags)).map(|p| p.name).collect()
+            }
+            kind::SNAPSHOT => {
+                let token = intent.token.clone().unwrap_or_default();
+                let found = ec2.snapshots(vec![Filter::new(format!("tag:{TOKEN_TAG}"), token)]).await?;
+                found.into_iter().filter(|s| ours(&s.tags)).map(|s| s.id.to_string()).collect()
+            }
             _ => Vec::new(),
         })
+    }
+
+    async fn release_profile(&self, name: &str) -> Result<(), Ec2Error> {
+        let iam = self.account.iam();
+        for role in iam.instance_profile(name).await?.into_iter().flat_map(|p| p.roles) {
+            iam.remove_role(name, &role).await?;
+        }
+        iam.delete_instance_profile(name).await
     }
 
     async fn release_instance(&self, ec2: &Arc<dyn Ec2>, intent: &Intent, id: &InstanceId) -> Result<(), String> {
@@ -214,6 +249,27 @@ impl Releaser for AmazonReleaser {
             }
             kind::INSTANCE => self.release_instance(&ec2, intent, &InstanceId::from(id)).await,
             kind::IMAGE => self.release_image(&ec2, intent, &AmiId::from(id)).await,
+            kind::LAUNCH_TEMPLATE => match ec2.delete_launch_template(id).await {
+                Err(error) if !error.is_not_found() => Err(error.to_string()),
+                _ => Ok(()),
+            },
+            kind::INSTANCE_PROFILE => self.release_profile(id).await.map_err(|e| e.to_string()),
+            kind::ROLE => {
+                let iam = self.account.iam();
+                // A profile that was deleted a moment ago may still hold it.
+                let deleted = self.until_free("DeleteConflict", || iam.delete_role(id)).await;
+                deleted.map_err(|e| e.to_string())
+            }
+            kind::SNAPSHOT => {
+                let snapshot = SnapshotId::from(id);
+                let deleted = self.until_free("InvalidSnapshot.InUse", || ec2.delete_snapshot(&snapshot)).await;
+                deleted.map_err(|e| e.to_string())
+            }
+            kind::VOLUME => {
+                let volume = VolumeId::from(id);
+                let deleted = self.until_free("VolumeInUse", || ec2.delete_volume(&volume)).await;
+                deleted.map_err(|e| e.to_string())
+            }
             other => Err(format!("this version does not know how to remove a {other}")),
         }
     }

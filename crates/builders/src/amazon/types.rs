@@ -1,5 +1,9 @@
 //! What EC2's calls take and return, reduced to what the builders use. The only user of the SDK turns its types into these.
 
+mod fleet;
+
+pub use fleet::{Fleet, InstanceType, LaunchTemplate, NewLaunchTemplate, NewSnapshot, Registration};
+
 use super::ids::{AmiId, InstanceId, SecurityGroupId, SnapshotId, SubnetId, VolumeId, VpcId};
 use imgbuild_diag::Secret;
 use std::collections::BTreeMap;

@@ -7,6 +7,7 @@ use imgbuild_engine::communicator::CommError;
 use imgbuild_engine::connect::{Auth, HostKeys};
 use imgbuild_engine::provision::Plan;
 use imgbuild_engine::run::RUN_TAG;
+use imgbuild_testkit::ec2::Fault;
 use serde_json::json;
 use std::sync::Arc;
 
@@ -29,7 +30,7 @@ async fn leaves_a_tagged_image_and_nothing_else() {
     for (key, value) in [("Base", "ami-source 14.04"), ("Region", "us-east-1"), ("Team", "images")] {
         assert_eq!(image.tags[key], value);
     }
-    assert!(image.tags.contains_key(RUN_TAG));
+    assert!(!image.tags.contains_key(RUN_TAG), "what is published is no leftover");
     assert_eq!(image.mappings.len(), 2, "both volumes are in it");
     for mapping in &image.mappings {
         let tags = world.cloud.tags(mapping.snapshot.as_ref().unwrap().as_str());
@@ -103,6 +104,53 @@ async fn replaces_an_image_only_when_the_new_one_is_there() {
     let [image] = images.as_slice() else { panic!("{images:?}") };
     assert!(image.id != old && image.name == "an image");
     assert_eq!(world.cloud.left().len(), 2, "{:?}", world.cloud.left());
+}
+
+#[tokio::test]
+async fn no_old_image_goes_where_any_new_one_fails() {
+    let world = World::new();
+    let both = json!({"ami_regions": ["us-west-2"]});
+    world.build(both.clone(), None).await.unwrap();
+    let old = world.cloud.left();
+    let before = world.cloud.calls().len();
+    let force = json!({"ami_regions": ["us-west-2"], "force_deregister": true, "force_delete_snapshot": true});
+    world.build(force.clone(), None).await.unwrap();
+    let calls = world.cloud.calls().split_off(before);
+    let first_gone = calls.iter().position(|c| c.ends_with("DeregisterImage")).unwrap();
+    let last_look = calls[..first_gone].iter().rposition(|c| c == "us-west-2 DescribeImages").unwrap();
+    let copied = calls.iter().position(|c| c == "us-west-2 CopyImage").unwrap();
+    assert!(copied < last_look, "the copy was available before anything went: {calls:?}");
+    assert_eq!(world.cloud.left().len(), old.len());
+    // The copy to the other region is refused: both old images stay.
+    let world = World::new();
+    world.build(both, None).await.unwrap();
+    let old = world.cloud.left();
+    world.cloud.fail_at(world.cloud.calls().len() + copied + 1, Fault::Refused);
+    world.build(force, None).await.err().unwrap();
+    world.gc().await;
+    assert_eq!(world.cloud.left(), old);
+}
+
+#[tokio::test]
+async fn on_demand_where_there_is_no_capacity() {
+    let world = World::new();
+    world.cloud.no_capacity(&["m5.large", "c5.large"]);
+    let spot = json!({
+        "instance_type": null,
+        "spot_instance_types": ["m5.large", "c5.large"],
+        "fallback_instance_types": ["c5.large", "r5.large"],
+    });
+    world.build(spot.clone(), None).await.unwrap();
+    let launches = world.cloud.launches();
+    assert_eq!((launches.len(), launches[0].instance_type.as_str(), &launches[0].spot), (1, "r5.large", &None));
+    let world = World::new();
+    world.build(spot, None).await.unwrap();
+    assert_eq!(world.cloud.launches()[0].instance_type, "m5.large");
+    assert!(world.cloud.launches()[0].spot.is_some());
+    let world = World::new();
+    world.cloud.no_capacity(&["m5.large"]);
+    let error = world.build(json!({}), None).await.err().unwrap();
+    assert!(error.message.contains("InsufficientInstanceCapacity"), "{error:?}");
 }
 
 #[tokio::test]

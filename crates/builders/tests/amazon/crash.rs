@@ -63,6 +63,29 @@ async fn copies_and_an_interim_image() {
 }
 
 #[tokio::test]
+async fn a_fleet_with_a_temporary_profile() {
+    let policy =
+        json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": ["s3:*"], "Resource": ["*"]}]});
+    at_every_write(json!({
+        "instance_type": null,
+        "spot_instance_types": ["m5.large", "c5.large"],
+        "spot_price": "auto",
+        "temporary_iam_instance_profile_policy_document": policy,
+    }))
+    .await;
+}
+
+#[tokio::test]
+async fn encrypted_copies() {
+    at_every_write(json!({
+        "ami_regions": ["us-west-2", "eu-west-1"],
+        "encrypt_boot": true,
+        "region_kms_key_ids": {"us-west-2": "alias/a", "eu-west-1": "alias/b"},
+    }))
+    .await;
+}
+
+#[tokio::test]
 async fn gc_leaves_other_peoples_things_alone() {
     let world = World::new();
     world.build(json!({"ami_name": "another run's"}), None).await.unwrap();

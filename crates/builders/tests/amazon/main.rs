@@ -7,3 +7,4 @@ mod faults;
 mod harness;
 mod known_options;
 mod options;
+mod strays;

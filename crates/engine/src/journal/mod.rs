@@ -21,4 +21,4 @@ mod replay;
 
 pub use file::{CrashPoint, Journal, JournalError, When};
 pub use record::{Begin, Intent, Place, Record};
-pub use replay::{DeadRun, Entry, State, Unreadable, dead_runs, replay};
+pub use replay::{DeadRun, Entry, State, Unreadable, dead_runs, live_runs, replay};

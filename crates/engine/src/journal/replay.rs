@@ -141,6 +141,21 @@ pub fn dead_runs(dir: &Path) -> Result<(Vec<DeadRun>, Vec<Unreadable>), JournalE
     Ok((runs, broken))
 }
 
+/// The ids of the runs in `dir` that are alive: their journals are held.
+pub fn live_runs(dir: &Path) -> Vec<String> {
+    let files = fs::read_dir(dir).into_iter().flatten().filter_map(Result::ok).map(|item| item.path());
+    files
+        .filter(|path| path.extension().is_some_and(|e| e == "jsonl"))
+        .filter(|path| {
+            fs::File::open(path).is_ok_and(|file| flock(&file, FlockOperation::NonBlockingLockShared).is_err())
+        })
+        .filter_map(|path| {
+            let text = fs::read_to_string(&path).ok()?;
+            replay(&text).ok()?.0.map(|begin| begin.run)
+        })
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -82,6 +82,13 @@ fn stop(c: &Context<'_>, state: &mut State) -> Result<Xml> {
     }
     let now = c.now();
     change(c, state, |i| match i.state {
+        InstanceState::Running if i.lifecycle.as_deref() == Some("spot") => Err(ApiError::new(
+            "UnsupportedOperation",
+            format!(
+                "You can't stop the Spot Instance '{}' because it is associated with a one-time Spot Instance request.",
+                i.id
+            ),
+        )),
         InstanceState::Running if i.disable_stop => Err(ApiError::new(
             "OperationNotPermitted",
             format!(

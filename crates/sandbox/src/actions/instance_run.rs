@@ -150,7 +150,7 @@ impl LaunchRequest {
             capacity_reservation: p
                 .child("CapacityReservationSpecification")
                 .word("CapacityReservationPreference", &["open", "none"])?,
-            tags: TagSpec::parse(p, &[Kind::Instance, Kind::Volume, Kind::NetworkInterface])?,
+            tags: TagSpec::parse(p, &[Kind::Instance, Kind::Volume, Kind::NetworkInterface, Kind::SpotRequest])?,
         };
         if p.child("HibernationOptions").flag("Configured")? == Some(true) {
             return Err(ApiError::unsupported("this sandbox's machines do not hibernate (HibernationOptions)"));

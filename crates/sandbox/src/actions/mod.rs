@@ -6,6 +6,7 @@
 mod accounts;
 mod device_mapping;
 mod fleets;
+mod iam;
 mod image_attributes;
 mod image_copy;
 mod image_create;
@@ -112,6 +113,7 @@ const EC2: &[&[Entry]] = &[
 fn services(service: &str) -> Option<&'static [&'static [Entry]]> {
     match service {
         "ec2" | "" => Some(EC2),
+        "iam" => Some(&[iam::ACTIONS]),
         "sts" => Some(&[sts::ACTIONS]),
         _ => None,
     }
@@ -120,7 +122,7 @@ fn services(service: &str) -> Option<&'static [&'static [Entry]]> {
 /// The action of this name.
 pub fn find(service: &str, name: &str) -> Result<Action> {
     let families = services(service).ok_or_else(|| {
-        ApiError::new("InvalidAction", format!("This sandbox does not serve {service} (it serves ec2 and sts)"))
+        ApiError::new("InvalidAction", format!("This sandbox does not serve {service} (it serves ec2, iam and sts)"))
     })?;
     families
         .iter()

@@ -84,6 +84,8 @@ fn own(region: &Region, id: &str) -> Result<()> {
             Kind::KeyPair.check(id)?;
             region.key_pairs.values().find(|k| k.id == id).map(drop).ok_or_else(|| kind.not_found(id))
         }
+        // Neither is kept: an instant fleet is over once it has launched.
+        Kind::Fleet | Kind::SpotRequest => Err(kind.not_found(id)),
         Kind::NetworkInterface => {
             kind.check(id)?;
             region.instances.values().find(|i| i.interface.id == id).map(drop).ok_or_else(|| kind.not_found(id))

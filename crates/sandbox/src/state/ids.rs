@@ -27,6 +27,10 @@ pub enum Kind {
     LaunchTemplate,
     /// `eni-`
     NetworkInterface,
+    /// `fleet-`
+    Fleet,
+    /// `sir-`
+    SpotRequest,
 }
 
 impl Kind {
@@ -43,6 +47,8 @@ impl Kind {
             Self::KeyPair => "key-",
             Self::LaunchTemplate => "lt-",
             Self::NetworkInterface => "eni-",
+            Self::Fleet => "fleet-",
+            Self::SpotRequest => "sir-",
         }
     }
 
@@ -59,6 +65,8 @@ impl Kind {
             Self::KeyPair,
             Self::LaunchTemplate,
             Self::NetworkInterface,
+            Self::Fleet,
+            Self::SpotRequest,
         ]
         .into_iter()
         .find(|k| id.starts_with(k.prefix()))
@@ -77,6 +85,8 @@ impl Kind {
             Self::KeyPair => "key-pair",
             Self::LaunchTemplate => "launch-template",
             Self::NetworkInterface => "network-interface",
+            Self::Fleet => "fleet",
+            Self::SpotRequest => "spot-instances-request",
         }
     }
 
@@ -97,6 +107,10 @@ impl Kind {
             ),
             Self::NetworkInterface => {
                 ("InvalidNetworkInterfaceID.NotFound", format!("The networkInterface ID '{id}' does not exist"))
+            }
+            Self::Fleet => ("InvalidFleetId.NotFound", format!("The fleet ID '{id}' does not exist")),
+            Self::SpotRequest => {
+                ("InvalidSpotInstanceRequestID.NotFound", format!("The spot instance request ID '{id}' does not exist"))
             }
         };
         ApiError::new(code, message)
@@ -123,6 +137,8 @@ impl Kind {
             Self::Vpc => "InvalidVpcID.Malformed",
             Self::KeyPair => "InvalidKeyPair.Format",
             Self::NetworkInterface => "InvalidNetworkInterfaceId.Malformed",
+            Self::Fleet => "InvalidFleetId.Malformed",
+            Self::SpotRequest => "InvalidSpotInstanceRequestID.Malformed",
         };
         Err(ApiError::new(code, format!("Invalid id: \"{id}\" (expecting \"{}...\")", self.prefix())))
     }

@@ -5,6 +5,7 @@
 //! from the states (`pending`, `stopping`, …), so that a later process can take it up; changes happen in
 //! [`Store::write`] only.
 
+mod iam;
 mod ids;
 mod image;
 mod instance;
@@ -22,6 +23,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+pub use iam::{InstanceProfile, Role};
 pub use ids::{Kind, derived_id, new_hex, new_id};
 pub use image::{Image, ImageMapping, ImageSource, ImageState, LaunchPermission, MappedTo, Protection};
 pub use instance::{Instance, InstanceState, Interface, MetadataOptions, Placement, StateReason};
@@ -52,10 +54,22 @@ pub struct State {
     /// Work under way, by the key of the work.
     #[serde(default)]
     pub claims: BTreeMap<String, Claim>,
+    /// IAM's roles, by name.
+    #[serde(default)]
+    pub roles: BTreeMap<String, Role>,
+    /// IAM's instance profiles, by name.
+    #[serde(default)]
+    pub instance_profiles: BTreeMap<String, InstanceProfile>,
 }
 
 impl Default for State {
     fn default() -> Self {
-        Self { schema: SCHEMA, regions: BTreeMap::new(), claims: BTreeMap::new() }
+        Self {
+            schema: SCHEMA,
+            regions: BTreeMap::new(),
+            claims: BTreeMap::new(),
+            roles: BTreeMap::new(),
+            instance_profiles: BTreeMap::new(),
+        }
     }
 }

@@ -47,6 +47,70 @@ fn make_image(state: &mut State, region: &Region, image: Image, made_for: &str, 
     id
 }
 
+/// A launch: an instance with the volumes of its image and of its mappings. The same token launches once.
+pub fn launch_instance(
+    operation: &'static str,
+    state: &mut State,
+    region: &Region,
+    launch: &Launch,
+) -> Ec2Result<Instance> {
+    if let Some(n) = state.launches.iter().position(|l| l.client_token == launch.client_token) {
+        return Ok(state.instances[n].1.clone());
+    }
+    let Some(image) = state.images.iter().find(|(at, i)| at == region && i.id == launch.image) else {
+        return refuse(operation, "InvalidAMIID.NotFound");
+    };
+    let devices: Vec<(String, bool)> = image
+        .1
+        .mappings
+        .iter()
+        .map(|m| (m.device_name.clone(), m.delete_on_termination.unwrap_or(true)))
+        .chain(
+            launch
+                .mappings
+                .iter()
+                .filter_map(|m| Some((m.device_name.clone(), m.ebs.as_ref()?.delete_on_termination.unwrap_or(false)))),
+        )
+        .collect();
+    if state.no_capacity.contains(&launch.instance_type) {
+        return refuse(operation, "InsufficientInstanceCapacity");
+    }
+    if let Some(profile) = &launch.iam_instance_profile
+        && profile.starts_with("packer-")
+        && !state.profiles.iter().any(|p| p.name == *profile)
+    {
+        return refuse(operation, "InvalidParameterValue");
+    }
+    let id = InstanceId::new(state.id("i"));
+    let mut volumes = Vec::new();
+    for (device_name, delete_on_termination) in devices {
+        let volume = VolumeId::new(state.id("vol"));
+        let tags = launch.volume_tags.clone();
+        state.volumes.push((region.clone(), Volume { id: volume.clone(), state: "in-use".into(), tags }));
+        volumes.push(AttachedVolume { device_name, id: volume, delete_on_termination });
+    }
+    let instance = Instance {
+        id: id.clone(),
+        state: InstanceState::Pending,
+        state_reason: None,
+        instance_type: launch.instance_type.clone(),
+        availability_zone: Some("us-east-1a".into()),
+        vpc: Some("vpc-1".into()),
+        subnet: Some("subnet-1".into()),
+        public_ip: Some("192.0.2.1".into()),
+        private_ip: Some("10.0.0.1".into()),
+        public_dns: None,
+        private_dns: None,
+        ipv6: None,
+        volumes,
+        tags: launch.instance_tags.clone(),
+    };
+    state.groups_of.extend(launch.security_groups.iter().map(|g| (id.to_string(), g.clone())));
+    state.launches.push(launch.clone());
+    state.instances.push((region.clone(), instance.clone()));
+    Ok(instance)
+}
+
 #[async_trait]
 impl Ec2 for Client {
     fn region(&self) -> &Region {
@@ -145,6 +209,38 @@ impl Ec2 for Client {
         self.call("DescribeInstanceTypeOfferings", |_, _| Ok(vec!["us-east-1a".into()]))
     }
 
+    async fn instance_types(&self, names: &[String]) -> Ec2Result<Vec<InstanceType>> {
+        self.call("DescribeInstanceTypes", |_, _| {
+            let known = |name: &String| {
+                let arm = name.contains("g.");
+                InstanceType {
+                    name: name.clone(),
+                    architectures: vec![if arm { "arm64" } else { "x86_64" }.into()],
+                    ena: "required".into(),
+                    boot_modes: vec![if arm { "uefi" } else { "legacy-bios" }.into()],
+                }
+            };
+            match names.iter().any(|name| name.starts_with("none")) {
+                true => refuse("DescribeInstanceTypes", "InvalidInstanceType"),
+                false => Ok(names.iter().map(known).collect()),
+            }
+        })
+    }
+
+    async fn launch_templates(&self, filters: Vec<Filter>) -> Ec2Result<Vec<LaunchTemplate>> {
+        self.call("DescribeLaunchTemplates", |state, region| {
+            let here = state.templates.iter().filter(|(at, _, _)| at == region);
+            let field = |t: &NewLaunchTemplate, n: &str| (n == "launch-template-name").then(|| t.name.clone());
+            let here = here.filter(|(_, _, t)| passes(&filters, &t.tags, |n| field(t, n)));
+            let shown = |(_, id, t): &(Region, String, NewLaunchTemplate)| LaunchTemplate {
+                id: id.clone(),
+                name: t.name.clone(),
+                tags: t.tags.clone(),
+            };
+            Ok(here.map(shown).collect())
+        })
+    }
+
     async fn console_output(&self, _: &InstanceId) -> Ec2Result<Option<String>> {
         self.call("GetConsoleOutput", |_, _| Ok(None))
     }
@@ -212,50 +308,56 @@ impl Ec2 for Client {
     }
 
     async fn run_instance(&self, launch: &Launch) -> Ec2Result<Instance> {
-        self.call("RunInstances", |state, region| {
-            if let Some(n) = state.launches.iter().position(|l| l.client_token == launch.client_token) {
-                return Ok(state.instances[n].1.clone());
+        self.call("RunInstances", |state, region| launch_instance("RunInstances", state, region, launch))
+    }
+
+    async fn try_run_instance(&self, launch: &Launch) -> Ec2Result<()> {
+        self.call("RunInstances (dry run)", |state, region| {
+            match state.images.iter().any(|(at, i)| at == region && i.id == launch.image) {
+                true => Ok(()),
+                false => refuse("RunInstances", "InvalidAMIID.NotFound"),
             }
-            let Some(image) = state.images.iter().find(|(at, i)| at == region && i.id == launch.image) else {
-                return refuse("RunInstances", "InvalidAMIID.NotFound");
-            };
-            let devices: Vec<(String, bool)> = image
-                .1
-                .mappings
-                .iter()
-                .map(|m| (m.device_name.clone(), m.delete_on_termination.unwrap_or(true)))
-                .chain(launch.mappings.iter().filter_map(|m| {
-                    Some((m.device_name.clone(), m.ebs.as_ref()?.delete_on_termination.unwrap_or(false)))
-                }))
-                .collect();
-            let id = InstanceId::new(state.id("i"));
-            let mut volumes = Vec::new();
-            for (device_name, delete_on_termination) in devices {
-                let volume = VolumeId::new(state.id("vol"));
-                let tags = launch.volume_tags.clone();
-                state.volumes.push((region.clone(), Volume { id: volume.clone(), state: "in-use".into(), tags }));
-                volumes.push(AttachedVolume { device_name, id: volume, delete_on_termination });
+        })
+    }
+
+    async fn create_launch_template(&self, template: &NewLaunchTemplate) -> Ec2Result<String> {
+        self.call("CreateLaunchTemplate", |state, region| {
+            if state.templates.iter().any(|(at, _, t)| at == region && t.name == template.name) {
+                return refuse("CreateLaunchTemplate", "InvalidLaunchTemplateName.AlreadyExistsException");
             }
-            let instance = Instance {
-                id: id.clone(),
-                state: InstanceState::Pending,
-                state_reason: None,
-                instance_type: launch.instance_type.clone(),
-                availability_zone: Some("us-east-1a".into()),
-                vpc: Some("vpc-1".into()),
-                subnet: Some("subnet-1".into()),
-                public_ip: Some("192.0.2.1".into()),
-                private_ip: Some("10.0.0.1".into()),
-                public_dns: None,
-                private_dns: None,
-                ipv6: None,
-                volumes,
-                tags: launch.instance_tags.clone(),
+            let id = state.id("lt");
+            state.templates.push((region.clone(), id.clone(), template.clone()));
+            Ok(id)
+        })
+    }
+
+    async fn delete_launch_template(&self, id: &str) -> Ec2Result<()> {
+        self.call("DeleteLaunchTemplate", |state, _| {
+            match state.templates.iter().position(|(_, known, _)| known == id) {
+                Some(n) => {
+                    state.templates.remove(n);
+                    Ok(())
+                }
+                None => refuse("DeleteLaunchTemplate", "InvalidLaunchTemplateId.NotFound"),
+            }
+        })
+    }
+
+    async fn create_fleet(&self, fleet: &Fleet) -> Ec2Result<InstanceId> {
+        self.call("CreateFleet", |state, region| {
+            let found = state.templates.iter().find(|(at, id, _)| at == region && *id == fleet.template);
+            let Some(template) = found.map(|(_, _, t)| t.clone()) else {
+                return refuse("CreateFleet", "InvalidLaunchTemplateId.NotFound");
             };
-            state.groups_of.extend(launch.security_groups.iter().map(|g| (id.to_string(), g.clone())));
-            state.launches.push(launch.clone());
-            state.instances.push((region.clone(), instance.clone()));
-            Ok(instance)
+            let mut last = refuse("CreateFleet", "InvalidParameter");
+            for name in &fleet.instance_types {
+                let launch = Launch { instance_type: name.clone(), ..template.launch.clone() };
+                last = launch_instance("CreateFleet", state, region, &launch).map(|i| i.id);
+                if last.is_ok() {
+                    break;
+                }
+            }
+            last
         })
     }
 
@@ -384,12 +486,62 @@ impl Ec2 for Client {
         self.call("EnableImageDeregistrationProtection", |_, _| Ok(()))
     }
 
+    async fn create_snapshot(&self, new: &NewSnapshot) -> Ec2Result<SnapshotId> {
+        self.call("CreateSnapshot", |state, region| {
+            if !state.volumes.iter().any(|(_, v)| v.id == new.volume) {
+                return refuse("CreateSnapshot", "InvalidVolume.NotFound");
+            }
+            let id = SnapshotId::new(state.id("snap"));
+            let snapshot = Snapshot {
+                id: id.clone(),
+                description: new.description.clone(),
+                state: "completed".into(),
+                progress: Some(100),
+                tags: new.tags.clone(),
+            };
+            state.snapshots.push((region.clone(), snapshot));
+            Ok(id)
+        })
+    }
+
+    async fn register_image(&self, new: &Registration) -> Ec2Result<AmiId> {
+        self.call("RegisterImage", |state, region| {
+            if state.images.iter().any(|(at, i)| at == region && i.owner_id == OWNER && i.name == new.name) {
+                return refuse("RegisterImage", "InvalidAMIName.Duplicate");
+            }
+            let mapping = |m: &DeviceMapping| ImageMapping {
+                device_name: m.device_name.clone(),
+                snapshot: m.ebs.as_ref().and_then(|e| e.snapshot.clone()),
+                ..ImageMapping::default()
+            };
+            let image = Image {
+                id: AmiId::new(state.id("ami")),
+                mappings: new.mappings.iter().map(mapping).collect(),
+                ..image(&new.name, &new.description, OWNER, new.tags.clone())
+            };
+            let id = image.id.clone();
+            state.images.push((region.clone(), image));
+            Ok(id)
+        })
+    }
+
     async fn create_tags(&self, resources: &[String], tags: &Tags) -> Ec2Result<()> {
         self.call("CreateTags", |state, _| {
             for id in resources {
                 match state.tags_mut(id) {
                     Some(known) => known.extend(tags.clone()),
                     None => return refuse("CreateTags", "InvalidID.NotFound"),
+                }
+            }
+            Ok(())
+        })
+    }
+
+    async fn delete_tags(&self, resources: &[String], keys: &[String]) -> Ec2Result<()> {
+        self.call("DeleteTags", |state, _| {
+            for id in resources {
+                if let Some(known) = state.tags_mut(id) {
+                    known.retain(|key, _| !keys.contains(key));
                 }
             }
             Ok(())

@@ -3,8 +3,10 @@
 //! States go on by one step at each look, so a wait polls at least twice. It knows no time.
 
 mod calls;
-pub use calls::image;
+mod iam;
 mod state;
+
+pub use calls::image;
 
 use async_trait::async_trait;
 use imgbuild_builders::amazon::ec2::{Account, Accounts, Ec2, Ec2Error, Ec2Result, ErrorKind};
@@ -83,6 +85,11 @@ impl FakeCloud {
         self.state().launches.clone()
     }
 
+    /// EC2 has no capacity for these types.
+    pub fn no_capacity(&self, types: &[&str]) {
+        self.state().no_capacity = types.iter().map(|t| (*t).to_owned()).collect();
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.inner.state.lock().unwrap_or_else(|e| e.into_inner())
     }
@@ -139,6 +146,7 @@ impl Accounts for FakeCloud {
     }
 }
 
+#[async_trait]
 impl Account for FakeCloud {
     fn default_region(&self) -> Option<Region> {
         None
@@ -154,6 +162,23 @@ impl Account for FakeCloud {
         let client = Arc::new(Client { cloud, region: region.clone() });
         clients.push(Arc::clone(&client));
         client
+    }
+
+    fn iam(&self) -> Arc<dyn imgbuild_builders::amazon::iam::Iam> {
+        let cloud = FakeCloud { inner: Arc::clone(&self.inner), clients: Arc::default() };
+        Arc::new(Client { cloud, region: "global".into() })
+    }
+
+    async fn check_key(&self, region: &Region, key: &str) -> Ec2Result<()> {
+        let client = Client { cloud: self.clone(), region: region.clone() };
+        client.call("DescribeKey", |_, _| match key.contains("disabled") {
+            true => state::refuse("DescribeKey", "KeyUnusable"),
+            false => Ok(()),
+        })
+    }
+
+    async fn decode_authorization(&self, encoded: &str) -> Ec2Result<String> {
+        Ok(format!("{{\"allowed\":false,\"encoded\":\"{encoded}\"}}"))
     }
 
     fn place(&self, region: &Region) -> Place {

@@ -2,6 +2,7 @@
 
 use super::OWNER;
 use imgbuild_builders::amazon::ec2::{Ec2Error, Ec2Result, ErrorKind};
+use imgbuild_builders::amazon::iam::Named;
 use imgbuild_builders::amazon::ids::{Region, SecurityGroupId};
 use imgbuild_builders::amazon::types::*;
 
@@ -18,6 +19,11 @@ pub struct State {
     pub keys: Vec<(Region, KeyPair)>,
     pub launches: Vec<Launch>,
     pub copies: Vec<ImageCopy>,
+    pub templates: Vec<(Region, String, NewLaunchTemplate)>,
+    pub roles: Vec<Named>,
+    pub profiles: Vec<Named>,
+    /// Types that EC2 has no capacity for.
+    pub no_capacity: Vec<String>,
 }
 
 /// A refusal.
@@ -42,6 +48,9 @@ impl State {
         left.extend(self.snapshots.iter().map(|(_, s)| format!("snapshot {}", s.id)));
         left.extend(self.groups.iter().map(|(_, g)| format!("security-group {}", g.id)));
         left.extend(self.keys.iter().map(|(_, k)| format!("key-pair {}", k.name)));
+        left.extend(self.templates.iter().map(|(_, id, _)| format!("launch-template {id}")));
+        left.extend(self.roles.iter().map(|r| format!("iam-role {}", r.name)));
+        left.extend(self.profiles.iter().map(|p| format!("instance-profile {}", p.name)));
         left.sort();
         left
     }
@@ -64,6 +73,9 @@ impl State {
 /// Whether a thing's tags and fields pass the filters. A field that the fake does not know matches nothing.
 pub fn passes(filters: &[Filter], tags: &Tags, field: impl Fn(&str) -> Option<String>) -> bool {
     filters.iter().all(|filter| {
+        if filter.name == "tag-key" {
+            return filter.values.iter().any(|key| tags.contains_key(key));
+        }
         let value = match filter.name.strip_prefix("tag:") {
             Some(key) => tags.get(key).cloned(),
             None => field(&filter.name),

@@ -1,10 +1,11 @@
 //! How to reach AWS: credentials, region, endpoint, retries, polling.
 
 use crate::amazon::ids::Region;
-use crate::read::{Diags, strings, text};
+use crate::read::{Diags, map, strings, text};
 use imgbuild_diag::Secret;
 use imgbuild_engine::journal::Place;
 use imgbuild_template::{Context, Kind, Opt, Reader, Table};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Rows.
@@ -20,18 +21,20 @@ pub const ACCESS: &[Opt] = &[
     Opt::new("insecure_skip_tls_verify", Kind::Bool, "Accept any certificate of the endpoint.").default("false"),
     Opt::new("max_retries", Kind::UInt(1000), "Tries of a call that was throttled or failed on the service's side.")
         .default("10"),
-    Opt::new("mfa_code", Kind::String, "Code of an MFA device.").refused(
-        "the code is used up by the first session; use credentials from \"aws sts get-session-token\" instead",
+    Opt::new(
+        "mfa_code",
+        Kind::String,
+        "Code of an MFA device: one session is opened with it, which all calls then use.",
     ),
+    Opt::new("mfa_serial", Kind::String, "The MFA device that \"mfa_code\" is of. imgbuild's own.")
+        .default("mfa_serial of the profile"),
     Opt::new("skip_credential_validation", Kind::Bool, "Nothing is validated beforehand; the first call tells.")
         .default("false"),
     Opt::new("skip_metadata_api_check", Kind::Bool, "Do not ask this machine's metadata service for credentials.")
         .default("false"),
-    Opt::new("decode_authorization_messages", Kind::Bool, "Have STS decode refusals.")
-        .default("false")
-        .refused("not supported yet"),
+    Opt::new("decode_authorization_messages", Kind::Bool, "Have STS decode refusals.").default("false"),
     Opt::new("vault_aws_engine", Kind::Block(&VAULT), "Credentials from Vault's AWS engine.")
-        .refused("not supported yet; put the credentials into the environment instead"),
+        .refused("put the credentials that \"vault read aws/creds/NAME\" gives into the environment"),
     Opt::new("aws_polling", Kind::Block(&POLLING), "How often and how long to wait for EC2."),
 ];
 
@@ -44,10 +47,8 @@ static ASSUME_ROLE: Table = Table::new(
         Opt::new("policy", Kind::String, "Session policy, JSON."),
         Opt::new("policy_arns", Kind::Strings, "Session policies, by ARN."),
         Opt::new("session_name", Kind::String, "Session name."),
-        Opt::new("tags", Kind::Map, "Session tags.")
-            .refused("the AWS SDK for Rust has no session tags in its provider"),
-        Opt::new("transitive_tag_keys", Kind::Strings, "Session tags that pass on.")
-            .refused("the AWS SDK for Rust has no session tags in its provider"),
+        Opt::new("tags", Kind::Map, "Session tags."),
+        Opt::new("transitive_tag_keys", Kind::Strings, "Session tags that pass on to further roles."),
     ]],
 );
 
@@ -90,6 +91,19 @@ pub struct Access {
     pub max_attempts: u32,
     /// Leave this machine's metadata service alone.
     pub skip_metadata: bool,
+    /// MFA for the first session.
+    pub mfa: Option<Mfa>,
+    /// Have STS decode refusals.
+    pub decode_messages: bool,
+}
+
+/// A second factor.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mfa {
+    /// The code that the device shows; good once.
+    pub code: Secret,
+    /// The device; none: the profile's `mfa_serial`.
+    pub serial: Option<String>,
 }
 
 /// Keys from the template.
@@ -118,6 +132,26 @@ pub struct AssumeRole {
     pub policy_arns: Vec<String>,
     /// Session name.
     pub session_name: Option<String>,
+    /// Session tags.
+    pub tags: BTreeMap<String, String>,
+    /// Keys of tags that pass on to further roles.
+    pub transitive_tag_keys: Vec<String>,
+}
+
+impl AssumeRole {
+    /// A role with nothing else said.
+    pub fn new(role_arn: impl Into<String>) -> Self {
+        AssumeRole {
+            role_arn: role_arn.into(),
+            duration: None,
+            external_id: None,
+            policy: None,
+            policy_arns: Vec::new(),
+            session_name: None,
+            tags: BTreeMap::new(),
+            transitive_tag_keys: Vec::new(),
+        }
+    }
 }
 
 /// How to wait.
@@ -153,10 +187,18 @@ impl Access {
                 policy: text(&block, "policy"),
                 policy_arns: strings(&block, "policy_arns"),
                 session_name: text(&block, "session_name"),
+                tags: map(&block, "tags").into_iter().collect(),
+                transitive_tag_keys: strings(&block, "transitive_tag_keys"),
             };
+            for key in role.transitive_tag_keys.iter().filter(|key| !role.tags.contains_key(*key)) {
+                let message = format!("\"transitive_tag_keys\" names {key:?}, which is not in \"tags\"");
+                diags.error(&block.place("transitive_tag_keys"), message);
+            }
             // Packer takes a block without a role for no block.
             (!role.role_arn.is_empty()).then_some(role)
         });
+        let mfa =
+            text(reader, "mfa_code").map(|code| Mfa { code: Secret::new(code), serial: text(reader, "mfa_serial") });
         let endpoint = text(reader, "custom_endpoint_ec2")
             .map(|endpoint| if endpoint.contains("://") { endpoint } else { format!("https://{endpoint}") });
         let tries = reader.int("max_retries").map_or(0, |n| n.value as u32);
@@ -170,6 +212,8 @@ impl Access {
             insecure_tls: reader.is_true("insecure_skip_tls_verify"),
             max_attempts: if tries == 0 { 10 } else { tries },
             skip_metadata: reader.is_true("skip_metadata_api_check"),
+            mfa,
+            decode_messages: reader.is_true("decode_authorization_messages"),
         }
     }
 
@@ -191,14 +235,7 @@ impl Access {
             region: Some(Region::new(place.region.clone())),
             profile: place.profile.clone(),
             endpoint: place.endpoint.clone(),
-            assume_role: place.role_arn.clone().map(|role_arn| AssumeRole {
-                role_arn,
-                duration: None,
-                external_id: None,
-                policy: None,
-                policy_arns: Vec::new(),
-                session_name: None,
-            }),
+            assume_role: place.role_arn.clone().map(AssumeRole::new),
             max_attempts: 10,
             ..Access::default()
         }
@@ -208,6 +245,7 @@ impl Access {
     pub fn secrets(&self) -> impl Iterator<Item = &str> {
         let keys = self.keys.iter();
         keys.flat_map(|k| std::iter::once(k.secret.expose()).chain(k.token.as_ref().map(|t| t.expose())))
+            .chain(self.mfa.iter().map(|mfa| mfa.code.expose()))
             .map(String::as_str)
     }
 }

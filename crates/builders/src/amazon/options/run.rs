@@ -14,8 +14,10 @@ use std::path::PathBuf;
 pub struct Run {
     /// The image to start from.
     pub source: SourceAmi,
-    /// Instance types, first choice first.
+    /// Instance types: one on demand, or those that a fleet chooses from.
     pub instance_types: Vec<String>,
+    /// Tried on demand, in order, where there is no capacity for those.
+    pub fallback_types: Vec<String>,
     /// Public address.
     pub public_ip: Option<bool>,
     /// Zone.
@@ -30,6 +32,8 @@ pub struct Run {
     pub security_groups: SecurityGroups,
     /// Instance profile.
     pub iam_instance_profile: Option<String>,
+    /// The policy, JSON, of a role that is made for the build with a profile of its own.
+    pub temporary_profile: Option<String>,
     /// User data.
     pub user_data: UserData,
     /// Tags, to be rendered.
@@ -162,6 +166,7 @@ impl Run {
         Run {
             source: source(reader, strict, diags),
             instance_types,
+            fallback_types: strings(reader, "fallback_instance_types"),
             public_ip: reader.boolean("associate_public_ip_address").map(|b| b.value),
             availability_zone: text(reader, "availability_zone"),
             vpc: choice(reader, "vpc_id", "vpc_filter"),
@@ -175,6 +180,7 @@ impl Run {
             }),
             security_groups,
             iam_instance_profile: text(reader, "iam_instance_profile"),
+            temporary_profile: temporary_profile(reader, diags),
             user_data,
             run_tags: LateTags::read(reader, "run_tags"),
             volume_tags: LateTags::read(reader, "run_volume_tags"),
@@ -197,6 +203,36 @@ impl Run {
             metadata: metadata(reader, diags),
         }
     }
+}
+
+/// The policy document as IAM takes it. None where a profile is named, as in Packer.
+fn temporary_profile(reader: &Reader, diags: &mut Diags) -> Option<String> {
+    const OPTION: &str = "temporary_iam_instance_profile_policy_document";
+    let block = reader.block(OPTION)?;
+    if reader.text("iam_instance_profile").is_some_and(|name| !name.value.is_empty()) {
+        let message = format!("{OPTION:?} is not used where \"iam_instance_profile\" names a profile");
+        diags.warning(&reader.place(OPTION), message, "leave one of the two out");
+        return None;
+    }
+    let statements = block.blocks("Statement");
+    if statements.is_empty() {
+        diags.error(&reader.place(OPTION), format!("{OPTION:?} has no \"Statement\""));
+    }
+    let statements: Vec<serde_json::Value> = statements
+        .iter()
+        .map(|statement| {
+            let effect = text(statement, "Effect").unwrap_or_default();
+            one_of(statement, "Effect", &effect, &["Allow", "Deny"], diags);
+            let (actions, resources) = (strings(statement, "Action"), strings(statement, "Resource"));
+            if actions.is_empty() || resources.is_empty() {
+                let message = "a \"Statement\" needs at least one \"Action\" and one \"Resource\"";
+                diags.error(&statement.place("Action"), message);
+            }
+            serde_json::json!({ "Effect": effect, "Action": actions, "Resource": resources })
+        })
+        .collect();
+    let version = text(&block, "Version").unwrap_or_else(|| "2012-10-17".into());
+    Some(serde_json::json!({ "Version": version, "Statement": statements }).to_string())
 }
 
 /// Whether a type earns CPU credits. Packer's list; for them it asks for the standard mode unless told otherwise.

@@ -21,8 +21,16 @@ pub const RUN: &[Opt] = &[
     Opt::new("iam_instance_profile", Kind::String, "Instance profile, by name."),
     Opt::new("skip_profile_validation", Kind::Bool, "RunInstances itself tells whether the profile exists.")
         .default("false"),
-    Opt::new("temporary_iam_instance_profile_policy_document", Kind::Any, "A profile made for the build.")
-        .refused("not supported yet; name an existing profile with \"iam_instance_profile\""),
+    Opt::new(
+        "temporary_iam_instance_profile_policy_document",
+        Kind::Block(&POLICY),
+        "What a role allows that is made, with an instance profile, for this build only.",
+    ),
+    Opt::new(
+        "fallback_instance_types",
+        Kind::Strings,
+        "Types to try on demand, in this order, where EC2 has no capacity for the ones asked for. imgbuild's own.",
+    ),
     Opt::new("shutdown_behavior", Kind::String, "What a shutdown from inside does: \"stop\" or \"terminate\".")
         .default("stop"),
     Opt::new("instance_type", Kind::String, "Instance type.").default("required, or spot_instance_types"),
@@ -51,6 +59,21 @@ pub const RUN: &[Opt] = &[
     Opt::new("no_ephemeral", Kind::Bool, "Leave out the instance store volumes xvdca to xvdcz.").default("false"),
 ];
 
+static POLICY: Table = Table::new(
+    "temporary_iam_instance_profile_policy_document",
+    &[&[
+        Opt::new("Version", Kind::String, "Version of the policy language.").default("2012-10-17"),
+        Opt::new("Statement", Kind::Blocks(&STATEMENT), "Statements."),
+    ]],
+);
+static STATEMENT: Table = Table::new(
+    "Statement",
+    &[&[
+        Opt::new("Effect", Kind::String, "\"Allow\" or \"Deny\"."),
+        Opt::new("Action", Kind::Strings, "Actions."),
+        Opt::new("Resource", Kind::Strings, "Resources."),
+    ]],
+);
 static FILTER: Table = Table::new("filter", &[FILTERS]);
 static SUBNET_FILTER: Table = Table::new(
     "subnet_filter",

@@ -1,7 +1,8 @@
-//! Copies, all regions at once: those of `ami_regions`, and the build region where the image there is an interim one.
+//! Copies, all regions at once, and the swap where an AMI of the name is to be replaced.
 //!
-//! Two AMIs of an account can't have one name in a region. So where an AMI is replaced (`force_deregister`), the new one is made
-//! under an interim name; only when it is available does the old one go, and the copy takes its name.
+//! Two AMIs of an account can't have one name in a region. So where one is replaced (`force_deregister`), the new one is first
+//! made under an interim name. Only when the new image is available in all regions (and verified) do the old ones go, and the
+//! interim ones are copied, inside their regions, to the name. From then on nothing is undone: what is available stays.
 
 use super::image::{Imaged, Labels, available, lacks, run_tag, snapshots, tag, with_run};
 use super::preflight::Checked;
@@ -13,37 +14,42 @@ use crate::amazon::options::ami::Encryption;
 use crate::amazon::releaser::kind;
 use crate::amazon::types::ImageCopy;
 use futures_util::future::join_all;
+use imgbuild_engine::run::CallFailed;
 
-/// Makes them and waits until they are available. All are waited for even where one fails, so that what was begun is known.
-pub async fn run(
-    env: &Env<'_>,
-    checked: &Checked,
-    source: &Imaged,
-    labels: &Labels,
-    regions: &[Region],
-) -> Result<Vec<Imaged>, Failure> {
+/// A name of its own that still tells what it is for.
+pub fn interim_name(name: &str) -> String {
+    let suffix: String = uuid::Uuid::new_v4().simple().to_string().chars().take(8).collect();
+    let kept: String = name.chars().take(128 - 9).collect();
+    format!("{kept}-{suffix}")
+}
+
+/// Makes them and waits until they are available, under interim names where an AMI of the name is still there. All are waited
+/// for even where one fails, so that what was begun is known.
+pub async fn run(env: &Env<'_>, checked: &Checked, source: &Imaged, labels: &Labels) -> Result<Vec<Imaged>, Failure> {
+    let regions = &env.config.ami.regions;
     if regions.is_empty() {
         return Ok(Vec::new());
     }
     let list: Vec<&str> = regions.iter().map(Region::as_str).collect();
     env.ui().say(format!("Copying/Encrypting AMI ({}) to {}", source.id, list.join(", ")));
-    let copies = join_all(regions.iter().map(|region| copy(env, checked, source, labels, region))).await;
-    copies.into_iter().collect()
+    let copies = regions.iter().map(|region| {
+        let name = if checked.replaces(region) { interim_name(&labels.name) } else { labels.name.clone() };
+        copy(env, source, labels, region, name)
+    });
+    join_all(copies).await.into_iter().collect()
 }
 
 async fn copy(
     env: &Env<'_>,
-    checked: &Checked,
     source: &Imaged,
     labels: &Labels,
     region: &Region,
+    name: String,
 ) -> Result<Imaged, Failure> {
-    retire(env, checked, region).await?;
     let ec2 = env.account.ec2(region);
     let encryption = &env.config.ami.encryption;
     let token = uuid::Uuid::new_v4().to_string();
-    let name = Some(labels.name.clone());
-    let intent = env.intent(kind::IMAGE, region, name, Some(token.clone()), labels.image.clone());
+    let intent = env.intent(kind::IMAGE, region, Some(name.clone()), Some(token.clone()), labels.image.clone());
     let what = format!("copying the AMI to {region}");
     let held = env
         .acquire(&what, intent, |intent| {
@@ -51,7 +57,7 @@ async fn copy(
                 client_token: token.clone(),
                 source_region: source.region.to_string(),
                 source: source.id.clone(),
-                name: labels.name.clone(),
+                name: name.clone(),
                 description: labels.description.clone(),
                 encrypted: match encryption {
                     Encryption::On { .. } => Some(true),
@@ -75,5 +81,68 @@ async fn copy(
     if lacks(&image.tags, &wanted) {
         tag(env, region, &id, &snapshots, &wanted, &with_run(&labels.snapshots, &run)).await?;
     }
-    Ok(Imaged { region: region.clone(), id, image, snapshots, held })
+    Ok(Imaged { region: region.clone(), id, image, snapshots, held: Some(held) })
+}
+
+/// The old AMIs go, and the new images get their name. `images` are available in all regions.
+pub async fn swap(
+    env: &Env<'_>,
+    checked: &Checked,
+    labels: &Labels,
+    images: Vec<Imaged>,
+) -> Result<Vec<Imaged>, Failure> {
+    if !images.iter().any(|image| checked.replaces(&image.region)) {
+        return Ok(images);
+    }
+    env.go_on()?;
+    // From here on a death must leave the new images alone: soon they are the only ones.
+    let mut kept = Vec::new();
+    for mut image in images {
+        if let Some(held) = image.held.take() {
+            env.session.run.keep(held)?;
+        }
+        kept.push(image);
+    }
+    let swapped = join_all(kept.into_iter().map(|image| async move {
+        if !checked.replaces(&image.region) {
+            return Ok(image);
+        }
+        let (region, id, name) = (image.region.clone(), image.id.clone(), image.image.name.clone());
+        swap_one(env, checked, labels, image).await.map_err(|failure| Failure {
+            message: format!("{}; the new image is {id} in {region}, under the name {name:?}", failure.message),
+            ..failure
+        })
+    }));
+    swapped.await.into_iter().collect()
+}
+
+async fn swap_one(env: &Env<'_>, checked: &Checked, labels: &Labels, interim: Imaged) -> Result<Imaged, Failure> {
+    let region = interim.region.clone();
+    let old = retire(env, checked, &region).await?;
+    let mut image = copy(env, &interim, labels, &region, labels.name.clone()).await?;
+    if let Some(held) = image.held.take() {
+        env.session.run.keep(held)?;
+    }
+    // The interim image is owed again, now that it is of no more use.
+    let name = Some(interim.image.name.clone());
+    let intent = env.intent(kind::IMAGE, &region, name, None, labels.image.clone());
+    let id = interim.id.to_string();
+    let owed = env.session.run.acquire(intent, |_| async move { Ok::<_, CallFailed<_>>((id, ())) });
+    let owed = owed.await.map_err(|e| Failure::acquire("removing the interim AMI", e))?;
+    env.ui().say(format!("Removing the interim AMI {}", interim.id));
+    let released = env.session.run.release(owed, &env.releaser).await;
+    released.map_err(|leak| Failure::new(format!("the interim AMI could not be removed: {leak}")))?;
+    old.delete_snapshots(env).await?;
+    Ok(image)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::interim_name;
+
+    #[test]
+    fn interim_names_fit() {
+        assert!(interim_name("abc").starts_with("abc-"));
+        assert_eq!(interim_name(&"x".repeat(128)).len(), 128);
+    }
 }

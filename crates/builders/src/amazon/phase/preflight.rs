@@ -15,6 +15,13 @@ pub struct Checked {
     pub replaced: Vec<(Region, AmiId)>,
 }
 
+impl Checked {
+    /// Whether an image of the name is replaced in a region.
+    pub fn replaces(&self, region: &Region) -> bool {
+        self.replaced.iter().any(|(at, _)| at == region)
+    }
+}
+
 /// Checks. Makes nothing.
 pub async fn run(env: &Env<'_>) -> Result<Checked, Failure> {
     env.ui().say("Prevalidating any provided VPC information");

@@ -5,10 +5,12 @@ use super::patiently;
 use super::preflight::Checked;
 use crate::amazon::env::Env;
 use crate::amazon::failure::Failure;
-use crate::amazon::ids::{AmiId, Region};
+use crate::amazon::ids::{Region, SnapshotId};
 use crate::amazon::options::ami::{Protection, Replace};
-use crate::amazon::types::{Filter, Grant, ImageChange, ImageQuery};
+use crate::amazon::releaser::KEEP_TAG;
+use crate::amazon::types::{Filter, Grant, ImageChange, ImageQuery, Tags};
 use futures_util::future::try_join_all;
+use imgbuild_engine::run::RUN_TAG;
 
 /// Attributes of all images.
 pub async fn share(env: &Env<'_>, images: &[Imaged]) -> Result<(), Failure> {
@@ -72,30 +74,68 @@ fn each(grant: &Grant) -> Vec<(Grant, &'static str)> {
     grants
 }
 
-/// `force_deregister`: what had the name in a region goes, now that the new image is there.
-pub async fn retire(env: &Env<'_>, checked: &Checked, region: &Region) -> Result<(), Failure> {
-    for (_, id) in checked.replaced.iter().filter(|(at, _)| at == region) {
-        retire_one(env, region, id).await?;
-    }
-    Ok(())
+/// What an image that was replaced leaves behind.
+pub struct Retired {
+    region: Region,
+    snapshots: Vec<SnapshotId>,
 }
 
-async fn retire_one(env: &Env<'_>, region: &Region, id: &AmiId) -> Result<(), Failure> {
+impl Retired {
+    /// Deletes its snapshots, where the template says so.
+    pub async fn delete_snapshots(self, env: &Env<'_>) -> Result<(), Failure> {
+        let ec2 = env.account.ec2(&self.region);
+        for snapshot in self.snapshots {
+            match ec2.delete_snapshot(&snapshot).await {
+                Err(error) if !error.is_not_found() => {
+                    return Err(Failure::call("deleting a snapshot of the replaced AMI", &error));
+                }
+                _ => env.ui().message(format!("Deleted snapshot: {snapshot}")),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// `force_deregister`: what had the name in a region goes, now that the new image is there. Its snapshots stay for the moment.
+pub async fn retire(env: &Env<'_>, checked: &Checked, region: &Region) -> Result<Retired, Failure> {
     let ec2 = env.account.ec2(region);
     let mut snapshots = Vec::new();
-    if env.config.ami.replace == Replace::WithSnapshots {
-        let filters = vec![Filter::new("image-id", id.as_str())];
-        let query = ImageQuery { owners: vec!["self".into()], filters, ..ImageQuery::default() };
-        let found = ec2.images(query).await.map_err(|e| Failure::call("looking at the replaced AMI", &e))?;
-        snapshots.extend(found.iter().flat_map(super::image::snapshots));
+    for (_, id) in checked.replaced.iter().filter(|(at, _)| at == region) {
+        if env.config.ami.replace == Replace::WithSnapshots {
+            let filters = vec![Filter::new("image-id", id.as_str())];
+            let query = ImageQuery { owners: vec!["self".into()], filters, ..ImageQuery::default() };
+            let found = ec2.images(query).await.map_err(|e| Failure::call("looking at the replaced AMI", &e))?;
+            snapshots.extend(found.iter().flat_map(super::image::snapshots));
+        }
+        match ec2.deregister_image(id).await {
+            // Another build that replaces the same image was faster.
+            Err(error) if !error.is_not_found() && error.code != "InvalidAMIID.Unavailable" => {
+                return Err(Failure::call("deregistering the replaced AMI", &error));
+            }
+            _ => {}
+        }
+        env.ui().message(format!("Deregistered AMI {}, id: {id}", env.config.ami.name));
     }
-    ec2.deregister_image(id).await.map_err(|e| Failure::call("deregistering the replaced AMI", &e))?;
-    env.ui().message(format!("Deregistered AMI {}, id: {id}", env.config.ami.name));
-    for snapshot in snapshots {
-        ec2.delete_snapshot(&snapshot)
-            .await
-            .map_err(|e| Failure::call("deleting a snapshot of the replaced AMI", &e))?;
-        env.ui().message(format!("Deleted snapshot: {snapshot}"));
-    }
+    Ok(Retired { region: region.clone(), snapshots })
+}
+
+/// Takes the run's tag off what stays: what carries it is a leftover to `imgbuild gc --from-tags`. Who may not delete tags gets
+/// a tag more instead, which tells the image apart.
+pub async fn settle(env: &Env<'_>, images: &[Imaged]) -> Result<(), Failure> {
+    try_join_all(images.iter().map(|image| async move {
+        let ec2 = &env.account.ec2(&image.region);
+        let mut ids = vec![image.id.to_string()];
+        ids.extend(image.snapshots.iter().map(ToString::to_string));
+        let keys = [RUN_TAG.to_owned()];
+        let untagged =
+            patiently(env, "taking the run's tag off the AMI", |e| e.is_not_found(), || ec2.delete_tags(&ids, &keys));
+        let Err(failure) = untagged.await else { return Ok(()) };
+        if failure.cancelled {
+            return Err(failure);
+        }
+        let keep = Tags::from([(KEEP_TAG.to_owned(), "true".to_owned())]);
+        patiently(env, "marking the AMI as kept", |e| e.is_not_found(), || ec2.create_tags(&ids, &keep)).await
+    }))
+    .await?;
     Ok(())
 }

@@ -2,6 +2,8 @@
 
 mod access;
 mod devices;
+mod fleet;
+mod profile;
 
 use super::network::Network;
 use crate::amazon::ec2::Ec2Error;
@@ -10,12 +12,13 @@ use crate::amazon::failure::Failure;
 use crate::amazon::ids::{InstanceId, SecurityGroupId};
 use crate::amazon::options::run::{UserData, is_burstable};
 use crate::amazon::releaser::{TOKEN_TAG, kind};
-use crate::amazon::types::{Image, Instance, InstanceState, Launch, Placement, SpotMarket, Tags};
+use crate::amazon::types::{Image, Instance, InstanceState, Launch, Placement, Tags};
 use crate::amazon::user_data::{self, Prepared};
 use crate::amazon::wait::Verdict;
 use crate::private_key::{self, KeyPair, Make};
 use access::{key_pair, security_groups};
 use devices::{keep_volumes, mappings};
+use imgbuild_engine::journal::Intent;
 use imgbuild_engine::run::{Held, RUN_TAG};
 use std::time::Duration;
 
@@ -45,6 +48,8 @@ pub struct HeldLaunch {
     pub group: Option<Held<()>>,
     /// The temporary key pair.
     pub key: Option<Held<()>>,
+    /// The temporary instance profile and its role.
+    pub profile: Option<profile::HeldProfile>,
 }
 
 /// What is launched.
@@ -82,8 +87,11 @@ impl<'a> Subject<'a> {
 /// Launches and waits until it runs.
 pub async fn run(env: &Env<'_>, subject: Subject<'_>, network: &Network) -> Result<Launched, Failure> {
     let run_tags = env.tags(&env.config.run.run_tags, &env.context(Some(subject.source())))?;
-    let ((key, key_name, held_key), (groups, held_group)) =
-        tokio::try_join!(key_pair(env, subject, &run_tags), security_groups(env, network, &run_tags))?;
+    let ((key, key_name, held_key), (groups, held_group), held_profile) = tokio::try_join!(
+        key_pair(env, subject, &run_tags),
+        security_groups(env, network, &run_tags),
+        profile::temporary(env, &run_tags)
+    )?;
     let host_key = match env.config.communicator.ssh() {
         Some(_) => private_key::make(Make::EcdsaP256, "imgbuild").map_err(Failure::new)?,
         None => KeyPair { private: String::new().into(), public: String::new() },
@@ -95,7 +103,20 @@ pub async fn run(env: &Env<'_>, subject: Subject<'_>, network: &Network) -> Resu
         // It holds the private half of the host key.
         env.ui().redactor().add(user_data.expose());
     }
-    let held = launch_first(env, subject, network, &key_name, &groups, &prepared, &run_tags).await?;
+    let wanted = Wanted {
+        subject,
+        network,
+        key_name: key_name.as_deref(),
+        groups: &groups,
+        profile: held_profile.as_ref().map(profile::HeldProfile::name).or(env
+            .config
+            .run
+            .iam_instance_profile
+            .as_deref()),
+        user_data: &prepared,
+        run_tags: &run_tags,
+    };
+    let (held, spot) = launch_first(env, &wanted).await?;
     let id = InstanceId::new(held.id.clone());
     env.ui().message(format!("Instance ID: {id}"));
     let instance = running(env, &id).await?;
@@ -105,11 +126,11 @@ pub async fn run(env: &Env<'_>, subject: Subject<'_>, network: &Network) -> Resu
     Ok(Launched {
         id,
         instance,
-        spot: env.config.spot.is_some(),
+        spot,
         key,
         key_name,
         host_key: prepared.host_key.map(|()| host_key),
-        held: HeldLaunch { instance: held, group: held_group, key: held_key },
+        held: HeldLaunch { instance: held, group: held_group, key: held_key, profile: held_profile },
     })
 }
 
@@ -125,43 +146,68 @@ fn own_user_data(env: &Env<'_>) -> Result<Vec<u8>, Failure> {
     })
 }
 
-/// Launches the first of the instance types that EC2 has capacity for.
-async fn launch_first(
-    env: &Env<'_>,
-    subject: Subject<'_>,
-    network: &Network,
-    key_name: &Option<String>,
-    groups: &[SecurityGroupId],
-    user_data: &Prepared,
-    run_tags: &Tags,
-) -> Result<Held<()>, Failure> {
-    env.ui().say("Launching a source AWS instance...");
-    let types = &env.config.run.instance_types;
-    let mut last = Failure::new("no instance type is given");
-    for (n, instance_type) in types.iter().enumerate() {
-        let launch = launch(env, subject, network, instance_type, key_name, groups, user_data, run_tags)?;
-        let intent = {
-            let token = Some(launch.client_token.clone());
-            env.intent(kind::INSTANCE, &env.region, None, token, launch.instance_tags.clone())
-        };
-        let made = env.acquire("launching the source instance", intent, |intent| {
-            let mut launch = launch.clone();
-            for (key, value) in intent.tags.iter().filter(|(key, _)| *key == RUN_TAG) {
-                launch.instance_tags.insert(key.clone(), value.clone());
-                launch.volume_tags.insert(key.clone(), value.clone());
-            }
-            async move { run_instance(env, &launch).await }
-        });
-        match made.await {
-            Ok(held) => return Ok(held),
-            Err(failure) if n + 1 < types.len() && no_capacity(&failure) => {
-                env.ui().say(format!("No capacity for {instance_type}, trying {}", types[n + 1]));
-                last = failure;
-            }
+/// What is launched, whatever the type.
+struct Wanted<'a> {
+    subject: Subject<'a>,
+    network: &'a Network,
+    key_name: Option<&'a str>,
+    groups: &'a [SecurityGroupId],
+    profile: Option<&'a str>,
+    user_data: &'a Prepared,
+    run_tags: &'a Tags,
+}
+
+/// Launches what EC2 has capacity for: of the types asked for (a fleet chooses, where spot is asked for), else the first of the
+/// fallback types on demand. Says whether it is a spot instance.
+async fn launch_first(env: &Env<'_>, wanted: &Wanted<'_>) -> Result<(Held<()>, bool), Failure> {
+    let run = &env.config.run;
+    let mut last = None;
+    if let Some(spot) = &env.config.spot {
+        env.ui().say("Launching a spot instance...");
+        match fleet::run(env, wanted, spot).await {
+            Ok(held) => return Ok((held, true)),
+            Err(failure) if !run.fallback_types.is_empty() && no_capacity(&failure) => last = Some(failure),
+            Err(failure) => return Err(failure),
+        }
+    } else {
+        env.ui().say("Launching a source AWS instance...");
+    }
+    let on_demand = if env.config.spot.is_some() { &[][..] } else { &run.instance_types[..] };
+    for instance_type in on_demand.iter().chain(&run.fallback_types) {
+        if last.is_some() {
+            env.ui().say(format!("No capacity, trying {instance_type} on demand"));
+        }
+        match on_demand_instance(env, wanted, instance_type).await {
+            Ok(held) => return Ok((held, false)),
+            Err(failure) if no_capacity(&failure) => last = Some(failure),
             Err(failure) => return Err(failure),
         }
     }
-    Err(last)
+    Err(last.unwrap_or_else(|| Failure::new("no instance type is given")))
+}
+
+async fn on_demand_instance(env: &Env<'_>, wanted: &Wanted<'_>, instance_type: &str) -> Result<Held<()>, Failure> {
+    let launch = launch(env, wanted, std::slice::from_ref(&instance_type.to_owned()))?;
+    let intent = intent(env, &launch);
+    env.acquire("launching the source instance", intent, |intent| {
+        let launch = with_run_tags(launch.clone(), &intent.tags);
+        async move { run_instance(env, &launch).await }
+    })
+    .await
+}
+
+fn intent(env: &Env<'_>, launch: &Launch) -> Intent {
+    let token = Some(launch.client_token.clone());
+    env.intent(kind::INSTANCE, &env.region, None, token, launch.instance_tags.clone())
+}
+
+/// The run's tag on the instance and its volumes.
+fn with_run_tags(mut launch: Launch, tags: &Tags) -> Launch {
+    for (key, value) in tags.iter().filter(|(key, _)| *key == RUN_TAG) {
+        launch.instance_tags.insert(key.clone(), value.clone());
+        launch.volume_tags.insert(key.clone(), value.clone());
+    }
+    launch
 }
 
 fn no_capacity(failure: &Failure) -> bool {
@@ -185,9 +231,7 @@ async fn run_instance(env: &Env<'_>, launch: &Launch) -> Result<String, Ec2Error
             Ok(instance) => return Ok(instance.id.to_string()),
             Err(error) => error,
         };
-        let profile = error.code == "InvalidParameterValue" && error.message.contains("iamInstanceProfile");
-        let fresh = ["InvalidGroup.NotFound", "InvalidKeyPair.NotFound"].contains(&error.code.as_str());
-        if tries >= 10 || !(profile || fresh && tries < 5) || env.session.run.cancel().is_cancelled() {
+        if !passes(&error, tries) || env.session.run.cancel().is_cancelled() {
             return Err(error);
         }
         tries += 1;
@@ -195,17 +239,16 @@ async fn run_instance(env: &Env<'_>, launch: &Launch) -> Result<String, Ec2Error
     }
 }
 
-#[expect(clippy::too_many_arguments, reason = "each is another phase's result")]
-fn launch(
-    env: &Env<'_>,
-    subject: Subject<'_>,
-    network: &Network,
-    instance_type: &str,
-    key_name: &Option<String>,
-    groups: &[SecurityGroupId],
-    user_data: &Prepared,
-    run_tags: &Tags,
-) -> Result<Launch, Failure> {
+/// Whether an error of a launch is one of those that pass once EC2 knows what was made a moment ago.
+fn passes(error: &Ec2Error, tries: u32) -> bool {
+    let profile = error.code == "InvalidParameterValue"
+        && (error.message.contains("iamInstanceProfile") || error.message.contains("IAM Instance Profile"));
+    let fresh = ["InvalidGroup.NotFound", "InvalidKeyPair.NotFound"].contains(&error.code.as_str());
+    tries < 10 && (profile || fresh && tries < 5)
+}
+
+fn launch(env: &Env<'_>, wanted: &Wanted<'_>, types: &[String]) -> Result<Launch, Failure> {
+    let &Wanted { subject, network, key_name, groups, profile, user_data, run_tags } = wanted;
     let run = &env.config.run;
     let token = uuid::Uuid::new_v4().to_string();
     let own = [(TOKEN_TAG.to_owned(), token.clone())];
@@ -213,28 +256,21 @@ fn launch(
     volume_tags.extend(own.clone());
     let mut instance_tags = run_tags.clone();
     instance_tags.extend(own);
-    let cpu_credits = match (run.unlimited_credits, is_burstable(instance_type)) {
+    let burstable = !types.is_empty() && types.iter().all(|t| is_burstable(t));
+    let cpu_credits = match (run.unlimited_credits, burstable) {
         (true, _) => Some("unlimited".to_owned()),
         (false, true) => Some("standard".to_owned()),
         (false, false) => None,
     };
-    let spot = match &env.config.spot {
-        None => None,
-        Some(spot) => {
-            let mut tags = run_tags.clone();
-            tags.extend(env.tags(&spot.tags, &env.context(Some(subject.source())))?);
-            Some(SpotMarket { max_price: spot.max_price.clone(), tags })
-        }
-    };
     Ok(Launch {
         client_token: token,
         image: subject.image().id.clone(),
-        instance_type: instance_type.to_owned(),
-        key_name: key_name.clone(),
+        instance_type: types.first().cloned().unwrap_or_default(),
+        key_name: key_name.map(str::to_owned),
         security_groups: groups.to_vec(),
         subnet: network.subnet.clone(),
         associate_public_ip: run.public_ip.filter(|_| network.subnet.is_some()),
-        iam_instance_profile: run.iam_instance_profile.clone(),
+        iam_instance_profile: profile.map(str::to_owned),
         user_data: user_data.encoded.clone(),
         mappings: mappings(env, subject),
         ebs_optimized: run.ebs_optimized,
@@ -250,7 +286,7 @@ fn launch(
         enclave: run.enclave,
         capacity_reservation: Some(run.capacity.clone()),
         licenses: run.licenses.clone(),
-        spot,
+        spot: None,
         instance_tags,
         volume_tags,
     })

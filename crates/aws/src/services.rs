@@ -1,0 +1,44 @@
+//! Single calls of services beside EC2: KMS, STS.
+
+use crate::error;
+use aws_config::{Region as SdkRegion, SdkConfig};
+use aws_sdk_kms::types::{KeyState, KeyUsageType};
+use imgbuild_builders::amazon::ec2::{Ec2Error, Ec2Result, ErrorKind};
+use imgbuild_builders::amazon::ids::Region;
+
+/// Whether volumes can be encrypted with a key.
+pub async fn check_key(config: &SdkConfig, endpoint: Option<&str>, region: &Region, key: &str) -> Ec2Result<()> {
+    let mut builder = aws_sdk_kms::config::Builder::from(config).region(SdkRegion::new(region.as_str().to_owned()));
+    if let Some(url) = endpoint {
+        builder = builder.endpoint_url(url);
+    }
+    let out = aws_sdk_kms::Client::from_conf(builder.build()).describe_key().key_id(key).send().await;
+    let out = out.map_err(|e| error::ec2("DescribeKey", e))?;
+    let unusable = |message: String| Ec2Error {
+        operation: "DescribeKey",
+        code: "KeyUnusable".into(),
+        message,
+        request_id: None,
+        kind: ErrorKind::Certain,
+    };
+    let Some(found) = out.key_metadata() else { return Err(unusable("the answer holds no key".into())) };
+    match found.key_state() {
+        None | Some(KeyState::Enabled) => {}
+        Some(state) => return Err(unusable(format!("the key's state is {}", state.as_str()))),
+    }
+    match found.key_usage() {
+        None | Some(KeyUsageType::EncryptDecrypt) => Ok(()),
+        Some(usage) => Err(unusable(format!("the key is for {}, not for ENCRYPT_DECRYPT", usage.as_str()))),
+    }
+}
+
+/// What an encoded refusal says, JSON.
+pub async fn decode_authorization(config: &SdkConfig, endpoint: Option<&str>, encoded: &str) -> Ec2Result<String> {
+    let mut builder = aws_sdk_sts::config::Builder::from(config);
+    if let Some(url) = endpoint {
+        builder = builder.endpoint_url(url);
+    }
+    let call = aws_sdk_sts::Client::from_conf(builder.build()).decode_authorization_message().encoded_message(encoded);
+    let out = call.send().await.map_err(|e| error::ec2("DecodeAuthorizationMessage", e))?;
+    Ok(out.decoded_message().unwrap_or_default().to_owned())
+}
