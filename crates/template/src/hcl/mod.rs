@@ -5,6 +5,7 @@
 pub mod constraint;
 pub mod convert;
 pub mod format;
+pub mod functions;
 pub mod json;
 pub mod number;
 pub mod types;

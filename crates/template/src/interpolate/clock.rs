@@ -61,7 +61,7 @@ const PIECES: &[&str] = &[
 ];
 
 /// `time.Format(layout)` of this instant in UTC.
-pub(super) fn format(at: Timestamp, layout: &str) -> String {
+pub(crate) fn format(at: Timestamp, layout: &str) -> String {
     let time = Offset::UTC.to_datetime(at);
     let mut out = String::with_capacity(layout.len() + 8);
     let mut rest = layout;
@@ -106,9 +106,18 @@ fn fraction(rest: &str) -> Option<usize> {
     (!bytes.get(length).is_some_and(u8::is_ascii_digit)).then_some(length)
 }
 
+/// `January`.
+pub(crate) fn month_name(time: DateTime) -> &'static str {
+    MONTHS[(time.month() as usize + 11) % 12]
+}
+
+/// `Monday`.
+pub(crate) fn day_name(time: DateTime) -> &'static str {
+    DAYS[time.weekday().to_sunday_zero_offset() as usize]
+}
+
 fn write_piece(out: &mut String, piece: &str, time: DateTime) {
-    let month = MONTHS[(time.month() as usize + 11) % 12];
-    let day = DAYS[time.weekday().to_sunday_zero_offset() as usize];
+    let (month, day) = (month_name(time), day_name(time));
     let hour = time.hour();
     let hour12 = if hour % 12 == 0 { 12 } else { hour % 12 };
     // Writing to a String can't fail.
@@ -155,7 +164,7 @@ fn write_piece(out: &mut String, piece: &str, time: DateTime) {
 }
 
 /// The strftime of Packer's library: unknown letters stay as they are.
-pub(super) fn strftime(at: Timestamp, text: &str) -> String {
+pub(crate) fn strftime(at: Timestamp, text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 8);
     let mut chars = text.chars();
     while let Some(c) = chars.next() {

@@ -5,7 +5,7 @@
 
 mod ast;
 mod builtin;
-mod clock;
+pub(crate) mod clock;
 mod context;
 mod datum;
 mod eval;
