@@ -15,6 +15,7 @@ use imgbuild_engine::journal::{Begin, CrashPoint, Journal, When};
 use imgbuild_engine::run::{Cancel, Run};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -103,9 +104,10 @@ pub async fn run(args: Args, settings: &Settings, style: Style) -> Outcome {
         parallel: args.parallel_builds,
         manifest: args.manifest.as_ref().map(|path| settings.cwd.join(path)),
     };
+    let started = Instant::now();
     let ended = jobs::run(&run, jobs, &shared, &reporter).await;
     accounts.shutdown().await;
-    let code = conclude(&run, &ended, &reporter, style);
+    let code = conclude(&run, &ended, &reporter, style, started.elapsed());
     Ok(code)
 }
 
@@ -176,26 +178,40 @@ async fn interrupt() {
 }
 
 /// Says how it ended, and with which code.
-fn conclude(run: &Run, ended: &[Ended], reporter: &Reporter, style: Style) -> u8 {
+fn conclude(run: &Run, ended: &[Ended], reporter: &Reporter, style: Style, elapsed: Duration) -> u8 {
     let failed: Vec<&Ended> = ended.iter().filter(|e| !e.errors.is_empty()).collect();
-    if ended.iter().any(|e| e.cancelled) {
-        ui::say(style, "\nCleanly cancelled builds after being interrupted.");
-    } else if !failed.is_empty() && !style.machine_readable {
-        ui::say(style, "\n==> Some builds didn't complete successfully and had errors:");
+    let cancelled = ended.iter().any(|e| e.cancelled);
+    ui::say(style, &format!("\n==> Wait completed after {}", ui::words(elapsed)));
+    if cancelled {
+        ui::say(style, "Cleanly cancelled builds after being interrupted.");
+    } else if !failed.is_empty() {
+        if style.machine_readable {
+            ui::line(ui::record("", "error-count", &[&failed.len().to_string()]));
+        }
+        ui::error(style, "\n==> Some builds didn't complete successfully and had errors:");
         for one in &failed {
-            for error in &one.errors {
-                ui::say(style, &format!("--> {}: {}", one.name, reporter.redactor().redact(error)));
+            let text = reporter.redactor().redact(&one.errors.join("\n"));
+            if style.machine_readable {
+                ui::line(ui::record(&one.name, "error", &[&text]));
             }
+            ui::error(style, &format!("--> {}: {text}", one.name));
         }
     }
+    if ended.iter().any(|e| !e.artifacts.is_empty()) {
+        ui::say(style, "\n==> Builds finished. The artifacts of successful builds are:");
+    } else if !cancelled {
+        ui::say(style, "\n==> Builds finished but no artifacts were created.");
+    }
     for one in ended {
-        for artifact in &one.artifacts {
+        for (index, artifact) in one.artifacts.iter().enumerate() {
             reporter.emit(Event::Artifact {
                 build: one.name.clone(),
                 builder_id: artifact.builder_id().to_owned(),
                 id: artifact.id(),
                 description: artifact.description(),
                 files: artifact.files().iter().map(|f| f.display().to_string()).collect(),
+                index,
+                count: one.artifacts.len(),
             });
         }
     }
@@ -209,5 +225,5 @@ fn conclude(run: &Run, ended: &[Ended], reporter: &Reporter, style: Style) -> u8
     if let Err(error) = run.journal().clone().finish() {
         ui::note(format!("Warning: {error}"));
     }
-    if failed.is_empty() && !ended.iter().any(|e| e.cancelled) { failure::OK } else { failure::FAILED }
+    if failed.is_empty() && !cancelled { failure::OK } else { failure::FAILED }
 }

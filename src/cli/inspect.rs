@@ -1,11 +1,11 @@
-//! `imgbuild inspect`: variables, builders and provisioners of a template, as Packer lists them.
+//! `imgbuild inspect`: what a template holds, laid out as Packer lays it out. Nothing is rendered and nothing is checked beyond the
+//! structure: builders and provisioners that this program does not run are listed like all others.
 
 use super::args::TemplateArgs;
-use super::prepare;
 use crate::failure::{self, Outcome};
 use crate::settings::Settings;
 use crate::ui::{self, Style};
-use imgbuild_diag::Redactor;
+use imgbuild_template::json::JsonTemplate;
 use std::path::PathBuf;
 
 #[derive(clap::Args)]
@@ -19,26 +19,74 @@ pub struct Args {
 
 /// Prints it.
 pub fn run(args: &Args, settings: &Settings, style: Style) -> Outcome {
-    let redactor = Redactor::new();
-    let loaded = prepare::load(&args.path, &args.template, settings, &redactor)?;
-    let template = &loaded.template;
-    if let Some(description) = &template.description {
-        ui::say(style, &format!("Description:\n\n{description}\n"));
-    }
-    ui::say(style, &redactor.redact(&template.list_variables()));
-    ui::say(style, "Builders:\n");
-    for build in &template.builds {
-        let kind = build.builder.kind.as_str();
-        let name = if build.name == kind { format!("  {kind}") } else { format!("  {} ({kind})", build.name) };
-        ui::say(style, &name);
-    }
-    ui::say(style, "\nProvisioners:\n");
-    let first = template.builds.first().map(|b| b.provisioners.as_slice()).unwrap_or_default();
-    if first.is_empty() {
-        ui::say(style, "  <No provisioners>");
-    }
-    for provisioner in first {
-        ui::say(style, &format!("  {}", provisioner.kind.as_str()));
-    }
+    // The flags are Packer's; a listing does not depend on them, but a malformed one is an error.
+    let options = args.template.load_options(settings)?;
+    let parsed = imgbuild_template::parse_file(&args.path, &options.ambient)?;
+    json(&parsed.json, style);
     Ok(failure::OK)
+}
+
+/// A legacy JSON template: raw names and defaults, sensitive ones hidden.
+fn json(template: &JsonTemplate, style: Style) {
+    let say = |text: &str| ui::say(style, text);
+    let machine = |kind: &str, data: &[&str]| {
+        if style.machine_readable {
+            ui::line(ui::record("", kind, data));
+        }
+    };
+    say("Packer Inspect: JSON mode");
+    if let Some(description) = &template.description {
+        say("Description:\n");
+        say(&format!("{description}\n"));
+    }
+    if template.variables.is_empty() {
+        say("Variables:\n");
+        say("  <No variables>");
+    } else {
+        let mut variables: Vec<_> = template.variables.values().collect();
+        variables.sort_by(|a, b| a.name.value.cmp(&b.name.value));
+        let width = variables.iter().map(|v| v.name.value.chars().count()).max().unwrap_or(0);
+        let required: Vec<_> = variables.iter().filter(|v| v.default.is_none()).collect();
+        if !required.is_empty() {
+            say("Required variables:\n");
+            for variable in required {
+                machine("template-variable", &[&variable.name.value, "", "1"]);
+                say(&format!("  {}", variable.name));
+            }
+            say("");
+        }
+        say("Optional variables and their defaults:\n");
+        for variable in &variables {
+            let Some(default) = &variable.default else { continue };
+            let shown = if variable.sensitive { "<sensitive>" } else { &default.value };
+            machine("template-variable", &[&variable.name.value, shown, "0"]);
+            say(&format!("  {:width$} = {shown}", variable.name.value));
+        }
+    }
+    say("");
+    say("Builders:\n");
+    let mut builders: Vec<_> = template.builders.iter().collect();
+    builders.sort_by(|a, b| a.name.value.cmp(&b.name.value));
+    let width = builders.iter().map(|b| b.name.value.chars().count()).max().unwrap_or(0);
+    if builders.is_empty() {
+        say("  <No builders>");
+    }
+    for builder in builders {
+        let (name, kind) = (builder.name.value.as_str(), builder.kind.value.as_str());
+        machine("template-builder", &[name, kind]);
+        say(&if name == kind { format!("  {name:width$}") } else { format!("  {name:width$} ({kind})") });
+    }
+    say("");
+    say("Provisioners:\n");
+    if template.provisioners.is_empty() {
+        say("  <No provisioners>");
+    }
+    for provisioner in &template.provisioners {
+        machine("template-provisioner", &[&provisioner.kind.value]);
+        say(&format!("  {}", provisioner.kind.value));
+    }
+    say(
+        "\nNote: If your build names contain user variables or template\nfunctions such as 'timestamp', these are processed at \
+         build time,\nand therefore only show in their raw form here.",
+    );
 }

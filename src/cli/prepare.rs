@@ -79,10 +79,10 @@ pub fn prepare(
             }
         }
         let Some(builder) = builder else { continue };
-        if !builder.connects() && !provision.steps.is_empty() && provision.steps.iter().any(|s| s.kind != "shell-local")
-        {
+        const BESIDE: [&str; 3] = ["breakpoint", "shell-local", "sleep"];
+        if !builder.connects() && provision.steps.iter().any(|s| !BESIDE.contains(&s.kind.as_str())) {
             let message =
-                format!("{}: the communicator is \"none\": no provisioner can run on the machine", build.name);
+                format!("{}: there is no communicator: no provisioner can run on a machine", build.name);
             warnings.push(Diagnostic::warning(message));
         }
         for secret in builder.secrets() {

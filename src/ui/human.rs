@@ -31,7 +31,6 @@ struct State {
     /// Colour of each build, in order of appearance.
     colors: HashMap<String, usize>,
     live: HashMap<(String, String), ProgressBar>,
-    artifacts: bool,
     /// The phase that each build is in, and since when.
     phases: HashMap<String, (&'static str, Instant)>,
 }
@@ -62,11 +61,13 @@ impl Human {
     fn code(&self, build: &str) -> &'static str {
         let mut state = self.state.lock().unwrap_or_else(|e| e.into_inner());
         let next = state.colors.len();
+        // A post-processor of a build speaks in its colour.
+        let build = build.split(" (").next().unwrap_or(build);
         COLORS[*state.colors.entry(build.to_owned()).or_insert(next) % COLORS.len()]
     }
 
     /// Every line of `text` behind `head` and the build's name.
-    fn prefixed(build: &str, head: &str, text: &str) -> String {
+    pub(super) fn prefixed(build: &str, head: &str, text: &str) -> String {
         let text = text.trim_end_matches(['\r', '\n']);
         if build.is_empty() {
             return format!("{head}{text}");
@@ -163,7 +164,7 @@ impl Sink for Human {
             }
             Event::BuildFinished { build, elapsed, error } => {
                 self.phase(&build, None);
-                let elapsed = indicatif::HumanDuration(elapsed);
+                let elapsed = super::words(elapsed);
                 match error {
                     Some(error) => {
                         let text = format!("Build '{build}' errored after {elapsed}: {error}");
@@ -173,13 +174,6 @@ impl Sink for Human {
                 }
             }
             Event::Artifact { build, description, .. } => {
-                let first = {
-                    let mut state = self.state.lock().unwrap_or_else(|e| e.into_inner());
-                    !std::mem::replace(&mut state.artifacts, true)
-                };
-                if first {
-                    self.print("\n==> Builds finished. The artifacts of successful builds are:");
-                }
                 self.print(&format!("--> {build}: {}", description.trim_end()));
             }
         }

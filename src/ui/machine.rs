@@ -1,7 +1,7 @@
 //! `-machine-readable`: one comma-separated record a line, as Packer writes them (facts: packer/ui.go of 1.16).
 
+use super::Human;
 use imgbuild_engine::event::{Event, Sink};
-use std::sync::Mutex;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// `time,target,type,data…`, the data escaped.
@@ -19,29 +19,31 @@ fn escape(text: &str) -> String {
     text.replace(',', "%!(PACKER_COMMA)").replace('\r', "\\r").replace('\n', "\\n")
 }
 
-/// Writes events as records. Waits and transfers are for eyes only and are left out.
-#[derive(Default)]
-pub struct Machine {
-    failed: Mutex<u64>,
-    artifacts: Mutex<std::collections::BTreeMap<String, u64>>,
-}
+/// Writes events as records. Texts of a build have its name before them and no target, as Packer's have. Waits and transfers are
+/// for eyes only and are left out.
+pub struct Machine;
 
 impl Sink for Machine {
     fn emit(&self, event: Event) {
         let put = |target: &str, kind: &str, data: &[&str]| super::line(record(target, kind, data));
         match event {
-            Event::Say { build, text } => put(&build, "ui", &["say", &text]),
-            Event::Message { build, text } => put(&build, "ui", &["message", &text]),
-            Event::Error { build, text } => put(&build, "ui", &["error", &text]),
-            Event::BuildFinished { build, error: Some(error), .. } => {
-                *self.failed.lock().unwrap_or_else(|e| e.into_inner()) += 1;
-                put(&build, "error", &[&error]);
+            Event::Say { build, text } => put("", "ui", &["say", &Human::prefixed(&build, "==> ", &text)]),
+            Event::Message { build, text } => put("", "ui", &["message", &Human::prefixed(&build, "    ", &text)]),
+            Event::Error { build, text } => put("", "ui", &["error", &Human::prefixed(&build, "==> ", &text)]),
+            Event::BuildFinished { build, elapsed, error } => {
+                let elapsed = super::words(elapsed);
+                match error {
+                    Some(error) => {
+                        put("", "ui", &["error", &format!("Build '{build}' errored after {elapsed}: {error}")]);
+                    }
+                    None => put("", "ui", &["say", &format!("Build '{build}' finished after {elapsed}.")]),
+                }
             }
-            Event::Artifact { build, builder_id, id, description, files } => {
-                let mut counts = self.artifacts.lock().unwrap_or_else(|e| e.into_inner());
-                let index = counts.entry(build.clone()).or_insert(0);
+            Event::Artifact { build, builder_id, id, description, files, index, count } => {
+                if index == 0 {
+                    put(&build, "artifact-count", &[&count.to_string()]);
+                }
                 let at = index.to_string();
-                *index += 1;
                 let item = |data: &[&str]| {
                     let mut all = vec![at.as_str()];
                     all.extend(data);
@@ -55,21 +57,9 @@ impl Sink for Machine {
                     item(&["file", &n.to_string(), file]);
                 }
                 item(&["end"]);
-                put(&build, "artifact-count", &[&index.to_string()]);
+                put("", "ui", &["say", &format!("--> {build}: {description}")]);
             }
-            Event::BuildFinished { error: None, .. }
-            | Event::Phase { .. }
-            | Event::Waiting { .. }
-            | Event::Transfer { .. } => {}
-        }
-    }
-}
-
-impl Drop for Machine {
-    fn drop(&mut self) {
-        let failed = *self.failed.lock().unwrap_or_else(|e| e.into_inner());
-        if failed > 0 {
-            super::line(record("", "error-count", &[&failed.to_string()]));
+            Event::Phase { .. } | Event::Waiting { .. } | Event::Transfer { .. } => {}
         }
     }
 }

@@ -3,6 +3,7 @@
 
 mod human;
 mod machine;
+mod words;
 
 use imgbuild_diag::Diagnostics;
 use imgbuild_engine::event::Sink;
@@ -11,6 +12,7 @@ use std::sync::Arc;
 
 pub use human::Human;
 pub use machine::{Machine, record};
+pub use words::words;
 
 /// How to show things.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,7 +37,7 @@ impl Style {
 
     /// The consumer of a run's events.
     pub fn sink(self, timings: bool) -> Arc<dyn Sink> {
-        if self.machine_readable { Arc::new(Machine::default()) } else { Arc::new(Human::new(self, timings)) }
+        if self.machine_readable { Arc::new(Machine) } else { Arc::new(Human::new(self, timings)) }
     }
 }
 
@@ -79,6 +81,15 @@ pub fn table<const N: usize>(head: [&str; N]) -> comfy_table::Table {
     let mut table = comfy_table::Table::new();
     table.load_style(comfy_table::presets::NOTHING).set_header(head);
     table
+}
+
+/// A failure without a build, as `ui.Error` prints it.
+pub fn error(style: Style, text: &str) {
+    if style.machine_readable {
+        line(machine::record("", "ui", &["error", text]));
+    } else {
+        line(human::paint(style.color, "1;31", text));
+    }
 }
 
 /// A heading without a build, as `ui.Say` prints it.

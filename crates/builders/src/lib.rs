@@ -4,6 +4,7 @@
 //! named here, both come in through traits; options are read and checked without the network.
 
 pub mod amazon;
+pub mod file;
 pub mod gc;
 pub mod null;
 pub mod paths;

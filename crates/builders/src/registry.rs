@@ -3,6 +3,7 @@
 use crate::amazon::ebs::AmazonEbs;
 use crate::amazon::env::Amazon;
 use crate::amazon::options::{AMAZON_EBS, Config, DATA_NAMES, Flags};
+use crate::file::{FILE, File};
 use crate::null::{NULL, Null};
 use crate::plan::Plan;
 use imgbuild_diag::{Diagnostic, Diagnostics};
@@ -25,7 +26,6 @@ const OTHERS: &[&str] = &[
     "cloudstack",
     "digitalocean",
     "docker",
-    "file",
     "googlecompute",
     "hcloud",
     "hyperone",
@@ -72,10 +72,15 @@ const OTHERS: &[&str] = &[
     "yandex",
 ];
 
+/// What can be named instead.
+const SUPPORTED: &str = "\"amazon-ebs\", \"file\" and \"null\"";
+
 /// A builder whose options are read and checked. No call was made.
 pub enum Prepared {
     /// `amazon-ebs`.
     AmazonEbs(Box<Config>),
+    /// `file`.
+    File(Box<File>),
     /// `null`.
     Null(Box<Null>),
 }
@@ -91,21 +96,24 @@ pub fn prepare(
     match kind {
         "amazon-ebs" => Config::read(&builder.body, context, flags)
             .map(|(config, warnings)| (Prepared::AmazonEbs(Box::new(config)), warnings)),
+        "file" => File::read(&builder.body, context).map(|(file, warnings)| (Prepared::File(Box::new(file)), warnings)),
         "null" => Null::read(&builder.body, context).map(|(null, warnings)| (Prepared::Null(Box::new(null)), warnings)),
         known if OTHERS.contains(&known) => {
-            let message = format!("the builder type {known:?} is not supported; \"amazon-ebs\" and \"null\" are");
-            Err(Diagnostic::error(message).at(&builder.kind.span).into())
+            let message = format!("the builder type {known:?} is not supported: this program builds with {SUPPORTED}");
+            let help = "leave it out with -only or -except, or build it with Packer";
+            Err(Diagnostic::error(message).at(&builder.kind.span).help(help).into())
         }
         unknown => {
-            let message = format!("unknown builder type {unknown:?}; \"amazon-ebs\" and \"null\" are supported");
-            Err(Diagnostic::error(message).at(&builder.kind.span).suggest(unknown, ["amazon-ebs", "null"]).into())
+            let message = format!("unknown builder type {unknown:?}: this program builds with {SUPPORTED}");
+            let names = OTHERS.iter().copied().chain(["amazon-ebs", "file", "null"]);
+            Err(Diagnostic::error(message).at(&builder.kind.span).suggest(unknown, names).into())
         }
     }
 }
 
 /// The option tables of all builders, for the generated documentation.
-pub fn tables() -> [&'static Table; 2] {
-    [&AMAZON_EBS, &NULL]
+pub fn tables() -> [&'static Table; 3] {
+    [&AMAZON_EBS, &FILE, &NULL]
 }
 
 impl Prepared {
@@ -113,7 +121,7 @@ impl Prepared {
     pub fn data_names(&self) -> &'static [&'static str] {
         match self {
             Prepared::AmazonEbs(_) => &DATA_NAMES,
-            Prepared::Null(_) => &[],
+            Prepared::File(_) | Prepared::Null(_) => &[],
         }
     }
 
@@ -121,6 +129,7 @@ impl Prepared {
     pub fn connects(&self) -> bool {
         match self {
             Prepared::AmazonEbs(config) => config.communicator.ssh().is_some(),
+            Prepared::File(_) => false,
             Prepared::Null(null) => null.connects(),
         }
     }
@@ -129,7 +138,7 @@ impl Prepared {
     pub fn plan(&self) -> Plan {
         match self {
             Prepared::AmazonEbs(config) => crate::plan::amazon_ebs(config),
-            Prepared::Null(_) => Plan::default(),
+            Prepared::File(_) | Prepared::Null(_) => Plan::default(),
         }
     }
 
@@ -137,6 +146,7 @@ impl Prepared {
     pub fn secrets(&self) -> Vec<&str> {
         match self {
             Prepared::AmazonEbs(config) => config.secrets(),
+            Prepared::File(_) => Vec::new(),
             Prepared::Null(null) => null.secrets(),
         }
     }
@@ -152,9 +162,10 @@ impl Prepared {
             Prepared::AmazonEbs(config) => {
                 Ok(Box::new(AmazonEbs { config: *config, shared: Arc::clone(amazon), verify }))
             }
-            Prepared::Null(_) if verify.is_some() => {
-                Err(Diagnostic::error("the null builder makes no image, so there is nothing to verify"))
+            Prepared::File(_) | Prepared::Null(_) if verify.is_some() => {
+                Err(Diagnostic::error("only amazon-ebs makes an image that can be verified"))
             }
+            Prepared::File(file) => Ok(file),
             Prepared::Null(null) => Ok(null),
         }
     }

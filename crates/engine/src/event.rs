@@ -83,6 +83,10 @@ pub enum Event {
         description: String,
         /// Files, if any.
         files: Vec<String>,
+        /// Which of the build's artifacts, from 0.
+        index: usize,
+        /// How many the build has.
+        count: usize,
     },
 }
 

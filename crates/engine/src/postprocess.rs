@@ -118,7 +118,10 @@ impl PostPlan {
             } else {
                 format!("Running post-processor: {} (type {})", step.name, step.kind)
             });
-            let outcome = match step.processor.process(session, &prior).await {
+            // Its own lines say which one speaks.
+            let label = format!("{} ({})", session.build_name, step.kind);
+            let own = PostSession { reporter: session.reporter.for_build(&label), ..session.clone() };
+            let outcome = match step.processor.process(&own, &prior).await {
                 Ok(outcome) => outcome,
                 Err(e) => return result.errors.push(format!("Post-processor failed: {e}")),
             };

@@ -200,19 +200,25 @@ impl Step {
                 Ok(()) => return Ok(()),
                 Err(ProvisionError::Cancelled) => return Err(ProvisionError::Cancelled),
                 Err(e) if left > 0 => {
-                    session.reporter.error(format!(
+                    session.reporter.say(format!(
                         "Provisioner failed with {:?}, retrying with {left} trie(s) left",
                         e.to_string()
                     ));
                     left -= 1;
                 }
-                Err(e) if self.continue_on_error => {
-                    session
-                        .reporter
-                        .error(format!("{} provisioner failed, going on as continue_on_error says: {e}", self.kind));
+                Err(e) => {
+                    if self.max_retries > 0 {
+                        session.reporter.say("retry limit reached.");
+                    }
+                    if !self.continue_on_error {
+                        return Err(e);
+                    }
+                    session.reporter.say(format!(
+                        "Warning: Provisioner failed with {:?}, but continue_on_error is set; continuing the build.",
+                        e.to_string()
+                    ));
                     return Ok(());
                 }
-                Err(e) => return Err(e),
             }
         }
     }
