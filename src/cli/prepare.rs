@@ -81,8 +81,7 @@ pub fn prepare(
         let Some(builder) = builder else { continue };
         const BESIDE: [&str; 3] = ["breakpoint", "shell-local", "sleep"];
         if !builder.connects() && provision.steps.iter().any(|s| !BESIDE.contains(&s.kind.as_str())) {
-            let message =
-                format!("{}: there is no communicator: no provisioner can run on a machine", build.name);
+            let message = format!("{}: there is no communicator: no provisioner can run on a machine", build.name);
             warnings.push(Diagnostic::warning(message));
         }
         for secret in builder.secrets() {

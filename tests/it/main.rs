@@ -7,6 +7,7 @@ mod build_sandbox;
 mod crash;
 mod fmt;
 mod moto;
+mod packer_cases;
 mod packer_client;
 mod playbook;
 mod userdata;

@@ -73,20 +73,29 @@ impl File {
             write_private(target, self.content.as_bytes())?;
             return Ok(Vec::new());
         };
-        let mut from = fs_err::File::open(source)?;
+        let mut from = std::fs::File::open(source).map_err(|e| named(name, &e))?;
         let mut to = fs_err::File::create(target)?;
         let bytes = std::io::copy(&mut from, &mut to)?;
         Ok(vec![format!("Copying {name} to {written}"), format!("Copied {bytes} bytes")])
     }
 }
 
+/// The error of opening a file, with the name as it was written.
+fn named(name: &str, error: &std::io::Error) -> std::io::Error {
+    let why = match error.kind() {
+        std::io::ErrorKind::NotFound => "no such file or directory".to_owned(),
+        std::io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
+        _ => error.to_string(),
+    };
+    std::io::Error::new(error.kind(), format!("open {name}: {why}"))
+}
+
 /// For its owner's eyes only: the content may be a key.
 fn write_private(path: &Path, content: &[u8]) -> std::io::Result<()> {
     use std::os::unix::fs::OpenOptionsExt as _;
-    let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path).map_err(
-        // The path is not in this error by itself.
-        |e| std::io::Error::new(e.kind(), format!("failed to create file `{}`: {e}", path.display())),
-    )?;
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(0o600);
+    let mut file = options.open(path).map_err(|e| named(&path.display().to_string(), &e))?;
     std::io::Write::write_all(&mut file, content)
 }
 

@@ -129,7 +129,11 @@ async fn one(run: &Run, job: Job, shared: &Shared, reporter: Reporter) -> Ended 
                 }
                 let processed = job.post.run(&session, artifact).await;
                 ended.artifacts = processed.artifacts;
-                ended.errors.extend(processed.errors);
+                if !processed.errors.is_empty() {
+                    let count = processed.errors.len();
+                    let list: String = processed.errors.iter().map(|e| format!("\n* {e}")).collect();
+                    ended.errors.push(format!("{count} error(s) occurred:\n{list}"));
+                }
             }
         }
         Err(BuildError { message, help, leaks, cancelled }) => {

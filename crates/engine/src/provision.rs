@@ -33,6 +33,7 @@ use crate::connect::Connect;
 use crate::event::Reporter;
 use crate::run::Cancel;
 use async_trait::async_trait;
+use imgbuild_diag::Span;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -111,6 +112,16 @@ impl Session {
 /// Why a provisioner failed.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum ProvisionError {
+    /// A provisioner failed, and where the template has it.
+    #[error("{source}\n  at {place}: the provisioner {kind}")]
+    In {
+        /// Its place in the template.
+        place: String,
+        /// Its type.
+        kind: String,
+        /// What happened.
+        source: Box<ProvisionError>,
+    },
     /// It failed: one or more sentences for people.
     #[error("{0}")]
     Failed(String),
@@ -123,6 +134,18 @@ pub enum ProvisionError {
     /// The run was cancelled.
     #[error("cancelled")]
     Cancelled,
+}
+
+impl ProvisionError {
+    /// The same with the place of the provisioner that failed. A cancellation has none.
+    fn within(self, step: &Step) -> Self {
+        match self {
+            ProvisionError::Cancelled | ProvisionError::In { .. } => self,
+            other => {
+                ProvisionError::In { place: step.place.to_string(), kind: step.kind.clone(), source: Box::new(other) }
+            }
+        }
+    }
 }
 
 /// One kind of provisioner, prepared.
@@ -144,6 +167,8 @@ const GRACE: Duration = Duration::from_secs(15);
 pub struct Step {
     /// `shell`, `file`, …
     pub kind: String,
+    /// Where its type stands in the template.
+    pub place: Span,
     /// Wait this long before it starts.
     pub pause_before: Duration,
     /// Give each try this long.
@@ -169,7 +194,7 @@ impl Plan {
     /// Runs all steps in order, until one fails.
     pub async fn run(&self, session: &Session) -> Result<(), ProvisionError> {
         for step in &self.steps {
-            step.run(session).await?;
+            step.run(session).await.map_err(|error| error.within(step))?;
         }
         Ok(())
     }
@@ -177,12 +202,12 @@ impl Plan {
     /// Runs the `error-cleanup-provisioner`, if there is one. The builder calls it when a phase after connecting failed,
     /// before anything is removed. A failure is only reported: the build has failed already.
     pub async fn clean_up(&self, session: &Session) {
+        session.reporter.say("Provisioning step had errors: Running the cleanup provisioner, if present...");
         let Some(step) = &self.cleanup else { return };
-        session.reporter.say("Running cleanup provisioner...");
         // The run may have been cancelled; cleaning up is still wanted.
         let session = Session { cancel: Cancel::new(), ..session.clone() };
         if let Err(e) = step.run(&session).await {
-            session.reporter.error(format!("Error running cleanup provisioner: {e}"));
+            session.reporter.error(format!("Error running cleanup provisioner: {}", e.within(step)));
         }
     }
 }
@@ -200,10 +225,9 @@ impl Step {
                 Ok(()) => return Ok(()),
                 Err(ProvisionError::Cancelled) => return Err(ProvisionError::Cancelled),
                 Err(e) if left > 0 => {
-                    session.reporter.say(format!(
-                        "Provisioner failed with {:?}, retrying with {left} trie(s) left",
-                        e.to_string()
-                    ));
+                    session
+                        .reporter
+                        .say(format!("Provisioner failed with {:?}, retrying with {left} trie(s) left", e.to_string()));
                     left -= 1;
                 }
                 Err(e) => {

@@ -286,7 +286,7 @@ fn left(env: &Env<'_>) -> Vec<Leak> {
             imgbuild_engine::journal::State::Created { id } => Some(id),
             _ => None,
         };
-        Leak { intent: entry.intent, id, why: "left as -on-error says; \"imgbuild gc\" removes it".into() }
+        Leak { intent: entry.intent, id, why: "left as -on-error says".into() }
     })
     .collect()
 }

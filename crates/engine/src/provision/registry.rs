@@ -71,6 +71,7 @@ pub fn prepare(
     };
     Some(Step {
         kind: block.kind.value.clone(),
+        place: block.kind.span.clone(),
         pause_before: block.pause_before,
         timeout: block.timeout,
         max_retries: block.max_retries,

@@ -88,8 +88,7 @@ impl ShellLocal {
             return Err(diags.to_string().into());
         }
         if !settings.only_on.is_empty() && !settings.only_on.iter().any(|os| os == "linux") {
-            on.reporter
-                .say(format!("Skipping shell-local: only_on names {}, this is linux", settings.only_on.join(", ")));
+            on.reporter.say("Skipping shell-local due to runtime OS");
             return Ok(());
         }
         let http = on.data.get("PackerHTTPAddr").map(String::as_str).filter(|http| !http.is_empty());
@@ -105,20 +104,20 @@ impl ShellLocal {
                 let dir = tempfile::Builder::new().prefix("packer-shell").tempdir().map_err(failed)?;
                 let path = dir.path().join(format!("script{}", settings.extension));
                 write(&text, &path).await.map_err(failed)?;
-                self.script(&settings, &path, on).await
+                self.script(&settings, &path.display().to_string(), &path, on).await
             }
             Scripts::Files(files) => {
-                for (_, path) in files {
-                    self.script(&settings, path, on).await?;
+                for (written, path) in files {
+                    self.script(&settings, written, path, on).await?;
                 }
                 Ok(())
             }
         }
     }
 
-    async fn script(&self, settings: &Settings, path: &Path, on: &On<'_>) -> Result<(), ProvisionError> {
+    async fn script(&self, settings: &Settings, shown: &str, path: &Path, on: &On<'_>) -> Result<(), ProvisionError> {
         let script = path.display().to_string();
-        on.reporter.say(format!("Running local shell script: {script}"));
+        on.reporter.say(format!("Running local shell script: {shown}"));
         let mut command = if settings.execute_command.is_empty() {
             let mut command = tokio::process::Command::new("/bin/sh");
             // A script that may not be executed fails here, as it does with Packer's command.
@@ -159,7 +158,9 @@ impl ShellLocal {
         if settings.valid_exit_codes.contains(&code) {
             return Ok(());
         }
-        Err(format!("Erroneous exit code {code} while executing script: {script}\n\nPlease see output above for more information.").into())
+        let allowed: Vec<String> = settings.valid_exit_codes.iter().map(i64::to_string).collect();
+        Err(format!("Script exited with non-zero exit status: {code}. Allowed exit codes are: [{}]", allowed.join(" "))
+            .into())
     }
 }
 

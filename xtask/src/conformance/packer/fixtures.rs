@@ -79,7 +79,8 @@ fn contents(root: &Path, dir: &Path, files: &mut BTreeMap<String, Vec<u8>>) -> R
 fn listing(files: &BTreeMap<String, Vec<u8>>) -> String {
     let mut out = String::new();
     for (name, bytes) in files {
-        let text = std::str::from_utf8(bytes).map_or_else(|_| "(binary)".to_owned(), plain);
+        let text = std::str::from_utf8(bytes).ok().filter(|t| !t.contains('\0'));
+        let text = text.map_or_else(|| "(binary)".to_owned(), plain);
         out.push_str(&format!("{name}: {text}\n"));
     }
     out
@@ -87,7 +88,7 @@ fn listing(files: &BTreeMap<String, Vec<u8>>) -> String {
 
 /// Without what differs from run to run: times, ids, scratch files.
 fn plain(text: &str) -> String {
-    let mut out: Vec<String> = text.lines().map(line).collect();
+    let mut out: Vec<String> = text.lines().filter(|l| !l.starts_with("  at ")).map(line).collect();
     while out.last().is_some_and(String::is_empty) {
         out.pop();
     }
@@ -111,6 +112,9 @@ fn line(line: &str) -> String {
         let rest = after.find(|c: char| !c.is_alphanumeric() && c != '/' && c != '_').map_or("", |i| &after[i..]);
         line = format!("{before}/tmp/packer-shellN{rest}");
     }
+    // Ours say where the provisioner stands in the template; an older version lacks a blank.
+    let line = line.split("\\n  at ").next().unwrap_or_default().replace(".Allowed", ". Allowed");
+    let mut line = line;
     for key in ["\"build_time\": ", "\"packer_run_uuid\": ", "\"last_run_uuid\": "] {
         if let Some((before, after)) = line.split_once(key) {
             line = format!("{before}{key}X{}", if after.ends_with(',') { "," } else { "" });

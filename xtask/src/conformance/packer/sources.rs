@@ -105,7 +105,12 @@ pub fn sdk(pair: &Pair, source: &Path, filter: &str) -> Result<Vec<Outcome>> {
             let fields = go::fields(&row);
             let Some(name) = fields.first().map(|f| go::text(f)).filter(|n| n.ends_with(".json")) else { continue };
             let fails = matches!(fields.last(), Some([Token::Word(w)]) if w == "true");
-            let kind: &[&str] = if name.starts_with("validate") { &["inspect"] } else { &["validate", "-syntax-only"] };
+            // The builders of these files exist nowhere: what is sound is listed, what is not is refused.
+            let kind: &[&str] = match (name.starts_with("validate"), fails) {
+                (true, false) => &["inspect"],
+                (true, true) => &["validate"],
+                (false, _) => &["validate", "-syntax-only"],
+            };
             let mut args: Vec<String> = kind.iter().map(|a| (*a).to_owned()).collect();
             args.push(format!("test-fixtures/{name}"));
             let mut made = of(&dir, args, i32::from(fails));
