@@ -2,6 +2,7 @@
 
 mod args;
 mod build;
+mod fix;
 mod fmt;
 mod docs;
 mod gc;
@@ -36,6 +37,8 @@ enum Command {
     Plan(plan::Args),
     /// Show what a template holds: variables, builders, provisioners
     Inspect(inspect::Args),
+    /// Put a JSON template of an older Packer into today's words
+    Fix(fix::Args),
     /// Put HCL2 templates and variable files into the canonical layout
     Fmt(fmt::Args),
     /// Run Ansible playbooks; the same as calling this program as ansible-playbook
@@ -118,6 +121,7 @@ fn dispatch(command: Command, settings: Settings, style: Style) -> Outcome {
         Command::Build(args) => runtime()?.block_on(build::run(args, &settings, style)),
         Command::Plan(args) => runtime()?.block_on(plan::run(args, &settings, style)),
         Command::Inspect(args) => inspect::run(&args, &settings, style),
+        Command::Fix(args) => fix::run(&args, &settings, style),
         Command::Fmt(args) => fmt::run(&args, style),
         Command::Playbook(args) => runtime()?.block_on(playbook::run(args, &settings)),
         Command::Userdata(args) => userdata::run(&args),

@@ -5,6 +5,7 @@ mod support;
 
 mod build_sandbox;
 mod crash;
+mod fix;
 mod fmt;
 mod moto;
 mod packer_cases;

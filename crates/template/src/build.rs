@@ -81,7 +81,7 @@ pub(crate) fn template(
 }
 
 /// What can be said without variables: there is a builder, and names in `only`, `except` and `override` exist.
-fn check(json: &JsonTemplate, diags: &mut Diagnostics) {
+pub(crate) fn check(json: &JsonTemplate, diags: &mut Diagnostics) {
     if json.builders.is_empty() {
         diags.push(Diagnostic::error("at least one builder must be defined").at(&json.span));
     }

@@ -14,6 +14,7 @@
 mod build;
 mod console;
 pub mod decode;
+pub mod fix;
 pub mod hcl;
 pub mod interpolate;
 pub mod json;
@@ -27,6 +28,6 @@ pub mod version;
 
 pub use decode::{Kind, Opt, Reader, Renamed, Table};
 pub use interpolate::{Ambient, Context, Datum};
-pub use load::{LoadOptions, Loaded, Parsed, load, parse_file, parse_text, tiniest};
+pub use load::{LoadOptions, Loaded, Parsed, load, parse_file, parse_text, read_text, tiniest};
 pub use model::{Body, Build, Builder, PostProcessor, Provisioner, Template};
 pub use value::{Node, Spanned, Value};

@@ -93,16 +93,23 @@ pub fn parse_file(path: &Path, ambient: &Ambient) -> Result<Parsed, Diagnostics>
     if name.ends_with(".pkr.hcl") || name.ends_with(".pkr.json") || path.is_dir() {
         return Err(Diagnostic::error(format!("{name}: HCL2 templates are not supported yet, only legacy JSON")).into());
     }
-    let text = if name == "-" {
+    let source = Source::new(name, read_text(path)?);
+    let absolute = ambient.cwd.join(path);
+    parse_text(&source, Some(clean(&absolute)))
+}
+
+/// The text of a file; `-` is standard input. Bytes that aren't UTF-8 become U+FFFD, as in Go.
+///
+/// # Errors
+/// It can't be read.
+pub fn read_text(path: &Path) -> Result<String, Diagnostics> {
+    let read = if path == Path::new("-") {
         let mut bytes = Vec::new();
         std::io::Read::read_to_end(&mut std::io::stdin().lock(), &mut bytes).map(|_| bytes)
     } else {
         std::fs::read(path)
     };
-    let bytes = text.map_err(|error| unreadable(&name, &error))?;
-    let source = Source::new(name, text_of(bytes));
-    let absolute = ambient.cwd.join(path);
-    parse_text(&source, Some(clean(&absolute)))
+    Ok(text_of(read.map_err(|error| unreadable(&path.to_string_lossy(), &error))?))
 }
 
 /// Parses a template's text. `path` is where `template_dir` looks.
@@ -126,6 +133,16 @@ pub fn tiniest(options: &LoadOptions) -> Result<Loaded, Diagnostics> {
 }
 
 impl Parsed {
+    /// Checks what needs no variables: there is a builder, and the names in `only`, `except` and `override` exist. Gives warnings.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn check(self) -> Result<Diagnostics, Diagnostics> {
+        let mut diags = self.warnings;
+        build::check(&self.json, &mut diags);
+        diags.into_result(()).map(|((), warnings)| warnings)
+    }
+
     /// Resolves variables, renders names and selects builds.
     ///
     /// # Errors
