@@ -6,6 +6,7 @@ mod fix;
 mod fmt;
 mod docs;
 mod gc;
+mod hcl2_upgrade;
 mod inspect;
 mod machine;
 mod plan;
@@ -41,6 +42,9 @@ enum Command {
     Fix(fix::Args),
     /// Put HCL2 templates and variable files into the canonical layout
     Fmt(fmt::Args),
+    /// Make an HCL2 template of a JSON one
+    #[command(name = "hcl2_upgrade")]
+    Hcl2Upgrade(hcl2_upgrade::Args),
     /// Run Ansible playbooks; the same as calling this program as ansible-playbook
     Playbook(playbook::Args),
     /// Render cloud-init user data for a node
@@ -123,6 +127,7 @@ fn dispatch(command: Command, settings: Settings, style: Style) -> Outcome {
         Command::Inspect(args) => inspect::run(&args, &settings, style),
         Command::Fix(args) => fix::run(&args, &settings, style),
         Command::Fmt(args) => fmt::run(&args, style),
+        Command::Hcl2Upgrade(args) => hcl2_upgrade::run(&args, style),
         Command::Playbook(args) => runtime()?.block_on(playbook::run(args, &settings)),
         Command::Userdata(args) => userdata::run(&args),
         Command::Gc(args) => runtime()?.block_on(gc::run(args, &settings, style)),

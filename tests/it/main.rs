@@ -7,6 +7,7 @@ mod build_sandbox;
 mod crash;
 mod fix;
 mod fmt;
+mod hcl2_upgrade;
 mod moto;
 mod packer_cases;
 mod packer_client;

@@ -22,6 +22,7 @@ mod load;
 #[cfg(test)]
 mod load_tests;
 pub mod model;
+pub mod upgrade;
 pub mod value;
 pub mod variables;
 pub mod version;

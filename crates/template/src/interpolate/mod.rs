@@ -3,7 +3,7 @@
 //! Options are rendered in two passes. The first, when a plugin is prepared, renders each string once ([`render_once`]); the second
 //! renders what a plugin kept back, with data fields, until nothing changes any more ([`render`]).
 
-mod ast;
+pub(crate) mod ast;
 mod builtin;
 pub(crate) mod clock;
 mod context;
@@ -11,7 +11,7 @@ mod datum;
 mod eval;
 mod functions;
 mod lex;
-mod parse;
+pub(crate) mod parse;
 mod place;
 mod printf;
 #[cfg(test)]
