@@ -70,10 +70,10 @@ pub struct TemplateArgs {
     /// Read variables from a file; may be repeated
     #[arg(long = "var-file", value_name = "FILE")]
     pub var_files: Vec<PathBuf>,
-    /// Only these builds
+    /// Only these builds; * and ? stand for any characters
     #[arg(long, value_delimiter = ',', value_name = "NAME,…")]
     pub only: Vec<String>,
-    /// All builds but these
+    /// All builds but these; also post-processors, with the rest of their chains
     #[arg(long, value_delimiter = ',', value_name = "NAME,…")]
     pub except: Vec<String>,
     /// Refuse what is accepted with a warning: an AMI filter without owners

@@ -5,6 +5,7 @@ use crate::interpolate::{self, Context};
 use crate::json::{JsonProvisioner, JsonTemplate, OnlyExcept};
 use crate::load::LoadOptions;
 use crate::model::{Body, Build, Builder, Format, PostProcessor, Provisioner, Template};
+use crate::select;
 use crate::value::{Map, Spanned, Value};
 use crate::variables::{self, Given};
 use crate::version::Version;
@@ -31,6 +32,7 @@ pub(crate) fn template(
     let retries: Vec<u32> = json.provisioners.iter().map(|p| max_retries(p, &context, diags)).collect();
     let cleanup_retries = json.cleanup.as_ref().map_or(0, |p| max_retries(p, &context, diags));
 
+    let (only, except) = (select::patterns(&options.only), select::patterns(&options.except));
     let mut builds: Vec<Build> = Vec::new();
     let mut rendered: HashMap<String, usize> = HashMap::new();
     for builder in &json.builders {
@@ -60,14 +62,13 @@ pub(crate) fn template(
             builder: Builder { kind: builder.kind.clone(), source: None, body: builder.body.clone() },
             provisioners: provisioners.map(|(p, retries)| provisioner(p, raw, *retries)).collect(),
             cleanup: json.cleanup.as_ref().map(|p| provisioner(p, raw, cleanup_retries)),
-            post_processors: chains(&json, raw, &options.except),
+            post_processors: chains(&json, raw, &except),
         });
     }
     builds.sort_by(|a, b| a.name.cmp(&b.name));
     let build_names: Vec<String> = builds.iter().map(|b| b.name.clone()).collect();
     warn_of_selection(&json, &build_names, options, diags);
-    let holds = |names: &[String], build: &Build| names.contains(&build.name);
-    builds.retain(|b| (options.only.is_empty() || holds(&options.only, b)) && !holds(&options.except, b));
+    builds.retain(|b| (options.only.is_empty() || select::any(&only, &b.name)) && !select::any(&except, &b.name));
     Template {
         format: Format::Json,
         path,
@@ -165,12 +166,15 @@ fn warn_of_strangers(json: &JsonTemplate, options: &LoadOptions, diags: &mut Dia
 fn warn_of_selection(json: &JsonTemplate, builds: &[String], options: &LoadOptions, diags: &mut Diagnostics) {
     let post_processors = || json.post_processors.iter().flatten().map(|p| &p.name);
     let candidates = || builds.iter().map(String::as_str);
-    for name in options.only.iter().filter(|n| !n.is_empty() && !builds.contains(n)) {
+    let strange = |pattern: &select::Pattern<'_>| !builds.iter().any(|b| pattern.means(b));
+    for pattern in select::patterns(&options.only).into_iter().filter(strange) {
+        let name = pattern.text;
         let warning = Diagnostic::warning(format!("-only={name}: the template has no build of that name"));
         diags.push(warning.suggest(name, candidates()));
     }
-    for name in options.except.iter().filter(|n| !n.is_empty() && !builds.contains(n)) {
-        if !post_processors().any(|p| p == name) {
+    for pattern in select::patterns(&options.except).into_iter().filter(strange) {
+        let name = pattern.text;
+        if !post_processors().any(|p| pattern.means(p)) {
             let warning = Diagnostic::warning(format!(
                 "-except={name}: the template has no build or post-processor of that name"
             ));
@@ -218,10 +222,10 @@ fn provisioner(json: &JsonProvisioner, builder: &str, max_retries: u32) -> Provi
 }
 
 /// The chains of one build. `-except` with a post-processor's name cuts its chain there.
-fn chains(json: &JsonTemplate, builder: &str, except: &[String]) -> Vec<Vec<PostProcessor>> {
+fn chains(json: &JsonTemplate, builder: &str, except: &[select::Pattern<'_>]) -> Vec<Vec<PostProcessor>> {
     let chain = |chain: &Vec<crate::json::JsonPostProcessor>| {
         let belongs = chain.iter().filter(|p| !p.builds.skips(builder));
-        let kept = belongs.take_while(|p| !except.contains(&p.name));
+        let kept = belongs.take_while(|p| !select::any(except, &p.name));
         kept.map(|p| PostProcessor {
             kind: p.kind.clone(),
             name: p.name.clone(),

@@ -22,6 +22,7 @@ mod load;
 #[cfg(test)]
 mod load_tests;
 pub mod model;
+mod select;
 pub mod upgrade;
 pub mod value;
 pub mod variables;
