@@ -81,9 +81,23 @@ where
                 (false, true) => ErrorKind::Certain,
                 (false, false) => ErrorKind::Uncertain,
             };
-            make("Connection", text, kind)
+            if auth { make("Credentials", no_credentials(&text), kind) } else { make("Connection", text, kind) }
         }
         other => make("Response", chain(&other), ErrorKind::Uncertain),
+    }
+}
+
+/// Why there are no credentials. The SDK's chain reports every provider, most of them only to say that nobody asked for them.
+fn no_credentials(text: &str) -> String {
+    let Some((_, attempts)) = text.split_once("no credentials found in chain. Attempted:") else {
+        return text.to_owned();
+    };
+    let failed: Vec<_> =
+        attempts.lines().map(str::trim).filter(|l| !l.is_empty() && !l.contains("was not enabled")).collect();
+    if failed.is_empty() {
+        "no AWS credentials were found".to_owned()
+    } else {
+        format!("no AWS credentials were found: {}", failed.join("; "))
     }
 }
 
@@ -99,4 +113,22 @@ fn chain(error: &(dyn std::error::Error + 'static)) -> String {
         next = cause.source();
     }
     if parts.is_empty() { error.to_string() } else { parts.join(": ") }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn only_the_providers_that_failed_are_named() {
+        let chain = |rest: &str| {
+            format!(
+                "other: not enabled: no credentials found in chain. Attempted:\n  Environment: the credential provider was not enabled: not set\n{rest}"
+            )
+        };
+        assert_eq!(super::no_credentials(&chain("")), "no AWS credentials were found");
+        assert_eq!(
+            super::no_credentials(&chain("  Profile: could not find profile `x`\n")),
+            "no AWS credentials were found: Profile: could not find profile `x`"
+        );
+        assert_eq!(super::no_credentials("failed to load credentials: x"), "failed to load credentials: x");
+    }
 }

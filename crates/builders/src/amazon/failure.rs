@@ -96,6 +96,13 @@ impl From<Diagnostics> for Failure {
 /// What people have to do about the errors that they meet most.
 fn help(error: &Ec2Error) -> Option<&'static str> {
     Some(match error.code.as_str() {
+        "Credentials" => {
+            "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, name a profile (AWS_PROFILE or \"profile\"), or run on an instance with a role; --sandbox needs no account"
+        }
+        "Connection" if error.message.contains("dns error") => {
+            "the endpoint has no address: check the region's name (\"region\"), \"custom_endpoint_ec2\" and this machine's network"
+        }
+        "AuthFailure" if error.message.contains("region") => "check the region's name (\"region\" or AWS_REGION)",
         "AuthFailure" | "InvalidClientTokenId" | "SignatureDoesNotMatch" | "UnrecognizedClientException" => {
             "check the access key, the secret key and this machine's clock"
         }

@@ -95,6 +95,9 @@ pub(crate) fn check_file(diags: &mut Diagnostics, at: &Span, what: &str, written
     match fs_err::metadata(path) {
         Ok(meta) if meta.is_file() => {}
         Ok(_) => error(diags, at, format!("{what}: {written} must point to a file")),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+            error(diags, at, format!("{what}: {written} is invalid: no such file or directory"));
+        }
         Err(e) => error(diags, at, format!("{what}: {written} is invalid: {}", e.kind())),
     }
 }
