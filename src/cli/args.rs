@@ -7,16 +7,25 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 /// Commands whose flags follow getopt (`-i`, `-vvv`), not Go.
-const GETOPT: &[&str] = &["playbook", "completions", "man", "__machine"];
+const GETOPT: &[&str] = &["playbook", "inventory", "vault", "adhoc", "completions", "man", "__machine"];
 
-/// Makes of Packer's command line one that clap reads: `-var` is `--var`, `-machine-readable` may stand anywhere. Called as
-/// `ansible-playbook`, everything is for `playbook`. Returns whether `-machine-readable` was there.
+/// Names of Ansible's programs, and the commands that they are here.
+const ANSIBLE: &[(&str, &str)] = &[
+    ("ansible", "adhoc"),
+    ("ansible-playbook", "playbook"),
+    ("ansible-inventory", "inventory"),
+    ("ansible-vault", "vault"),
+];
+
+/// Makes of Packer's command line one that clap reads: `-var` is `--var`, `-machine-readable` may stand anywhere. Called by the
+/// name of one of Ansible's programs, everything is for that command. Returns whether `-machine-readable` was there.
 pub fn normalise(arguments: Vec<OsString>) -> (Vec<OsString>, bool) {
     let mut arguments = arguments.into_iter();
     let program = arguments.next().unwrap_or_else(|| "imgbuild".into());
     let called = PathBuf::from(&program);
-    if called.file_name().is_some_and(|name| name == "ansible-playbook") {
-        return ([program, "playbook".into()].into_iter().chain(arguments).collect(), false);
+    let name = called.file_name().unwrap_or_default();
+    if let Some((_, command)) = ANSIBLE.iter().find(|(known, _)| name == *known) {
+        return ([program, (*command).into()].into_iter().chain(arguments).collect(), false);
     }
     let rest: Vec<OsString> = arguments.collect();
     let command = rest.iter().find(|a| !a.to_string_lossy().starts_with('-')).map(|a| a.to_string_lossy().into_owned());

@@ -1,5 +1,6 @@
 //! The commands, one file each. Packer's and Ansible's command lines are the interface: their flags, output and exit codes.
 
+mod ansible;
 mod args;
 mod build;
 mod fix;
@@ -46,7 +47,13 @@ enum Command {
     #[command(name = "hcl2_upgrade")]
     Hcl2Upgrade(hcl2_upgrade::Args),
     /// Run Ansible playbooks; the same as calling this program as ansible-playbook
-    Playbook(playbook::Args),
+    Playbook(ansible::Words),
+    /// Show hosts, groups and variables; the same as ansible-inventory
+    Inventory(ansible::Words),
+    /// Encrypt and decrypt files and strings; the same as ansible-vault
+    Vault(ansible::Words),
+    /// Run one module on some hosts; the same as ansible
+    Adhoc(ansible::Words),
     /// Render cloud-init user data for a node
     Userdata(userdata::Args),
     /// Remove what killed runs left behind
@@ -129,6 +136,9 @@ fn dispatch(command: Command, settings: Settings, style: Style) -> Outcome {
         Command::Fmt(args) => fmt::run(&args, style),
         Command::Hcl2Upgrade(args) => hcl2_upgrade::run(&args, style),
         Command::Playbook(args) => runtime()?.block_on(playbook::run(args, &settings)),
+        Command::Inventory(args) => runtime()?.block_on(ansible::inventory::run(args, &settings)),
+        Command::Vault(args) => runtime()?.block_on(ansible::vault::run(args, &settings)),
+        Command::Adhoc(args) => runtime()?.block_on(ansible::adhoc::run(args, &settings)),
         Command::Userdata(args) => userdata::run(&args),
         Command::Gc(args) => runtime()?.block_on(gc::run(args, &settings, style)),
         Command::Sandbox(command) => sandbox::run(command, &settings, style),

@@ -7,15 +7,15 @@ use crate::exec::stats::Stats;
 use crate::inventory::Inventory;
 use crate::listing::{Lister, Wanted};
 use crate::lookup::{Plugins, UrlClient};
-use crate::play::load_playbook;
 use crate::play::loader::Ids;
 use crate::play::model::PlaybookFile;
+use crate::play::{load_playbook, load_text};
 use crate::settings::Settings;
 use crate::target::Connector;
 use async_trait::async_trait;
-use imgbuild_diag::{Diagnostic, Diagnostics};
+use imgbuild_diag::{Diagnostic, Diagnostics, Source};
 use imgbuild_jinja::{Lookups, Templar};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use tokio_util::sync::CancellationToken;
 
@@ -78,6 +78,11 @@ pub struct Outcome {
     pub error: Option<String>,
 }
 
+enum Input<'a> {
+    File(&'a Path),
+    Text(Arc<Source>, &'a Path),
+}
+
 /// Where playbooks come from.
 pub struct Playbook;
 
@@ -99,6 +104,22 @@ impl Playbook {
     /// Reads playbooks with all that they import statically, and checks them: unknown keywords, modules, filters, tests,
     /// roles and files are all reported at once.
     pub fn load(paths: &[PathBuf], settings: Settings, inventory: Inventory) -> Result<Loaded, Diagnostics> {
+        let sources: Vec<Input<'_>> = paths.iter().map(|p| Input::File(p)).collect();
+        Playbook::load_from(&sources, settings, inventory)
+    }
+
+    /// [`Playbook::load`] for a playbook that is no file (ad-hoc commands). Paths in it count from `dir`.
+    pub fn load_text(
+        name: &str,
+        text: &str,
+        dir: &Path,
+        settings: Settings,
+        inventory: Inventory,
+    ) -> Result<Loaded, Diagnostics> {
+        Playbook::load_from(&[Input::Text(Source::new(name, text), dir)], settings, inventory)
+    }
+
+    fn load_from(sources: &[Input<'_>], settings: Settings, inventory: Inventory) -> Result<Loaded, Diagnostics> {
         let settings = Arc::new(settings);
         let inventory = Arc::new(RwLock::new(inventory));
         let warn: Arc<Mutex<Option<WarnSink>>> = Arc::default();
@@ -115,8 +136,11 @@ impl Playbook {
         let mut out = Diagnostics::new();
         let mut missing = Vec::new();
         let mut playbooks = Vec::new();
-        for path in paths {
-            let (playbook, found, unknown) = load_playbook(path, &settings, &templar, &ids);
+        for source in sources {
+            let (playbook, found, unknown) = match source {
+                Input::File(path) => load_playbook(path, &settings, &templar, &ids),
+                Input::Text(source, dir) => load_text(source, dir, &settings, &templar, &ids),
+            };
             out.extend(found);
             missing.extend(unknown);
             playbooks.push(playbook);

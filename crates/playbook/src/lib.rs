@@ -11,6 +11,7 @@ mod exec;
 pub mod inventory;
 pub mod settings;
 pub mod target;
+pub mod vault;
 
 mod actions;
 mod api;
@@ -20,7 +21,6 @@ mod lookup;
 mod play;
 mod text;
 mod vars;
-mod vault;
 mod yaml;
 
 pub use api::{Loaded, NoPrompts, Outcome, Playbook, Prompt, Prompter, Session, run};

@@ -25,6 +25,26 @@ pub fn read_text(path: &Path, settings: &Settings) -> Result<String, String> {
 
 /// Decrypts an envelope with the first secret that fits; those of its label are tried first.
 pub fn decrypt_text(envelope: &str, vault_id: Option<&str>, secrets: &[VaultSecret]) -> Result<String, String> {
+    let (plain, _) = open(envelope, vault_id, secrets)?;
+    String::from_utf8(plain).map_err(|_| "the decrypted vault is no UTF-8 text".into())
+}
+
+/// Whether a file's content is an encrypted one.
+pub fn is_encrypted(bytes: &[u8]) -> bool {
+    bytes.starts_with(HEADER.as_bytes())
+}
+
+/// The label of an envelope (format 1.2).
+pub fn label(envelope: &str) -> Result<Option<String>, String> {
+    Envelope::parse(envelope).map(|e| e.label)
+}
+
+/// Decrypts as [`decrypt_text`] does, to bytes; with them comes the secret that fitted.
+pub fn open<'s>(
+    envelope: &str,
+    vault_id: Option<&str>,
+    secrets: &'s [VaultSecret],
+) -> Result<(Vec<u8>, &'s VaultSecret), String> {
     let parsed = Envelope::parse(envelope)?;
     if secrets.is_empty() {
         return Err("Attempting to decrypt but no vault secrets found".into());
@@ -35,7 +55,7 @@ pub fn decrypt_text(envelope: &str, vault_id: Option<&str>, secrets: &[VaultSecr
     order.extend(rest);
     for secret in order {
         if let Some(plain) = parsed.open(secret.password.expose()) {
-            return String::from_utf8(plain).map_err(|_| "the decrypted vault is no UTF-8 text".into());
+            return Ok((plain, secret));
         }
     }
     Err("Decryption failed (no vault secrets were found that could decrypt).".into())

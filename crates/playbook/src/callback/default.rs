@@ -160,7 +160,7 @@ impl DefaultCallback {
     }
 
     /// `debug` shows what it was asked to show.
-    fn clean(task: &TaskInfo, result: &Value) -> Value {
+    pub(super) fn clean(task: &TaskInfo, result: &Value) -> Value {
         let short =
             task.action.strip_prefix("ansible.builtin.").or_else(|| task.action.strip_prefix("ansible.legacy."));
         if short.unwrap_or(&task.action) != "debug" {

@@ -6,6 +6,7 @@ mod default;
 mod diff;
 mod dump;
 mod dump_yaml;
+mod minimal;
 
 pub use color::Color;
 pub use dump::float as python_float;
@@ -14,7 +15,12 @@ pub use dump::float as python_float;
 pub fn json(value: &imgbuild_jinja::Value) -> String {
     dump::json_in_order(value)
 }
+/// A value as indented JSON with sorted keys.
+pub fn sorted_json(value: &imgbuild_jinja::Value) -> String {
+    dump::json(value, Some(4))
+}
 pub use default::{DefaultCallback, DisplayOptions, LineSink};
+pub use minimal::MinimalCallback;
 
 use crate::exec::stats::Stats;
 use imgbuild_jinja::Value;

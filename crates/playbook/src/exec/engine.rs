@@ -5,7 +5,7 @@ use crate::api::Session;
 use crate::callback::Event;
 use crate::exec::connection::Connections;
 use crate::inventory::Inventory;
-use crate::inventory::vars_files::{Of, VarsFiles};
+use crate::inventory::vars_files::{VarsFiles, layers as layers_of_inventory};
 use crate::play::loader::Ids;
 use crate::settings::Settings;
 use crate::vars::{HostLayers, Vars, layers};
@@ -167,37 +167,7 @@ impl Engine {
         // What a connection uses where nothing else is said can be asked for.
         let address = ["ansible_host", "ansible_ssh_host"].map(|k| (Key::from(k), Value::str(host)));
         lowest_first.push(Arc::new(Map::from_iter(address)));
-        let groups = inventory.groups_of(host);
-        let files = |of: Of, name: &str, dirs: &[PathBuf], out: &mut Vec<Arc<Map>>| -> Result<(), Diagnostics> {
-            for dir in dirs {
-                let map = self.vars_files.get(dir, of, name, &self.settings)?;
-                if !map.is_empty() {
-                    out.push(map);
-                }
-            }
-            Ok(())
-        };
-        let inventory_dirs = &inventory.vars_dirs;
-        let play_dirs: Vec<PathBuf> = [dir.to_owned()].into_iter().filter(|d| !inventory_dirs.contains(d)).collect();
-        for group in &groups {
-            if !group.vars.is_empty() {
-                lowest_first.push(Arc::new(group.vars.clone()));
-            }
-        }
-        for (all, others) in [(true, false), (false, true)] {
-            for dirs in [inventory_dirs, &play_dirs] {
-                for group in groups.iter().filter(|g| (g.name == "all") == all && (g.name != "all") == others) {
-                    files(Of::Group, &group.name, dirs, &mut lowest_first)?;
-                }
-            }
-        }
-        if let Some(entry) = inventory.hosts.get(host)
-            && !entry.vars.is_empty()
-        {
-            lowest_first.push(Arc::new(entry.vars.clone()));
-        }
-        files(Of::Host, host, inventory_dirs, &mut lowest_first)?;
-        files(Of::Host, host, &play_dirs, &mut lowest_first)?;
+        lowest_first.extend(layers_of_inventory(&inventory, &self.vars_files, &self.settings, host, Some(dir))?);
         lowest_first.reverse();
         let facts = if learnt.layer.is_empty() {
             Arc::new(Map::from_iter([(Key::from("ansible_facts"), Value::map(Map::new()))]))

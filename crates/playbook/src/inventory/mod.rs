@@ -11,10 +11,12 @@ mod range;
 mod script;
 mod sources;
 pub mod vars_files;
+mod view;
 mod yaml;
 
 pub use pattern::{Selection, limit_patterns, split_patterns};
 pub use python_literal::parse as parse_python_literal;
+pub use view::View;
 
 use imgbuild_jinja::{Key, Map, Value};
 use indexmap::{IndexMap, IndexSet};

@@ -1,5 +1,6 @@
 //! `group_vars` and `host_vars` beside inventories and playbooks.
 
+use super::Inventory;
 use crate::settings::Settings;
 use crate::yaml;
 use imgbuild_diag::{Diagnostic, Diagnostics, Source};
@@ -43,6 +44,50 @@ impl VarsFiles {
         cache.insert(key, read.clone());
         read
     }
+}
+
+/// What an inventory and the files beside it say of a host, lowest first; `dir` is the playbook's folder.
+pub fn layers(
+    inventory: &Inventory,
+    files: &VarsFiles,
+    settings: &Settings,
+    host: &str,
+    dir: Option<&Path>,
+) -> Result<Vec<Arc<Map>>, Diagnostics> {
+    let mut lowest_first: Vec<Arc<Map>> = Vec::new();
+    let groups = inventory.groups_of(host);
+    let read = |of: Of, name: &str, dirs: &[PathBuf], out: &mut Vec<Arc<Map>>| -> Result<(), Diagnostics> {
+        for dir in dirs {
+            let map = files.get(dir, of, name, settings)?;
+            if !map.is_empty() {
+                out.push(map);
+            }
+        }
+        Ok(())
+    };
+    let inventory_dirs = &inventory.vars_dirs;
+    let own = |d: &&Path| !inventory_dirs.iter().any(|i| i == d);
+    let play_dirs: Vec<PathBuf> = dir.into_iter().filter(own).map(Path::to_owned).collect();
+    for group in &groups {
+        if !group.vars.is_empty() {
+            lowest_first.push(Arc::new(group.vars.clone()));
+        }
+    }
+    for (all, others) in [(true, false), (false, true)] {
+        for dirs in [inventory_dirs, &play_dirs] {
+            for group in groups.iter().filter(|g| (g.name == "all") == all && (g.name != "all") == others) {
+                read(Of::Group, &group.name, dirs, &mut lowest_first)?;
+            }
+        }
+    }
+    if let Some(entry) = inventory.hosts.get(host)
+        && !entry.vars.is_empty()
+    {
+        lowest_first.push(Arc::new(entry.vars.clone()));
+    }
+    read(Of::Host, host, inventory_dirs, &mut lowest_first)?;
+    read(Of::Host, host, &play_dirs, &mut lowest_first)?;
+    Ok(lowest_first)
 }
 
 fn read_all(folder: &Path, name: &str, settings: &Settings) -> Result<Map, Diagnostics> {

@@ -16,4 +16,4 @@ pub mod split;
 mod task_args;
 pub mod tasks;
 
-pub use plays::load_playbook;
+pub use plays::{load_playbook, load_text};

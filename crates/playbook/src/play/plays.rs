@@ -33,6 +33,19 @@ struct Reader<'a> {
     collection: Option<Value>,
 }
 
+/// Reads a playbook that is no file; paths in it count from `dir`.
+pub fn load_text(
+    source: &Arc<Source>,
+    dir: &Path,
+    settings: &Settings,
+    templar: &Templar,
+    ids: &Ids,
+) -> (PlaybookFile, Diagnostics, Vec<MissingModule>) {
+    let mut reader = Reader { settings, templar, ids, out: Diagnostics::new(), missing: Vec::new(), collection: None };
+    let plays = reader.source(source, dir, &Given::default(), 0);
+    (PlaybookFile { path: source.name().into(), plays }, reader.out, reader.missing)
+}
+
 /// Reads a playbook and those that it imports.
 pub fn load_playbook(
     path: &Path,
@@ -59,10 +72,14 @@ impl Reader<'_> {
                 return Vec::new();
             }
         };
-        let source = Source::new(path.display().to_string(), text);
+        let dir = path.parent().unwrap_or(Path::new(".")).to_owned();
+        self.source(&Source::new(path.display().to_string(), text), &dir, given, depth)
+    }
+
+    fn source(&mut self, source: &Arc<Source>, dir: &Path, given: &Given, depth: usize) -> Vec<Arc<Play>> {
         let options = yaml::Options { duplicate_keys: self.settings.duplicate_dict_key, ..yaml::Options::default() };
-        let Ok(node) = yaml::load_with(&source, options, &mut self.out) else { return Vec::new() };
-        let start = Span::new(&source, 0..0);
+        let Ok(node) = yaml::load_with(source, options, &mut self.out) else { return Vec::new() };
+        let start = Span::new(source, 0..0);
         let Some(node) = node else {
             self.out.push(Diagnostic::error("Empty playbook, nothing to do").at(&start));
             return Vec::new();
@@ -77,7 +94,6 @@ impl Reader<'_> {
         if entries.is_empty() {
             self.out.push(Diagnostic::error("A playbook must contain at least one play").at(&node.span));
         }
-        let dir = path.parent().unwrap_or(Path::new(".")).to_owned();
         let mut plays = Vec::new();
         for entry in entries {
             let Some(map) = entry.as_map() else {
@@ -92,9 +108,9 @@ impl Reader<'_> {
             };
             let import = ["import_playbook", "ansible.builtin.import_playbook", "include"];
             if let Some(target) = import.iter().find_map(|name| entry.get(name)) {
-                plays.extend(self.import(map, target, &dir, given, depth));
+                plays.extend(self.import(map, target, dir, given, depth));
             } else {
-                plays.extend(self.play(entry, map, &dir, given));
+                plays.extend(self.play(entry, map, dir, given));
             }
         }
         plays

@@ -77,6 +77,10 @@ pub struct Display {
     pub args_to_stdout: bool,
     /// Show warnings about deprecated forms.
     pub deprecation_warnings: bool,
+    /// The callback that writes the standard output.
+    pub stdout: String,
+    /// Ad-hoc commands use it, too (`bin_ansible_callbacks`).
+    pub stdout_in_ad_hoc: bool,
 }
 
 impl Default for Display {
@@ -93,6 +97,8 @@ impl Default for Display {
             pretty_results: None,
             args_to_stdout: false,
             deprecation_warnings: true,
+            stdout: "default".into(),
+            stdout_in_ad_hoc: false,
         }
     }
 }
@@ -137,6 +143,27 @@ pub struct BecomeDefaults {
     pub flags: String,
     /// `-K`: the password that was asked for.
     pub password: Option<Secret>,
+}
+
+/// Passwords that the configuration says to ask for or where to read them; reading them is the caller's.
+#[derive(Debug, Clone, Default)]
+pub struct Prompts {
+    /// `ask_pass`.
+    pub connection: bool,
+    /// `become_ask_pass`.
+    pub become_: bool,
+    /// `ask_vault_pass`.
+    pub vault: bool,
+    /// `vault_password_file`.
+    pub vault_password_file: Option<PathBuf>,
+    /// `vault_identity_list`: `id@source`.
+    pub vault_identities: Vec<String>,
+    /// `vault_encrypt_identity`.
+    pub vault_encrypt_identity: Option<String>,
+    /// `connection_password_file`.
+    pub connection_password_file: Option<PathBuf>,
+    /// `become_password_file`.
+    pub become_password_file: Option<PathBuf>,
 }
 
 /// One vault password and its id (`default` where none was given).
@@ -194,6 +221,8 @@ pub struct Settings {
     pub become_: BecomeDefaults,
     /// Vault passwords, in the order in which they are tried.
     pub vault_secrets: Vec<VaultSecret>,
+    /// What is asked for, and where passwords are read, unless the command line says it.
+    pub prompts: Prompts,
 
     /// Where roles are looked for after the playbook's own places.
     pub roles_path: Vec<PathBuf>,
@@ -279,6 +308,7 @@ impl Settings {
             },
             become_: BecomeDefaults::default(),
             vault_secrets: Vec::new(),
+            prompts: Prompts::default(),
             roles_path: vec![
                 home.join(".ansible/roles"),
                 "/usr/share/ansible/roles".into(),

@@ -147,9 +147,34 @@ rows! {
         |s, g| { s.display.pretty_results = Some(g.bool()?); Ok(()) };
     ["ANSIBLE_DISPLAY_ARGS_TO_STDOUT"] ["defaults"."display_args_to_stdout"]
         |s, g| { s.display.args_to_stdout = g.bool()?; Ok(()) };
+    ["ANSIBLE_STDOUT_CALLBACK"] ["defaults"."stdout_callback"] |s, g| {
+        let short = g.text.strip_prefix("ansible.builtin.").unwrap_or(&g.text);
+        if !STDOUT.contains(&short) {
+            return Err(format!("{:?} is not one of {}; \"default\" is used", g.text, STDOUT.join(", ")));
+        }
+        s.display.stdout = short.to_owned(); Ok(()) };
+    ["ANSIBLE_LOAD_CALLBACK_PLUGINS"] ["defaults"."bin_ansible_callbacks"]
+        |s, g| { s.display.stdout_in_ad_hoc = g.bool()?; Ok(()) };
+    ["ANSIBLE_ASK_PASS"] ["defaults"."ask_pass"] |s, g| { s.prompts.connection = g.bool()?; Ok(()) };
+    ["ANSIBLE_BECOME_ASK_PASS"] ["privilege_escalation"."become_ask_pass"]
+        |s, g| { s.prompts.become_ = g.bool()?; Ok(()) };
+    ["ANSIBLE_ASK_VAULT_PASS"] ["defaults"."ask_vault_pass"] |s, g| { s.prompts.vault = g.bool()?; Ok(()) };
+    ["ANSIBLE_VAULT_PASSWORD_FILE"] ["defaults"."vault_password_file"]
+        |s, g| { s.prompts.vault_password_file = Some(g.path(&g.text, s)); Ok(()) };
+    ["ANSIBLE_VAULT_IDENTITY_LIST"] ["defaults"."vault_identity_list"]
+        |s, g| { s.prompts.vault_identities = g.list(); Ok(()) };
+    ["ANSIBLE_VAULT_ENCRYPT_IDENTITY"] ["defaults"."vault_encrypt_identity"]
+        |s, g| { s.prompts.vault_encrypt_identity = Some(g.text.clone()); Ok(()) };
+    ["ANSIBLE_CONNECTION_PASSWORD_FILE"] ["defaults"."connection_password_file"]
+        |s, g| { s.prompts.connection_password_file = Some(g.path(&g.text, s)); Ok(()) };
+    ["ANSIBLE_BECOME_PASSWORD_FILE"] ["privilege_escalation"."become_password_file"]
+        |s, g| { s.prompts.become_password_file = Some(g.path(&g.text, s)); Ok(()) };
     ["ANSIBLE_DEPRECATION_WARNINGS"] ["defaults"."deprecation_warnings"]
         |s, g| { s.display.deprecation_warnings = g.bool()?; Ok(()) };
 }
+
+/// Callbacks for the standard output. `yaml` is `default` with results in YAML.
+const STDOUT: &[&str] = &["default", "minimal", "oneline", "yaml", "community.general.yaml"];
 
 /// Options of Ansible that have nothing to act on here: temporary files, Python, plugins, control sockets, colours (the
 /// terminal's business), and what concerns other programs. They are accepted in silence.
@@ -173,14 +198,11 @@ const WITHOUT_EFFECT: &[&str] = &[
     "ANSIBLE_SSH_CONTROL_PATH",
     "ANSIBLE_SSH_CONTROL_PATH_DIR",
     "ANSIBLE_SSH_RETRIES",
-    "ANSIBLE_VAULT_PASSWORD_FILE",
     "ANSIBLE_ACTION_WARNINGS",
     "ANSIBLE_SYSTEM_WARNINGS",
     "ANSIBLE_COMMAND_WARNINGS",
     "ANSIBLE_JINJA2_NATIVE",
     "ANSIBLE_TEST_ANSIBLE_VERSION",
-    "ANSIBLE_ASK_PASS",
-    "ANSIBLE_BECOME_ASK_PASS",
     "ANSIBLE_LOG_PATH",
 ];
 

@@ -1,0 +1,155 @@
+//! What the commands of Ansible share: settings, passwords, warnings and errors as Ansible prints them.
+
+pub mod adhoc;
+pub mod inventory;
+pub mod secrets;
+pub mod vault;
+
+use crate::settings::Settings as Process;
+use crate::ui;
+use clap::Parser;
+use imgbuild_diag::{Diagnostic, Diagnostics};
+use imgbuild_playbook::callback::{Callback, DefaultCallback, DisplayOptions, LineSink, MinimalCallback};
+use imgbuild_playbook::settings::{ConfigFile, Settings, exit, find_config_file};
+use imgbuild_playbook::{Prompt, Prompter};
+use std::ffi::OsString;
+use std::sync::Arc;
+
+/// Arguments that the command itself reads.
+#[derive(clap::Args)]
+pub struct Words {
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGUMENTS")]
+    pub words: Vec<OsString>,
+}
+
+/// Reads a command line. `Err` is the exit code: 0 for help, 2 for what argparse would refuse.
+pub fn parse<T: Parser>(words: &[OsString]) -> Result<T, u8> {
+    use clap::error::ErrorKind;
+    T::try_parse_from(words).map_err(|error| {
+        let text = error.render().to_string();
+        if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
+            ui::data(text.as_bytes());
+            return exit::OK;
+        }
+        ui::note(text.trim_end());
+        USAGE
+    })
+}
+
+/// argparse's exit code for a wrong command line.
+pub const USAGE: u8 = 2;
+
+/// The version line of a command.
+pub fn version(name: &str) -> u8 {
+    ui::line(format!("{name} [core 2.19.14] (imgbuild {})", env!("CARGO_PKG_VERSION")));
+    exit::OK
+}
+
+/// Settings from configuration and environment.
+pub fn settings(process: &Process) -> Result<Settings, Diagnostics> {
+    let config = match find_config_file(&process.env, &process.cwd, &process.home) {
+        Some(path) => Some(ConfigFile::read(&path).map_err(|why| Diagnostics::from(Diagnostic::error(why)))?),
+        None => None,
+    };
+    let (settings, unknown) = Settings::resolve(process.env.clone(), config.as_ref(), &process.cwd, &process.home);
+    for unknown in unknown {
+        ui::note(format!("[WARNING]: {}: {}", unknown.name, unknown.why));
+    }
+    Ok(settings)
+}
+
+/// Prints warnings.
+pub fn warn(all: &Diagnostics) {
+    for warning in all.iter() {
+        ui::note(format!("[WARNING]: {}", warning.to_string().trim_start_matches("Warning: ")));
+    }
+}
+
+/// Prints what is wrong, each with its weight, and passes the exit code on.
+pub fn fail(problems: &Diagnostics, code: u8) -> u8 {
+    for problem in problems.iter() {
+        let text = problem.to_string();
+        match text.strip_prefix("Warning: ") {
+            Some(text) => ui::note(format!("[WARNING]: {text}")),
+            None => ui::note(format!("[ERROR]: {}", text.trim_start_matches("Error: "))),
+        }
+    }
+    code
+}
+
+/// One error in Ansible's words.
+pub fn error(text: impl std::fmt::Display, code: u8) -> u8 {
+    ui::note(format!("[ERROR]: {text}"));
+    code
+}
+
+/// The callback of this name.
+pub fn callback(name: &str, settings: &Settings, process: &Process) -> Arc<dyn Callback> {
+    let mut options = DisplayOptions::new(settings, ui::color(process), ui::columns());
+    let sink: Arc<dyn LineSink> = Arc::new(Lines);
+    match name {
+        "minimal" => Arc::new(MinimalCallback::new(options, sink, false)),
+        "oneline" => Arc::new(MinimalCallback::new(options, sink, true)),
+        "yaml" | "community.general.yaml" => {
+            options.display.result_format = imgbuild_playbook::settings::ResultFormat::Yaml;
+            Arc::new(DefaultCallback::new(options, sink))
+        }
+        _ => Arc::new(DefaultCallback::new(options, sink)),
+    }
+}
+
+/// Finished lines go where Ansible's go.
+struct Lines;
+
+impl LineSink for Lines {
+    fn out(&self, line: &str) {
+        ui::line(line);
+    }
+    fn err(&self, line: &str) {
+        ui::note(line);
+    }
+}
+
+/// `vars_prompt`, `pause`, `--step`.
+pub struct Terminal;
+
+#[async_trait::async_trait]
+impl Prompter for Terminal {
+    fn interactive(&self) -> bool {
+        ui::interactive()
+    }
+    async fn ask(&self, prompt: Prompt) -> Option<String> {
+        let answer =
+            async { if prompt.private { ui::ask_secret(prompt.text).await } else { ui::ask(prompt.text).await } };
+        match prompt.seconds {
+            Some(seconds) => tokio::time::timeout(std::time::Duration::from_secs(seconds), answer).await.ok().flatten(),
+            None => answer.await,
+        }
+    }
+}
+
+/// Ends a run at Ctrl-C, the program at the second.
+pub fn interruptible() -> tokio_util::sync::CancellationToken {
+    let cancel = tokio_util::sync::CancellationToken::new();
+    let interrupted = cancel.clone();
+    tokio::spawn(async move {
+        let _ = tokio::signal::ctrl_c().await;
+        interrupted.cancel();
+        // The second time nobody waits any more.
+        let _ = tokio::signal::ctrl_c().await;
+        std::process::exit(i32::from(exit::INTERRUPTED));
+    });
+    cancel
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn command_lines_are_sound() {
+        super::adhoc::Args::command().debug_assert();
+        super::inventory::Args::command().debug_assert();
+        super::vault::Args::command().debug_assert();
+    }
+}
