@@ -249,7 +249,8 @@ async fn act(action: Action, process: &Process) -> Done {
                 let before = std::fs::metadata(&path).map_err(|e| problem(&path, &e))?;
                 write(&path, sealed(&plain, &secret, Some(&secret.id))?.as_bytes(), Some(&before))?;
             }
-            say("Rekey successful");
+            // Said always, unlike the others.
+            ui::note("Rekey successful");
             Ok(())
         }
         Action::EncryptString { common, to, with, prompt, show_input, names, stdin_name, strings } => {
@@ -382,10 +383,11 @@ fn choose(all: &[VaultSecret], id: Option<&str>) -> Result<VaultSecret, Stop> {
         None => all.first(),
     };
     found.cloned().ok_or_else(|| {
-        let known: Vec<&str> = all.iter().map(|s| s.id.as_str()).collect();
+        let known: Vec<String> = all.iter().map(|s| format!("'{}'", s.id)).collect();
         Stop::Problem(format!(
-            "Did not find a match for --encrypt-vault-id={} in the known vault-ids {known:?}",
-            id.unwrap_or("default")
+            "Did not find a match for --encrypt-vault-id={} in the known vault-ids [{}]",
+            id.unwrap_or("default"),
+            known.join(", ")
         ))
     })
 }
