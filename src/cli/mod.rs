@@ -3,15 +3,17 @@
 mod ansible;
 mod args;
 mod build;
+mod docs;
 mod fix;
 mod fmt;
-mod docs;
 mod gc;
 mod hcl2_upgrade;
+mod init;
 mod inspect;
 mod machine;
 mod plan;
 mod playbook;
+mod plugins;
 mod prepare;
 mod sandbox;
 mod userdata;
@@ -39,6 +41,10 @@ enum Command {
     Plan(plan::Args),
     /// Show what a template holds: variables, builders, provisioners
     Inspect(inspect::Args),
+    /// Say which required plugins are built in; install roles and collections that requirements files name
+    Init(init::Args),
+    /// List the plugins that are built in, or that a template requires
+    Plugins(plugins::Args),
     /// Put a JSON template of an older Packer into today's words
     Fix(fix::Args),
     /// Put HCL2 templates and variable files into the canonical layout
@@ -68,8 +74,11 @@ enum Command {
         /// bash, zsh, fish, elvish or powershell
         shell: clap_complete::Shell,
     },
-    /// Print the manual page
-    Man,
+    /// Print the manual page of the program or of one command
+    Man {
+        /// The command
+        command: Option<String>,
+    },
     /// Print the option tables as Markdown (cargo xtask docs)
     #[command(name = "__docs", hide = true)]
     Docs(docs::Args),
@@ -132,6 +141,8 @@ fn dispatch(command: Command, settings: Settings, style: Style) -> Outcome {
         Command::Build(args) => runtime()?.block_on(build::run(args, &settings, style)),
         Command::Plan(args) => runtime()?.block_on(plan::run(args, &settings, style)),
         Command::Inspect(args) => inspect::run(&args, &settings, style),
+        Command::Init(args) => init::run(&args, &settings, style),
+        Command::Plugins(args) => plugins::run(&args, style),
         Command::Fix(args) => fix::run(&args, &settings, style),
         Command::Fmt(args) => fmt::run(&args, style),
         Command::Hcl2Upgrade(args) => hcl2_upgrade::run(&args, style),
@@ -158,13 +169,25 @@ fn dispatch(command: Command, settings: Settings, style: Style) -> Outcome {
             ui::data(&script);
             Ok(failure::OK)
         }
-        Command::Man => {
+        Command::Man { command } => {
             let mut page = Vec::new();
-            clap_mangen::Man::new(Command::command()).render(&mut page).map_err(anyhow::Error::from)?;
+            manual(command.as_deref())?.render(&mut page).map_err(anyhow::Error::from)?;
             ui::data(&page);
             Ok(failure::OK)
         }
     }
+}
+
+/// The manual page of the program, or of one command.
+fn manual(command: Option<&str>) -> Result<clap_mangen::Man, Failure> {
+    let mut program = Command::command();
+    program.build();
+    let Some(name) = command else { return Ok(clap_mangen::Man::new(program)) };
+    let known = program.get_subcommands().find(|c| c.get_name() == name && !c.is_hide_set());
+    let known = known.ok_or_else(|| anyhow::anyhow!("there is no command {name:?}; `imgbuild --help` lists them"))?;
+    // The page's name is that of the program and the command, as in git-commit(1).
+    let title = format!("imgbuild-{name}");
+    Ok(clap_mangen::Man::new(known.clone().name(title.clone())).title(title.to_uppercase()))
 }
 
 /// The runtime for commands that talk to the outside.

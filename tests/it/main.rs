@@ -8,6 +8,7 @@ mod crash;
 mod fix;
 mod fmt;
 mod hcl2_upgrade;
+mod init;
 mod moto;
 mod packer_cases;
 mod packer_client;

@@ -18,6 +18,7 @@ mod galaxy;
 mod lines;
 mod registry;
 mod requirements;
+pub mod requirements_of;
 mod shell;
 mod shell_local;
 mod shell_options;

@@ -75,6 +75,12 @@ impl AnsibleLocal {
     }
 }
 
+/// What it asks ansible-galaxy for, and the environment for that.
+pub(crate) fn requirements(block: &Block, reader: &Reader, diags: &mut Diagnostics) -> (Galaxy, Vec<(String, String)>) {
+    let settings = Settings::read(block, reader, diags);
+    (settings.galaxy, settings.env)
+}
+
 impl Settings {
     fn read(block: &Block, reader: &Reader, diags: &mut Diagnostics) -> Self {
         stands_in(diags, reader, "galaxy_command", "ansible-galaxy");

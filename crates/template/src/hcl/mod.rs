@@ -8,6 +8,7 @@ pub mod format;
 pub mod functions;
 pub mod json;
 pub mod number;
+pub mod required;
 pub mod types;
 pub mod unify;
 pub mod value;
