@@ -1,11 +1,15 @@
-//! `imgbuild plan`: what a build would make, and what it needs to be allowed. No network call.
+//! `imgbuild plan`: what a build would make, what it needs to be allowed, and what it costs. No network call, unless
+//! `--preflight` asks the account.
 
 use super::args::TemplateArgs;
 use super::prepare;
 use crate::failure::{self, Outcome};
 use crate::settings::Settings;
 use crate::ui::{self, Style};
-use imgbuild_builders::plan::Item;
+use crate::wire;
+use anyhow::Context;
+use imgbuild_builders::amazon::check::Verdict;
+use imgbuild_builders::plan::{Cost, Item, Prices, policy};
 use imgbuild_diag::Redactor;
 use std::path::PathBuf;
 
@@ -16,6 +20,21 @@ pub struct Args {
     /// As JSON
     #[arg(long)]
     json: bool,
+    /// Ask the account: names, keys, types, subnet, permissions, in all target regions at once. Nothing is made
+    #[arg(long)]
+    preflight: bool,
+    /// Print a least-privilege IAM policy for this template and nothing else
+    #[arg(long)]
+    iam_policy: bool,
+    /// A price list (JSON: instance_hour, volume_gib_month, snapshot_gib_month) to say what a run costs
+    #[arg(long, value_name = "FILE")]
+    prices: Option<PathBuf>,
+    /// With --preflight: ask the sandbox instead of AWS
+    #[arg(long)]
+    sandbox: bool,
+    /// The sandbox's state directory
+    #[arg(long, value_name = "DIR")]
+    sandbox_dir: Option<PathBuf>,
     /// The template; - is standard input
     #[arg(value_name = "TEMPLATE")]
     path: PathBuf,
@@ -25,6 +44,12 @@ pub struct Args {
 pub async fn run(args: Args, settings: &Settings, style: Style) -> Outcome {
     let redactor = Redactor::new();
     let loaded = prepare::prepare(&args.path, &args.template, false, None, settings, &redactor)?;
+    if args.iam_policy {
+        let plans: Vec<_> = loaded.builds.iter().map(|b| b.builder.plan()).collect();
+        ui::line(format!("{:#}", policy(&plans)));
+        return Ok(failure::OK);
+    }
+    let prices = args.prices.as_ref().map(|path| read_prices(&settings.cwd.join(path))).transpose()?;
     if args.json {
         let plans: serde_json::Map<String, serde_json::Value> = loaded
             .builds
@@ -56,8 +81,57 @@ pub async fn run(args: Args, settings: &Settings, style: Style) -> Outcome {
         if !plan.actions.is_empty() {
             say(format!("  IAM actions:\n    {}", plan.actions.join("\n    ")));
         }
+        if let Some(prices) = prices.as_ref().filter(|_| !plan.actions.is_empty()) {
+            costs(&prices.cost(&plan.usage), &prices.currency).into_iter().for_each(&say);
+        }
     }
-    Ok(failure::OK)
+    if !args.preflight {
+        return Ok(failure::OK);
+    }
+    let dir = (args.sandbox || args.sandbox_dir.is_some()).then(|| settings.sandbox_dir(args.sandbox_dir.as_deref()));
+    let (amazon, accounts) = wire::amazon(settings, dir.as_deref());
+    let mut good = true;
+    for build in &loaded.builds {
+        say(format!("{}: what the account says", build.name));
+        match build.builder.check(&amazon).await {
+            Ok(findings) => {
+                for finding in findings {
+                    let (mark, text) = match finding.verdict {
+                        Verdict::Good(text) => ("ok", text),
+                        Verdict::Unknown(why) => ("not known", why),
+                        Verdict::Bad(why) => {
+                            good = false;
+                            ("WRONG", why)
+                        }
+                    };
+                    say(format!("  {mark}: {}: {text}", finding.what));
+                }
+            }
+            Err(why) => {
+                good = false;
+                say(format!("  WRONG: {why}"));
+            }
+        }
+    }
+    accounts.shutdown().await;
+    Ok(if good { failure::OK } else { failure::FAILED })
+}
+
+fn read_prices(path: &std::path::Path) -> anyhow::Result<Prices> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("the price list {}", path.display()))?;
+    serde_json::from_str(&text).with_context(|| format!("the price list {}", path.display()))
+}
+
+fn costs(cost: &Cost, currency: &str) -> Vec<String> {
+    let mut lines = vec!["  costs:".to_owned()];
+    let amount = |n: f64| format!("{n:.4} {currency}").trim_end().to_owned();
+    lines.extend(cost.per_hour.map(|n| format!("    {} an hour while it builds", amount(n))));
+    lines.extend(
+        cost.snapshots_per_month
+            .map(|n| format!("    at most {} a month for the snapshots of the template's own volumes", amount(n))),
+    );
+    lines.extend(cost.unknown.iter().map(|what| format!("    no price is given for {what}")));
+    lines
 }
 
 fn shown(item: &Item) -> String {

@@ -1,5 +1,11 @@
 //! What a build would make, copy and tag, and which permissions it needs. Known from the options alone: no call is made.
 
+mod policy;
+mod prices;
+
+pub use policy::policy;
+pub use prices::{Cost, Prices};
+
 use crate::amazon::options::Config;
 use crate::amazon::options::ami::{Encryption, Protection, Replace};
 use crate::amazon::options::run::{Choice, SecurityGroups};
@@ -17,6 +23,22 @@ pub struct Plan {
     pub removed: Vec<Item>,
     /// IAM actions, sorted: `ec2:RunInstances`.
     pub actions: Vec<String>,
+    /// What it uses, for a price list.
+    #[serde(skip)]
+    pub usage: Usage,
+}
+
+/// What a build uses that costs money.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Usage {
+    /// Region of the instance.
+    pub region: String,
+    /// First instance type.
+    pub instance_type: String,
+    /// Volumes of the template: type and GiB. The source AMI's are not known without a call.
+    pub volumes: Vec<(String, u32)>,
+    /// Regions that get an image.
+    pub image_regions: Vec<String>,
 }
 
 /// One thing.
@@ -45,6 +67,20 @@ pub fn amazon_ebs(config: &Config) -> Plan {
         lasting(config, region, &mut plan);
     }
     plan.actions = actions(config);
+    plan.usage = Usage {
+        region: region.to_owned(),
+        instance_type: config.run.instance_types.first().cloned().unwrap_or_default(),
+        volumes: config
+            .launch_mappings
+            .iter()
+            .filter_map(|device| device.mapping.ebs.as_ref())
+            .map(|ebs| {
+                let size = ebs.volume_size.and_then(|size| u32::try_from(size).ok()).unwrap_or(0);
+                (ebs.volume_type.clone().unwrap_or_else(|| "gp2".into()), size)
+            })
+            .collect(),
+        image_regions: plan.lasting.iter().map(|item| item.region.clone()).collect(),
+    };
     plan
 }
 
@@ -128,6 +164,22 @@ fn lasting(config: &Config, region: &str, plan: &mut Plan) {
     }
 }
 
+/// What a temporary instance profile takes.
+const TEMPORARY_PROFILE: [&str; 12] = [
+    "CreateRole",
+    "TagRole",
+    "GetRole",
+    "PutRolePolicy",
+    "DeleteRolePolicy",
+    "DeleteRole",
+    "CreateInstanceProfile",
+    "TagInstanceProfile",
+    "GetInstanceProfile",
+    "AddRoleToInstanceProfile",
+    "RemoveRoleFromInstanceProfile",
+    "DeleteInstanceProfile",
+];
+
 /// The IAM actions that the phases of this configuration call, unwinding included.
 fn actions(config: &Config) -> Vec<String> {
     let mut actions = vec![
@@ -143,6 +195,13 @@ fn actions(config: &Config) -> Vec<String> {
     let run = &config.run;
     if config.communicator.ssh().is_some() {
         actions.push("GetConsoleOutput");
+    }
+    if config.spot.is_some() {
+        actions.extend(["CreateLaunchTemplate", "DescribeLaunchTemplates", "DeleteLaunchTemplate", "CreateFleet"]);
+    }
+    let names = run.instance_types.iter().chain(&run.fallback_types);
+    if names.into_iter().any(|name| crate::amazon::check::architecture_of(name).is_none()) {
+        actions.push("DescribeInstanceTypes");
     }
     if matches!(config.communicator.ssh().map(|s| &s.key), Some(KeySource::Temporary { .. })) {
         actions.extend(["ImportKeyPair", "DescribeKeyPairs", "DeleteKeyPair"]);
@@ -170,7 +229,7 @@ fn actions(config: &Config) -> Vec<String> {
         actions.push("DescribeInstanceTypeOfferings");
     }
     if !config.skip_create_ami {
-        actions.extend(["CreateImage", "DeregisterImage", "DescribeSnapshots", "DeleteSnapshot"]);
+        actions.extend(["CreateImage", "DeregisterImage", "DescribeSnapshots", "DeleteSnapshot", "DeleteTags"]);
         if config.spot.is_none() {
             actions.push("StopInstances");
         }
@@ -194,8 +253,15 @@ fn actions(config: &Config) -> Vec<String> {
         }
     }
     let mut actions: Vec<String> = actions.into_iter().map(|action| format!("ec2:{action}")).collect();
-    if run.iam_instance_profile.is_some() {
+    if run.iam_instance_profile.is_some() || run.temporary_profile.is_some() {
         actions.push("iam:PassRole".to_owned());
+    }
+    if run.temporary_profile.is_some() {
+        actions.extend(TEMPORARY_PROFILE.iter().map(|action| format!("iam:{action}")));
+    }
+    if config.spot.is_some() {
+        // The account's first spot instance makes the role that spot works with.
+        actions.push("iam:CreateServiceLinkedRole".to_owned());
     }
     if ami.encryption.is_on() {
         let kms = [
@@ -210,6 +276,12 @@ fn actions(config: &Config) -> Vec<String> {
     }
     if config.access.assume_role.is_some() {
         actions.push("sts:AssumeRole".to_owned());
+        if config.access.assume_role.as_ref().is_some_and(|role| !role.tags.is_empty()) {
+            actions.push("sts:TagSession".to_owned());
+        }
+    }
+    if config.access.decode_messages {
+        actions.push("sts:DecodeAuthorizationMessage".to_owned());
     }
     actions.sort();
     actions.dedup();

@@ -1,5 +1,6 @@
 //! From a builder's type to the builder.
 
+use crate::amazon::check::Finding;
 use crate::amazon::ebs::AmazonEbs;
 use crate::amazon::env::Amazon;
 use crate::amazon::options::{AMAZON_EBS, Config, DATA_NAMES, Flags};
@@ -139,6 +140,14 @@ impl Prepared {
         match self {
             Prepared::AmazonEbs(config) => crate::plan::amazon_ebs(config),
             Prepared::File(_) | Prepared::Null(_) => Plan::default(),
+        }
+    }
+
+    /// What the account says about it; nothing where there is no account.
+    pub async fn check(&self, amazon: &Amazon) -> Result<Vec<Finding>, String> {
+        match self {
+            Prepared::AmazonEbs(config) => crate::amazon::check::run(config, amazon).await,
+            Prepared::Null(_) => Ok(Vec::new()),
         }
     }
 

@@ -76,6 +76,7 @@ impl AmazonEbs {
         phase(env, "preflight").await?;
         let (checked, source) = tokio::try_join!(preflight::run(env), source::run(env))?;
         let labels = Labels::render(env, &source)?;
+        preflight::fit(env, &source).await?;
         phase(env, "network").await?;
         let network = network::run(env).await?;
         phase(env, "launch").await?;

@@ -1,6 +1,7 @@
 //! Builders for Amazon EC2, over [`ec2::Ec2`]. No SDK type is named here.
 
 pub mod caller;
+pub mod check;
 pub mod ebs;
 pub mod ec2;
 pub mod env;

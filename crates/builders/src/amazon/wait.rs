@@ -1,6 +1,6 @@
 //! Waiting for EC2: one [`Poller`] per account and region serves all builds of a run with one batched Describe per kind.
 //!
-//! A watch is polled at once, then after 1 s, and ever more slowly up to 5 s (with jitter, so that programs started together
+//! A watch is polled at once, then the more often the closer it is to the usual time (with jitter, so that programs started together
 //! drift apart), or at the fixed delay that the user set. Deadlines are wall-clock time. Things that are not visible yet are
 //! waited for; failures of the service while waiting are too, until the deadline.
 
@@ -16,10 +16,12 @@ use std::time::Duration;
 use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 
-const FIRST: Duration = Duration::from_secs(1);
-/// No snapshot is ready within the first second.
-const FIRST_IMAGE: Duration = Duration::from_secs(2);
-const SLOWEST: Duration = Duration::from_secs(5);
+/// The pause after the first look, and the shortest and longest later on.
+const EARLY: f64 = 3.0;
+const SHORTEST: f64 = 1.0;
+const LONGEST: f64 = 12.0;
+/// The longest pause of a wait that takes longer than it usually does.
+const LATE: f64 = 5.0;
 /// Between two calls of a kind while several builds wait.
 const SPACING: Duration = Duration::from_secs(1);
 /// How long a thing that was just made may stay invisible.
@@ -70,6 +72,8 @@ pub struct Wait<'a> {
     pub limit: Duration,
     /// A fixed delay between polls.
     pub delay: Option<Duration>,
+    /// How long it usually takes: around then it is looked at most often.
+    pub usual: Duration,
     /// Where to tell; nowhere when gc waits.
     pub reporter: Option<&'a Reporter>,
     /// What ends it early.
@@ -83,9 +87,15 @@ impl<'a> Wait<'a> {
             what: what.into(),
             limit: polling.limit.unwrap_or(limit),
             delay: polling.delay,
+            usual: Duration::from_secs(25),
             reporter: None,
             cancel: None,
         }
+    }
+
+    /// Usually takes this long.
+    pub fn usually(self, seconds: u64) -> Self {
+        Wait { usual: Duration::from_secs(seconds), ..self }
     }
 
     /// Tells here.
@@ -142,7 +152,8 @@ impl Subject {
 struct Watch {
     subject: Subject,
     due: Instant,
-    interval: Duration,
+    begun: Instant,
+    usual: Duration,
     delay: Option<Duration>,
     sender: mpsc::UnboundedSender<Look>,
 }
@@ -200,7 +211,7 @@ impl Poller {
         judge: impl Fn(Look) -> Option<(Verdict, Option<T>)>,
     ) -> Result<Option<T>, WaitError> {
         let start = Instant::now();
-        let mut looks = self.watch(subject, wait.delay);
+        let mut looks = self.watch(subject, wait.delay, wait.usual);
         let mut known = false;
         let mut trouble = None;
         let outcome = loop {
@@ -249,16 +260,13 @@ impl Poller {
         outcome
     }
 
-    fn watch(&self, subject: Subject, delay: Option<Duration>) -> mpsc::UnboundedReceiver<Look> {
+    fn watch(&self, subject: Subject, delay: Option<Duration>, usual: Duration) -> mpsc::UnboundedReceiver<Look> {
         let (sender, receiver) = mpsc::unbounded_channel();
         let mut state = self.0.state();
         let key = state.next;
         state.next += 1;
-        let interval = match subject.kind() {
-            Kind::Instance => FIRST,
-            Kind::Image => FIRST_IMAGE,
-        };
-        state.watches.insert(key, Watch { subject, due: Instant::now(), interval, delay, sender });
+        let now = Instant::now();
+        state.watches.insert(key, Watch { subject, due: now, begun: now, usual, delay, sender });
         if !state.running {
             state.running = true;
             tokio::spawn(run(Arc::clone(&self.0)));
@@ -267,6 +275,18 @@ impl Poller {
         self.0.wake.notify_one();
         receiver
     }
+}
+
+/// How long to wait until the next look, after `elapsed` of a wait that usually takes `usual`: seldom at first, ever closer up to
+/// the usual time, every second around it, then less often again. `chance`, 0 to 1, keeps builds apart that began together.
+fn pause(elapsed: Duration, usual: Duration, chance: f64) -> Duration {
+    let (t, usual) = (elapsed.as_secs_f64(), usual.as_secs_f64());
+    let step = if t < 1.25 * usual {
+        EARLY.max(0.4 * t).min(SHORTEST.max((0.98 * usual - t) * 0.8)).min(LONGEST)
+    } else {
+        SHORTEST.max((t - 1.1 * usual) * 0.2).min(LATE)
+    };
+    Duration::from_secs_f64(step * (0.97 + 0.06 * chance))
 }
 
 impl Shared {
@@ -311,10 +331,7 @@ impl Shared {
         for watch in state.watches.values_mut().filter(|watch| asked.contains(&watch.subject)) {
             // A receiver that is gone is dropped in `next`.
             let _ = watch.sender.send(look(&watch.subject));
-            let interval = watch.delay.unwrap_or(watch.interval);
-            let jitter = if watch.delay.is_some() { 1.0 } else { 0.85 + 0.3 * rand::random::<f64>() };
-            watch.due = now + interval.mul_f64(jitter);
-            watch.interval = watch.interval.mul_f64(1.6).min(SLOWEST);
+            watch.due = now + watch.delay.unwrap_or_else(|| pause(now - watch.begun, watch.usual, rand::random()));
         }
     }
 
@@ -366,6 +383,37 @@ async fn run(shared: Arc<Shared>) {
             () = tokio::time::sleep_until(due) => shared.poll(kind).await,
             // A new watch may be due earlier.
             () = shared.wake.notified() => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How often a thing is looked at that is ready after `ready` seconds, and how late that is noticed.
+    fn looks(usual: u64, ready: f64) -> (u32, f64) {
+        let (mut t, mut looks) = (0.0, 1);
+        while t < ready {
+            t += pause(Duration::from_secs_f64(t), Duration::from_secs(usual), 0.5).as_secs_f64();
+            looks += 1;
+        }
+        (looks, t - ready)
+    }
+
+    #[test]
+    fn what_takes_as_long_as_usual_is_noticed_at_once() {
+        for (usual, ready) in [(14, 14.2), (25, 25.2), (90, 90.2), (90, 95.0), (25, 29.0)] {
+            let (count, late) = looks(usual, ready);
+            assert!(late <= 1.05 && count <= 24, "{usual} {ready}: {count} looks, {late:.2} s late");
+        }
+        // The whole of an ordinary build.
+        let total: u32 = [(14, 14.2), (25, 25.2), (90, 90.2), (25, 25.2)].map(|(u, r)| looks(u, r).0).iter().sum();
+        assert!(total <= 44, "{total}");
+        // Sooner or much later: late by a fraction of the time.
+        for ready in [5.0, 20.0, 45.0, 200.0, 900.0] {
+            let (_, late) = looks(90, ready);
+            assert!(late <= 12.4 && late <= ready * 0.6, "{ready}: {late:.2} s late");
         }
     }
 }

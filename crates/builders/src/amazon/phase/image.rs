@@ -149,13 +149,13 @@ async fn create(env: &Env<'_>, image: &NewImage) -> Result<String, Ec2Error> {
 }
 
 /// How often the snapshots of an image that is being made are asked for their progress.
-const PROGRESS: Duration = Duration::from_secs(20);
+const PROGRESS: Duration = Duration::from_secs(45);
 
 /// Waits until an image of this account is available, and tells how far its snapshots are.
 pub async fn available(env: &Env<'_>, region: &Region, id: &AmiId) -> Result<Image, Failure> {
     let ec2 = env.account.ec2(region);
     let poller = env.shared.pollers.of(&ec2);
-    let wait = env.wait(format!("AMI {id} to become available"), Duration::from_secs(3600));
+    let wait = env.wait(format!("AMI {id} to become available"), Duration::from_secs(3600)).usually(90);
     let percent = Mutex::new(None);
     let verdict = |image: Option<&Image>| match image.map(|i| (&i.state, i)) {
         Some((ImageState::Available, _)) => Verdict::Done,

@@ -30,6 +30,7 @@ pub async fn run(env: &Env<'_>) -> Result<Network, Failure> {
         Choice::Id(id) => network.subnet = Some(id.clone()),
         Choice::Filter(filters) => {
             let found = find_subnet(env, filters, &network).await?;
+            has_room(&found)?;
             env.ui().say(format!("Found Subnet ID: {}", found.id));
             take(&mut network, found);
         }
@@ -56,9 +57,19 @@ pub async fn run(env: &Env<'_>) -> Result<Network, Failure> {
         let Some(found) = found.into_iter().next() else {
             return Err(Failure::new(format!("subnet {subnet} was not found in {}", env.region)));
         };
+        has_room(&found)?;
         take(&mut network, found);
     }
     Ok(network)
+}
+
+/// EC2 would say so only at the launch, after a key pair and a group were made.
+fn has_room(subnet: &Subnet) -> Result<(), Failure> {
+    if subnet.free_addresses > 0 {
+        return Ok(());
+    }
+    Err(Failure::new(format!("subnet {} has no free address", subnet.id))
+        .help("free one, or set another \"subnet_id\", or \"most_free\" in \"subnet_filter\""))
 }
 
 fn take(network: &mut Network, subnet: Subnet) {

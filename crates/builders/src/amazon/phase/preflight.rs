@@ -1,11 +1,12 @@
 //! Before anything is made: do the regions exist, is the VPC usable, are the names free everywhere?
 
+use crate::amazon::check::{self, Verdict};
 use crate::amazon::env::Env;
 use crate::amazon::failure::Failure;
 use crate::amazon::ids::{AmiId, Region};
 use crate::amazon::options::ami::Replace;
 use crate::amazon::options::run::Choice;
-use crate::amazon::types::{Filter, ImageQuery};
+use crate::amazon::types::{Filter, Image, ImageQuery};
 use futures_util::future::try_join_all;
 
 /// What the account allows.
@@ -26,7 +27,7 @@ impl Checked {
 pub async fn run(env: &Env<'_>) -> Result<Checked, Failure> {
     env.ui().say("Prevalidating any provided VPC information");
     sharing(env);
-    let ((), (), replaced) = tokio::try_join!(regions(env), vpc(env), names(env))?;
+    let ((), (), (), replaced) = tokio::try_join!(regions(env), vpc(env), keys(env), names(env))?;
     Ok(Checked { replaced })
 }
 
@@ -47,6 +48,48 @@ fn sharing(env: &Env<'_>) {
             unkeyed.join(", ")
         ));
     }
+}
+
+/// Keys that EC2 could not use would be found out only after the machine has been provisioned.
+async fn keys(env: &Env<'_>) -> Result<(), Failure> {
+    if env.config.skip_create_ami {
+        return Ok(());
+    }
+    let looks = check::keys(env.config, &env.account, &env.region);
+    let found = env.session.run.cancel().guard(looks).await.ok_or_else(Failure::cancelled)?;
+    let bad: Vec<String> = found
+        .into_iter()
+        .filter_map(|(_, finding)| match finding.verdict {
+            Verdict::Bad(why) => Some(format!("{}: {why}", finding.what)),
+            _ => None,
+        })
+        .collect();
+    if bad.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::new(format!("images can't be encrypted as \"encrypt_boot\" asks for: {}", bad.join("; ")))
+        .help("a key must be there in each region, enabled, and for encrypting and decrypting"))
+}
+
+/// Whether the types fit the image. Their names tell; EC2 is asked only where they do not.
+pub async fn fit(env: &Env<'_>, source: &Image) -> Result<(), Failure> {
+    let run = &env.config.run;
+    let mut types = run.instance_types.iter().chain(&run.fallback_types);
+    if types.all(|name| check::architecture_of(name) == Some(source.architecture.as_str())) {
+        return Ok(());
+    }
+    let looks = check::types(env.config, &env.account, &env.region, Some(source));
+    let found = env.session.run.cancel().guard(looks).await.ok_or_else(Failure::cancelled)?;
+    for finding in found {
+        // What EC2 does not tell, the launch will.
+        if let Verdict::Bad(why) = finding.verdict
+            && why.contains("source AMI")
+        {
+            return Err(Failure::new(format!("{}: {why}", finding.what))
+                .help("choose a type of the AMI's architecture (t4g, m7g, … are arm64) or another AMI"));
+        }
+    }
+    Ok(())
 }
 
 async fn regions(env: &Env<'_>) -> Result<(), Failure> {

@@ -294,7 +294,7 @@ fn launch(env: &Env<'_>, wanted: &Wanted<'_>, types: &[String]) -> Result<Launch
 
 async fn running(env: &Env<'_>, id: &InstanceId) -> Result<Instance, Failure> {
     env.ui().say(format!("Waiting for instance ({id}) to become ready..."));
-    let wait = env.wait(format!("instance {id} to become ready"), Duration::from_secs(600));
+    let wait = env.wait(format!("instance {id} to become ready"), Duration::from_secs(600)).usually(14);
     let verdict = |instance: Option<&Instance>| match instance.map(|i| (i.state, i)) {
         Some((InstanceState::Running, _)) => Verdict::Done,
         None | Some((InstanceState::Pending | InstanceState::Unknown, _)) => Verdict::Later(None),

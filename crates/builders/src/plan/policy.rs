@@ -1,0 +1,84 @@
+//! A least-privilege policy out of a plan's actions: reading is for everything, creating wants tags, and changing or deleting is
+//! for what carries the run's tag.
+
+use super::Plan;
+use crate::amazon::iam::PATH;
+use imgbuild_engine::run::RUN_TAG;
+use serde_json::{Value, json};
+
+/// Actions on things that carry the run's tag since their creation. Those on images and snapshots are not among them: what is
+/// replaced was made by another run, and what is published has lost the tag.
+const ON_TAGGED: [&str; 6] = [
+    "ec2:TerminateInstances",
+    "ec2:StopInstances",
+    "ec2:DeleteVolume",
+    "ec2:DeleteSecurityGroup",
+    "ec2:AuthorizeSecurityGroupIngress",
+    "ec2:DeleteLaunchTemplate",
+];
+
+/// The policy document for these builds.
+pub fn policy<'a>(plans: impl IntoIterator<Item = &'a Plan>) -> Value {
+    let mut actions: Vec<&str> = plans.into_iter().flat_map(|plan| &plan.actions).map(String::as_str).collect();
+    actions.sort_unstable();
+    actions.dedup();
+    let take = |of: &dyn Fn(&str) -> bool| -> Vec<&str> { actions.iter().copied().filter(|a| of(a)).collect() };
+    let reads = |a: &str| a.starts_with("ec2:Describe") || a == "ec2:GetConsoleOutput" || a.starts_with("sts:Decode");
+    let tagged = |a: &str| ON_TAGGED.contains(&a);
+    let profile = |a: &str| a.starts_with("iam:") && a != "iam:PassRole" && a != "iam:CreateServiceLinkedRole";
+    let rest = |a: &str| a.starts_with("ec2:") && !reads(a) && !tagged(a);
+    let mut statements = Vec::new();
+    let mut add = |sid: &str, actions: Vec<&str>, resource: Value, condition: Option<Value>| {
+        if actions.is_empty() {
+            return;
+        }
+        let mut statement = json!({ "Sid": sid, "Effect": "Allow", "Action": actions, "Resource": resource });
+        if let Some(condition) = condition {
+            statement["Condition"] = condition;
+        }
+        statements.push(statement);
+    };
+    add("Read", take(&reads), json!("*"), None);
+    add("Make", take(&rest), json!("*"), None);
+    let carries = json!({ "Null": { format!("aws:ResourceTag/{RUN_TAG}"): "false" } });
+    add("ChangeAndRemoveOwn", take(&tagged), json!("*"), Some(carries));
+    let own = [format!("arn:*:iam::*:role{PATH}*"), format!("arn:*:iam::*:instance-profile{PATH}*")];
+    add("TemporaryProfile", take(&profile), json!(own), None);
+    let to_ec2 = json!({ "StringLike": { "iam:PassedToService": "ec2.*" } });
+    add("GiveRolesToInstances", take(&|a| a == "iam:PassRole"), json!("*"), Some(to_ec2));
+    let spot = json!({ "StringLike": { "iam:AWSServiceName": "spot.amazonaws.com" } });
+    add("Spot", take(&|a| a == "iam:CreateServiceLinkedRole"), json!("*"), Some(spot));
+    add("Keys", take(&|a| a.starts_with("kms:")), json!("*"), None);
+    add("Sessions", take(&|a| a.starts_with("sts:") && !reads(a)), json!("*"), None);
+    json!({ "Version": "2012-10-17", "Statement": statements })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_action_is_in_exactly_one_statement() {
+        let actions: Vec<String> = [
+            "ec2:DescribeImages",
+            "ec2:RunInstances",
+            "ec2:TerminateInstances",
+            "iam:CreateRole",
+            "iam:PassRole",
+            "kms:Decrypt",
+            "sts:AssumeRole",
+            "sts:DecodeAuthorizationMessage",
+            "iam:CreateServiceLinkedRole",
+        ]
+        .map(String::from)
+        .to_vec();
+        let document = policy([&Plan { actions: actions.clone(), ..Plan::default() }]);
+        let statements = document["Statement"].as_array().unwrap();
+        for action in &actions {
+            let holding = statements.iter().filter(|s| s["Action"].as_array().unwrap().contains(&json!(action)));
+            assert_eq!(holding.count(), 1, "{action}");
+        }
+        let remove = statements.iter().find(|s| s["Sid"] == "ChangeAndRemoveOwn").unwrap();
+        assert!(remove["Condition"]["Null"]["aws:ResourceTag/imgbuild:run"] == "false");
+    }
+}
