@@ -7,6 +7,7 @@ use crate::services;
 use crate::session::Sessions;
 use async_trait::async_trait;
 use aws_config::meta::credentials::CredentialsProviderChain;
+use aws_config::provider_config::ProviderConfig;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, ConfigLoader, Region as SdkRegion, SdkConfig};
@@ -172,7 +173,7 @@ fn defaults(access: &Access) -> ConfigLoader {
         // waits on a kept connection for our delayed acknowledgement (40 ms a call); a new one costs nothing beside it.
         builder.pool_max_idle_per_host(0).build_http()
     } else {
-        builder.tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https()
+        https()
     };
     let timeouts = TimeoutConfig::builder().connect_timeout(CONNECT).operation_attempt_timeout(ATTEMPT).build();
     // Packer counts 10 tries by default; exponential with jitter, as the SDK's standard mode.
@@ -206,20 +207,31 @@ fn profile_files(access: &Access) -> Option<EnvConfigFiles> {
 
 /// The usual chain, less this machine's metadata service (`skip_metadata_api_check`).
 fn without_metadata(access: &Access) -> CredentialsProviderChain {
-    let mut profile = aws_config::profile::ProfileFileCredentialsProvider::builder();
+    // Providers that ask over HTTP take no client of their own accord.
+    let config = ProviderConfig::without_region().with_http_client(https());
+    let config = match &access.region {
+        Some(region) => config.with_region(Some(SdkRegion::new(region.as_str().to_owned()))),
+        None => config,
+    };
+    let mut profile = aws_config::profile::ProfileFileCredentialsProvider::builder().configure(&config);
     if let Some(name) = &access.profile {
         profile = profile.profile_name(name);
     }
     if let Some(files) = profile_files(access) {
         profile = profile.profile_files(files);
     }
+    let web = aws_config::web_identity_token::WebIdentityTokenCredentialsProvider::builder().configure(&config);
     CredentialsProviderChain::first_try(
         "Environment",
         aws_config::environment::EnvironmentVariableCredentialsProvider::new(),
     )
     .or_else("Profile", profile.build())
-    .or_else("WebIdentityToken", aws_config::web_identity_token::WebIdentityTokenCredentialsProvider::builder().build())
-    .or_else("EcsContainer", aws_config::ecs::EcsCredentialsProvider::builder().build())
+    .or_else("WebIdentityToken", web.build())
+    .or_else("EcsContainer", aws_config::ecs::EcsCredentialsProvider::builder().configure(&config).build())
+}
+
+fn https() -> aws_smithy_runtime_api::client::http::SharedHttpClient {
+    aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https()
 }
 
 fn region_without_metadata() -> aws_config::meta::region::RegionProviderChain {

@@ -147,7 +147,7 @@ impl Prepared {
     pub async fn check(&self, amazon: &Amazon) -> Result<Vec<Finding>, String> {
         match self {
             Prepared::AmazonEbs(config) => crate::amazon::check::run(config, amazon).await,
-            Prepared::Null(_) => Ok(Vec::new()),
+            Prepared::Null(_) | Prepared::File(_) => Ok(Vec::new()),
         }
     }
 
