@@ -199,7 +199,9 @@ pub(crate) fn unknown_names(templar: &Templar, program: &Program) -> Vec<Diagnos
         found.push(Diagnostic::error(format!("No {kind} named '{name}'")).at_opt(place.as_ref()).suggest(name, known));
     };
     let mut on_expr = |e: &Expr| match &*e.kind {
-        ExprKind::Filter { name, .. } if crate::filters::find(name).is_none() => {
+        ExprKind::Filter { name, .. }
+            if crate::filters::find(name).is_none() && !crate::filters::test_as_filter(name) =>
+        {
             report("filter", name, e.at, crate::filters::names());
         }
         ExprKind::Test { name, .. } if crate::tests::find(name).is_none() => {

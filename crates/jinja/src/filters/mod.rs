@@ -104,6 +104,46 @@ pub(crate) fn find(name: &str) -> Option<&'static Known> {
     MOVED.iter().find_map(|(old, new)| index().get(&format!("{new}{}", name.strip_prefix(old)?)))
 }
 
+/// Tests that roles of ansible before 2.9 use as filters: `result | changed`.
+const TESTS: &[&str] = &[
+    "changed",
+    "change",
+    "directory",
+    "exists",
+    "failed",
+    "failure",
+    "file",
+    "is_abs",
+    "is_dir",
+    "is_file",
+    "is_link",
+    "is_mount",
+    "is_same_file",
+    "isnan",
+    "issubset",
+    "issuperset",
+    "link",
+    "link_exists",
+    "match",
+    "mount",
+    "regex",
+    "same_file",
+    "search",
+    "skip",
+    "skipped",
+    "subset",
+    "success",
+    "succeeded",
+    "superset",
+    "version",
+    "version_compare",
+];
+
+/// Whether a name that is no filter is a test that once was one.
+pub(crate) fn test_as_filter(name: &str) -> bool {
+    TESTS.contains(&name) && find(name).is_none()
+}
+
 /// All short names.
 pub(crate) fn names() -> Vec<&'static str> {
     COLLECTIONS.iter().flat_map(|(_, tables)| tables.iter().copied().flatten().map(|(name, _)| *name)).collect()
@@ -117,6 +157,10 @@ pub(crate) fn apply(cx: &Cx<'_>, _: &Env, name: &str, input: Val, args: Args) ->
 /// Applies a filter by its name, as `map('name')` does.
 pub(crate) fn by_name(cx: &Cx<'_>, name: &str, input: Val, args: Args) -> R {
     let Some(known) = find(name) else {
+        if test_as_filter(name) {
+            cx.warn(format!("the test '{name}' is used as a filter, as before ansible 2.9: write \"is {name}\""));
+            return crate::tests::by_name(cx, name, input, args);
+        }
         return Err(TemplateError::new(ErrorKind::UnknownName, format!("No filter named '{name}'.")));
     };
     if !TAKES_MARKERS.contains(&known.name) {

@@ -236,3 +236,18 @@ fn the_clock_is_the_hosts() {
         Value::from("/home/u/a/home/u/b")
     );
 }
+
+#[test]
+fn tests_are_filters_as_before_ansible_2_9() {
+    let all = json!({"r": {"changed": true, "failed": false}, "v": "14.04"});
+    for (text, want) in [
+        ("{{ r | changed }}", true),
+        ("{{ r|success }}", true),
+        ("{{ r|failed }}", false),
+        ("{{ v|version_compare('13.10', '=') or r|changed }}", true),
+        ("{{ v | version_compare('15.04', '>=') }}", false),
+    ] {
+        assert_eq!(render(text, all.clone()).unwrap(), Value::Bool(want), "{text}");
+    }
+    assert!(render("{{ r | divisibleby(2) }}", all).is_err());
+}

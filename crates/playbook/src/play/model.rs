@@ -150,6 +150,8 @@ impl Task {
     pub fn title(&self, name: Option<&str>) -> String {
         let name = name.map_or_else(|| self.action.written.clone(), str::to_owned);
         match self.scope.role() {
+            // Ansible does not say the role before the name of an inclusion.
+            Some(_) if self.action.name == "include_role" && self.name().is_some() => name,
             // A name that already starts with the role's is left alone.
             Some(role) if !self.implicit || self.own("name").is_some() => {
                 let role = role.display_name();
