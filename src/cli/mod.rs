@@ -3,6 +3,7 @@
 mod ansible;
 mod args;
 mod build;
+mod console;
 mod docs;
 mod fix;
 mod fmt;
@@ -52,6 +53,8 @@ enum Command {
     /// Make an HCL2 template of a JSON one
     #[command(name = "hcl2_upgrade")]
     Hcl2Upgrade(hcl2_upgrade::Args),
+    /// Evaluate interpolations or expressions against a template
+    Console(console::Args),
     /// Run Ansible playbooks; the same as calling this program as ansible-playbook
     Playbook(ansible::Words),
     /// Show hosts, groups and variables; the same as ansible-inventory
@@ -140,6 +143,7 @@ fn dispatch(command: Command, settings: Settings, style: Style) -> Outcome {
         Command::Validate(args) => validate::run(&args, &settings, style),
         Command::Build(args) => runtime()?.block_on(build::run(args, &settings, style)),
         Command::Plan(args) => runtime()?.block_on(plan::run(args, &settings, style)),
+        Command::Console(args) => console::run(&args, &settings, style),
         Command::Inspect(args) => inspect::run(&args, &settings, style),
         Command::Init(args) => init::run(&args, &settings, style),
         Command::Plugins(args) => plugins::run(&args, style),

@@ -5,7 +5,7 @@ mod human;
 mod machine;
 mod words;
 
-use imgbuild_diag::Diagnostics;
+use imgbuild_diag::{Diagnostics, Redactor};
 use imgbuild_engine::event::Sink;
 use std::io::{IsTerminal, Write};
 use std::sync::Arc;
@@ -61,8 +61,13 @@ pub fn note(text: impl AsRef<str>) {
 
 /// Diagnostics of one pass, each with its place, on standard output as Packer does; machine-readable where asked for.
 pub fn diagnostics(style: Style, all: &Diagnostics) {
+    redacted_diagnostics(style, all, &Redactor::new());
+}
+
+/// The same without the secrets that are known.
+pub fn redacted_diagnostics(style: Style, all: &Diagnostics, redactor: &Redactor) {
     for diagnostic in all.iter() {
-        let text = diagnostic.to_string();
+        let text = redactor.redact(&diagnostic.to_string());
         if style.machine_readable {
             line(machine::record("", "ui", &["error", &text]));
             continue;
@@ -96,6 +101,15 @@ pub fn error(style: Style, text: &str) {
 pub fn say(style: Style, text: &str) {
     if style.machine_readable {
         line(machine::record("", "ui", &["say", text]));
+    } else {
+        line(text);
+    }
+}
+
+/// A text without a heading, as `ui.Message` prints it.
+pub fn message(style: Style, text: &str) {
+    if style.machine_readable {
+        line(machine::record("", "ui", &["message", text]));
     } else {
         line(text);
     }

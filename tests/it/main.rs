@@ -4,6 +4,7 @@
 mod support;
 
 mod build_sandbox;
+mod console;
 mod crash;
 mod fix;
 mod fmt;

@@ -12,7 +12,7 @@
 //! - negative durations and complex numbers in expressions are refused.
 
 mod build;
-mod console;
+pub mod console;
 pub mod decode;
 pub mod fix;
 pub mod hcl;

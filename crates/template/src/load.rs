@@ -125,11 +125,16 @@ pub fn parse_text(source: &Arc<Source>, path: Option<PathBuf>) -> Result<Parsed,
 }
 
 /// The template of a console that was given no file: one null builder.
+pub(crate) fn tiny() -> Result<Parsed, Diagnostics> {
+    parse_text(&Source::new("(no template)", TINIEST), None)
+}
+
+/// The same, resolved.
 ///
 /// # Errors
 /// The options: a variable file that can't be read, …
 pub fn tiniest(options: &LoadOptions) -> Result<Loaded, Diagnostics> {
-    parse_text(&Source::new("(no template)", TINIEST), None)?.resolve(options)
+    tiny()?.resolve(options)
 }
 
 impl Parsed {

@@ -412,3 +412,29 @@ fn structures_are_accepted_the_same() {
     }
     assert!(wrong.is_empty(), "{} of {} differ:\n{}", wrong.len(), cases.len(), wrong.join("\n"));
 }
+
+/// The table of HCL functions holds what Packer's console prints: rows before `# documented`. One process for a hundred rows.
+#[test]
+fn the_functions_table_is_packers() {
+    let dir = tempfile::tempdir().unwrap();
+    let table = include_str!("../src/hcl/functions/table.tsv");
+    let rows: Vec<(&str, &str)> = table
+        .lines()
+        .take_while(|line| !line.starts_with("# documented"))
+        .filter(|line| !line.starts_with('#'))
+        .map(|line| line.split_once('\t').unwrap())
+        .collect();
+    assert!(rows.len() > 400);
+    let mut wrong = Vec::new();
+    for chunk in rows.chunks(100) {
+        let tried: Vec<String> = chunk.iter().map(|(call, _)| format!("try(jsonencode({call}), \"!\")")).collect();
+        let line = format!("join(\"\\n\", [{}])\n", tried.join(", "));
+        let Some(output) = packer(&["console", "--config-type=hcl2"], &line, dir.path()) else { return };
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let theirs: Vec<&str> = text.lines().collect();
+        assert_eq!(theirs.len(), chunk.len(), "{text}");
+        let differing = chunk.iter().zip(theirs).filter(|((_, want), got)| want != got);
+        wrong.extend(differing.map(|((call, want), got)| format!("{call}\n   here {want}\n  there {got}")));
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
