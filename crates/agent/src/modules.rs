@@ -42,12 +42,16 @@ mod kernel_blacklist;
 mod known_hosts;
 mod lineinfile;
 mod locale_gen;
+mod lvg;
+mod lvol;
 mod modprobe;
 mod mount;
 mod npm;
 mod package;
 mod pacman;
 mod pam_limits;
+mod pamd;
+mod parted;
 mod ping;
 mod pip;
 mod read;
@@ -118,6 +122,8 @@ const TABLE: &[(&str, Run)] = &[
     ("known_hosts", known_hosts::run),
     ("lineinfile", lineinfile::run),
     ("locale_gen", locale_gen::run),
+    ("lvg", lvg::run),
+    ("lvol", lvol::run),
     ("modprobe", modprobe::run),
     ("mount", mount::run),
     ("mount_facts", facts_of::mounts),
@@ -126,6 +132,8 @@ const TABLE: &[(&str, Run)] = &[
     ("package_facts", facts_of::packages),
     ("pacman", pacman::run),
     ("pam_limits", pam_limits::run),
+    ("pamd", pamd::run),
+    ("parted", parted::run),
     ("ping", ping::run),
     ("pip", pip::run),
     ("replace", replace::run),

@@ -158,6 +158,7 @@ mod security;
 mod storage;
 mod system;
 mod trees;
+mod volumes;
 
 /// All modules, one slice per family.
 const FAMILIES: &[&[Module]] = &[
@@ -171,6 +172,7 @@ const FAMILIES: &[&[Module]] = &[
     controller::MODULES,
     security::MODULES,
     distros::MODULES,
+    volumes::MODULES,
     trees::MODULES,
     host::MODULES,
 ];

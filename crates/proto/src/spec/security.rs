@@ -168,6 +168,42 @@ pub const MODULES: &[Module] = &[
             Opt { default: Some("\"present\""), choices: &["absent", "present"], ..opt("state", Type::Str) },
         ],
     ),
+    Module {
+        required_if: &[
+            ("state", "args_present", &["module_arguments"]),
+            ("state", "args_absent", &["module_arguments"]),
+            ("state", "before", &["new_control", "new_type", "new_module_path"]),
+            ("state", "after", &["new_control", "new_type", "new_module_path"]),
+        ],
+        ..spec(
+            "pamd",
+            "community.general.pamd",
+            &[
+                Opt { required: true, ..opt("name", Type::Str) },
+                Opt {
+                    required: true,
+                    choices: &["account", "-account", "auth", "-auth", "password", "-password", "session", "-session"],
+                    ..opt("type", Type::Str)
+                },
+                Opt { required: true, ..opt("control", Type::Str) },
+                Opt { required: true, ..opt("module_path", Type::Str) },
+                Opt {
+                    choices: &["account", "-account", "auth", "-auth", "password", "-password", "session", "-session"],
+                    ..opt("new_type", Type::Str)
+                },
+                opt("new_control", Type::Str),
+                opt("new_module_path", Type::Str),
+                Opt { elements: Some(Type::Str), ..opt("module_arguments", Type::List) },
+                Opt {
+                    default: Some("\"updated\""),
+                    choices: &["absent", "after", "args_absent", "args_present", "before", "updated"],
+                    ..opt("state", Type::Str)
+                },
+                Opt { default: Some("\"/etc/pam.d\""), ..opt("path", Type::Path) },
+                Opt { default: Some("false"), ..opt("backup", Type::Bool) },
+            ],
+        )
+    },
     spec(
         "pam_limits",
         "community.general.pam_limits",
