@@ -19,6 +19,7 @@ mod copy;
 mod copy_tree;
 mod cron;
 mod cronvar;
+mod custom;
 mod deb822_repository;
 mod debconf;
 mod dnf;
@@ -84,6 +85,7 @@ type Run = fn(&Ctx) -> Result<Outcome, Fail>;
 /// Modules by short name. Names with an underscore in front are the engine's own.
 const TABLE: &[(&str, Run)] = &[
     ("_async", async_job::start),
+    ("_custom", custom::run),
     ("_read", read::run),
     ("alternatives", alternatives::run),
     ("apk", apk::run),

@@ -1,7 +1,7 @@
 //! `script`: a script of the controller is put on the host, run, and removed.
 
-use super::{Call, Problem, raw, refuse};
-use crate::exec::result::{Res, flag, get, set};
+use super::{Call, Problem, refuse};
+use crate::exec::result::{Res, get, set};
 use crate::target::Content;
 use imgbuild_jinja::{Map, Value};
 
@@ -33,35 +33,50 @@ pub async fn run(call: &Call<'_>) -> Result<Res, Problem> {
         Ok(text) => text.into_bytes(),
         Err(_) => fs_err::read(&path).map_err(|e| refuse(e.to_string()))?,
     };
-    let unique = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), call.task.id);
-    let remote = format!("/tmp/.imgbuild-{unique:016x}-{}", path.file_name().unwrap_or_default().to_string_lossy());
-    let mut put = Map::new();
-    put.insert("dest".into(), Value::str(remote.as_str()));
-    put.insert("mode".into(), Value::str("0700"));
-    let sent = call.module("copy", call.checked("copy", &put)?, Some(Content::Bytes(bytes.into()))).await?;
-    if flag(&sent, "failed") {
-        return Ok(sent);
+    // The agent wants the script's name as one word; what follows is for the shell.
+    let mut args = serde_json::Map::new();
+    args.insert("_raw_params".into(), format!("script {}", after_first_word(line.trim())).into());
+    for key in ["executable", "chdir"] {
+        if let Some(value) = call.text(key) {
+            args.insert(key.into(), value.into());
+        }
     }
-    let rest = line.trim().split_once(char::is_whitespace).map_or("", |(_, rest)| rest);
-    let command = match call.text("executable") {
-        Some(program) => format!("{program} {} {rest}", raw::quote(&remote)),
-        None => format!("{} {rest}", raw::quote(&remote)),
-    };
-    let mut args = Map::new();
-    args.insert("_raw_params".into(), Value::str(command.trim()));
-    if let Some(dir) = call.text("chdir") {
-        args.insert("chdir".into(), Value::str(dir));
-    }
-    let outcome = call.module("shell", call.checked("shell", &args)?, None).await;
-    let mut gone = Map::new();
-    gone.insert("path".into(), Value::str(remote));
-    gone.insert("state".into(), Value::str("absent"));
-    // What the script did counts, whether or not its file could be removed; the agent's end removes it again.
-    let _ = call.module("file", call.checked("file", &gone)?, None).await;
-    let mut res = outcome?;
-    for key in ["cmd", "start", "end", "delta"] {
-        res.shift_remove(&imgbuild_jinja::Key::from(key));
-    }
+    let mut res = call.module("script", args, Some(Content::Bytes(bytes.into()))).await?;
     set(&mut res, "changed", true);
     Ok(res)
+}
+
+/// What follows the first word, which may be quoted, as it was written.
+fn after_first_word(line: &str) -> &str {
+    let (mut quote, mut escaped) = (None, false);
+    for (at, c) in line.char_indices() {
+        match (c, quote) {
+            _ if escaped => escaped = false,
+            ('\\', None | Some('"')) => escaped = true,
+            (c, Some(open)) if c == open => quote = None,
+            (_, Some(_)) => {}
+            ('"' | '\'', None) => quote = Some(c),
+            (c, None) if c.is_whitespace() => return line[at..].trim_start(),
+            _ => {}
+        }
+    }
+    ""
+}
+
+#[cfg(test)]
+mod tests {
+    use super::after_first_word;
+
+    #[test]
+    fn names_and_arguments() {
+        for (line, want) in [
+            ("a.sh", ""),
+            ("a.sh b 'c d'", "b 'c d'"),
+            ("'a b.sh' c", "c"),
+            ("a\\ b.sh \"c\"", "\"c\""),
+            ("\"a b\"c d", "d"),
+        ] {
+            assert_eq!(after_first_word(line), want, "{line}");
+        }
+    }
 }
