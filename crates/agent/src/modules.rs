@@ -23,6 +23,11 @@ mod custom;
 mod deb822_repository;
 mod debconf;
 mod dnf;
+mod docker_container;
+mod docker_container_map;
+mod docker_image;
+mod docker_network;
+mod docker_volume;
 mod dpkg_selections;
 mod facts_of;
 mod file;
@@ -105,6 +110,10 @@ const TABLE: &[(&str, Run)] = &[
     ("debconf", debconf::run),
     ("dnf", dnf::run),
     ("dnf5", dnf::run),
+    ("docker_container", docker_container::run),
+    ("docker_image", docker_image::run),
+    ("docker_network", docker_network::run),
+    ("docker_volume", docker_volume::run),
     ("dpkg_selections", debconf::selections),
     ("dpkg_selections", dpkg_selections::run),
     ("file", file::run),
@@ -279,7 +288,7 @@ mod tests {
                 .collect();
             let facts: String =
                 if stem == "setup" { all("facts").into_iter().map(read).collect() } else { String::new() };
-            for option in module.options.iter().filter(|o| !NOT_OURS.contains(&o.name)) {
+            for option in module.options.iter().filter(|o| !o.unsupported && !NOT_OURS.contains(&o.name)) {
                 // The content of a file of the controller's arrives with the call.
                 if (module.name, option.name) == ("uri", "remote_src") {
                     continue;

@@ -2,6 +2,7 @@
 
 pub mod attrs;
 pub mod clock;
+pub mod docker;
 pub mod dpkg;
 pub mod files;
 pub mod fnmatch;

@@ -149,6 +149,7 @@ pub const FILE_COMMON: &[Opt] = &[
 mod commands;
 mod controller;
 mod distros;
+mod docker;
 mod files;
 mod host;
 mod info;
@@ -175,6 +176,7 @@ const FAMILIES: &[&[Module]] = &[
     volumes::MODULES,
     trees::MODULES,
     host::MODULES,
+    docker::MODULES,
 ];
 
 /// The module of this name: short, full (`ansible.builtin.copy`, `ansible.legacy.copy`) or an alias.
