@@ -41,9 +41,11 @@ impl Args {
         self.map.get(name).filter(|v| !v.is_null())
     }
 
-    /// Text.
+    /// Text; of an option that is a path, with `~` and variables expanded.
     pub fn str(&self, name: &str) -> Option<String> {
-        self.raw(name).map(|v| text(&v))
+        let value = self.raw(name).map(|v| text(&v))?;
+        let is_path = self.spec.is_some_and(|m| m.options.iter().any(|o| o.name == name && o.kind == spec::Type::Path));
+        Some(if is_path { self.expand(&value).to_string_lossy().into_owned() } else { value })
     }
 
     /// Text, empty if absent.
@@ -105,12 +107,12 @@ impl Args {
 
     /// A path with `~`, `~user` and `$VAR` expanded.
     pub fn path(&self, name: &str) -> Option<PathBuf> {
-        self.str(name).map(|s| self.expand(&s))
+        self.raw(name).map(|v| self.expand(&text(&v)))
     }
 
     /// A path that must be there.
     pub fn req_path(&self, name: &str) -> Result<PathBuf, Fail> {
-        self.req(name).map(|s| self.expand(&s))
+        self.path(name).ok_or_else(|| Fail::new(format!("missing required arguments: {name}")))
     }
 
     /// Expands `~`, `~user`, `$VAR` and `${VAR}` as `os.path.expanduser(os.path.expandvars())` does.

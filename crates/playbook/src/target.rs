@@ -120,6 +120,8 @@ pub struct Unreachable {
 /// A command run without the agent (`raw`).
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct RawOutcome {
+    /// Why the command never started: the user could not be become.
+    pub refused: Option<String>,
     /// Exit status; a death by signal is 128 + signal.
     pub rc: i32,
     /// Standard output.

@@ -1,4 +1,4 @@
-//! `debconf` and `dpkg_selections`: answers for Debian's packages, and which of them are held.
+//! `debconf`: answers to the questions of Debian's packages.
 
 use crate::args::text;
 use crate::ctx::Ctx;
@@ -32,6 +32,11 @@ pub fn run(ctx: &Ctx) -> Result<Outcome, Fail> {
     };
     let value = match (kind.as_str(), value) {
         ("boolean", value) => crate::args::boolean(value).map_or_else(|| text(value), |b| b.to_string()),
+        ("multiselect", Value::Array(items)) if items.iter().any(|i| !i.is_string()) => {
+            crate::fail!(
+                "Invalid value provided for 'multiselect': all of it must be text, in quotes where it looks like a number"
+            );
+        }
         ("multiselect", Value::Array(items)) => items.iter().map(text).collect::<Vec<_>>().join(", "),
         (_, value) => text(value),
     };
@@ -39,7 +44,8 @@ pub fn run(ctx: &Ctx) -> Result<Outcome, Fail> {
     let same = match kind.as_str() {
         // debconf-show hides passwords; the database is asked for the real one.
         "password" => stored_password(ctx, &name, &question)? == value,
-        "multiselect" => sorted(current) == sorted(&value),
+        // Text is compared as it stands, a list whatever its order.
+        "multiselect" if args.given("value").is_some_and(Value::is_array) => sorted(current) == sorted(&value),
         _ => before.contains_key(&question) && current == value,
     };
     let changed = !same;
@@ -78,29 +84,6 @@ fn stored_password(ctx: &Ctx, name: &str, question: &str) -> Result<String, Fail
     }
     let ran = ctx.cmd("debconf-communicate").arg(name).english().stdin(format!("GET {question}\n")).run()?;
     Ok(ran.stdout.trim().strip_prefix("0 ").unwrap_or_default().to_string())
-}
-
-/// `dpkg_selections`.
-pub fn selections(ctx: &Ctx) -> Result<Outcome, Fail> {
-    let (name, wanted) = (ctx.args.req("name")?, ctx.args.req("selection")?);
-    ctx.need("dpkg")?;
-    let ran = ctx.run(&["dpkg", "--get-selections", &name])?;
-    let current = ran.stdout.lines().next().and_then(|l| l.split_whitespace().nth(1)).map(str::to_string);
-    let changed = current.as_deref() != Some(&wanted);
-    if changed && !ctx.check {
-        if current.is_none() {
-            // A package that dpkg has never heard of can't be marked.
-            let known = ctx.run(&["apt-cache", "show", &name]).is_ok_and(|r| r.ok());
-            if !known {
-                crate::fail!("Failed to find package '{name}' to perform selection '{wanted}'.");
-            }
-        }
-        let ran = ctx.cmd("dpkg").arg("--set-selections").english().stdin(format!("{name} {wanted}\n")).run()?;
-        if !ran.ok() {
-            return Err(ran.fail(format!("dpkg --set-selections failed: {}", ran.complaint())));
-        }
-    }
-    Ok(crate::out! {"changed": changed, "before": current.unwrap_or_else(|| "not present".into()), "after": wanted})
 }
 
 #[cfg(test)]

@@ -32,7 +32,15 @@ pub fn packages(ctx: &Ctx) -> Result<Outcome, Fail> {
     let mut packages: Map<String, Value> = Map::new();
     let mut found = false;
     for manager in order {
-        let Some(list) = list_packages(ctx, manager)? else { continue };
+        let list = match list_packages(ctx, manager) {
+            Ok(Some(list)) => list,
+            Ok(None) => continue,
+            // What calls itself a package manager may be none.
+            Err(fail) => {
+                ctx.warn(format!("Found \"{manager}\" but it can't be asked: {}", fail.msg));
+                continue;
+            }
+        };
         found = true;
         for package in list {
             let name = package["name"].as_str().unwrap_or_default().to_string();

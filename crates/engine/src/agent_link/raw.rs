@@ -29,6 +29,7 @@ pub(crate) async fn run(
         Some(seconds) => match tokio::time::timeout(Duration::from_secs(seconds), work).await {
             Ok(done) => done,
             Err(_) => Ok(RawOutcome {
+                refused: None,
                 rc: 124,
                 stdout: Vec::new(),
                 stderr: format!("Timeout: the command took longer than {seconds} s").into_bytes(),
@@ -43,7 +44,7 @@ async fn scripted(
     become_: Option<&Become>,
     environment: &BTreeMap<String, String>,
 ) -> Result<RawOutcome, CommError> {
-    let refused = |message: String| RawOutcome { rc: 1, stdout: Vec::new(), stderr: message.into_bytes() };
+    let refused = |message: String| RawOutcome { refused: Some(message), rc: 1, ..RawOutcome::default() };
     let elevation = match become_.map(Elevation::new).transpose() {
         Ok(elevation) => elevation,
         Err(message) => return Ok(refused(message)),
@@ -115,7 +116,7 @@ fn outcome(exit: &Exit, stdout: Vec<u8>, stderr: Vec<u8>) -> RawOutcome {
         Exit::Signal(name) => 128 + signal_number(name).unwrap_or(127),
         Exit::Unknown => 255,
     };
-    RawOutcome { rc, stdout, stderr }
+    RawOutcome { refused: None, rc, stdout, stderr }
 }
 
 #[cfg(test)]
@@ -128,7 +129,7 @@ mod tests {
         let comm = LocalCommunicator::new("/");
         let env = BTreeMap::from([("SECRET".to_owned(), "it's $me".to_owned())]);
         let done = run(&comm, "printf %s \"$SECRET\"; echo e >&2; exit 4", None, &env, None).await.unwrap();
-        assert_eq!(done, RawOutcome { rc: 4, stdout: b"it's $me".to_vec(), stderr: b"e\n".to_vec() });
+        assert_eq!(done, RawOutcome { refused: None, rc: 4, stdout: b"it's $me".to_vec(), stderr: b"e\n".to_vec() });
         let plain = run(&comm, "kill -TERM $$", None, &BTreeMap::new(), None).await.unwrap();
         assert_eq!(plain.rc, 143);
         let late = run(&comm, "sleep 30", None, &env, Some(1)).await.unwrap();

@@ -12,18 +12,22 @@ use std::time::Duration;
 pub async fn run_async(call: &Call<'_>, seconds: u64, poll: u64) -> Result<Res, Problem> {
     let name = call.action.name.as_str();
     let plain = matches!(name, "command" | "shell");
-    let Some(spec) = call.action.spec.filter(|s| plain || !s.on_controller) else {
-        return Err(refuse(format!("This action ({}) does not support async.", call.action.written)));
+    let (module, args, content) = match (&call.action.custom, call.action.spec) {
+        (Some(path), _) => {
+            let (args, content) = super::custom::prepare(call, path)?;
+            ("_custom", args, Some(content))
+        }
+        (None, Some(spec)) if plain || !spec.on_controller => (spec.name, call.checked(spec.name, &call.args)?, None),
+        _ => return Err(refuse(format!("This action ({}) does not support async.", call.action.written))),
     };
-    let args = call.checked(spec.name, &call.args)?;
     let mut job = Json::new();
-    job.insert("module".into(), spec.name.into());
+    job.insert("module".into(), module.into());
     job.insert("args".into(), args.into());
     job.insert("seconds".into(), seconds.into());
     if let Some(dir) = call.var("ansible_async_dir")? {
         job.insert("_async_dir".into(), dir.to_json());
     }
-    let started = call.module("_async", job, None).await?;
+    let started = call.module("_async", job, content).await?;
     if poll == 0 || flag(&started, "failed") {
         return Ok(started);
     }

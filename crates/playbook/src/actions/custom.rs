@@ -3,7 +3,7 @@
 
 use super::{Call, Problem, refuse};
 use crate::exec::result::Res;
-use crate::target::{Content, ModuleCall};
+use crate::target::Content;
 use base64::Engine;
 use imgbuild_jinja::Value;
 use serde_json::{Map as Json, Value as JsonValue};
@@ -91,9 +91,12 @@ fn helper(folders: &[PathBuf], dotted: &str) -> Option<(String, PathBuf)> {
     }
 }
 
+/// Helpers by their place below `module_utils`.
+type Helpers = BTreeMap<String, Vec<u8>>;
+
 /// The helpers that a module needs, and the first import that only ansible-core has.
-fn helpers(text: &str, folders: &[PathBuf]) -> Result<(BTreeMap<String, Vec<u8>>, Option<String>), std::io::Error> {
-    let (mut files, mut library) = (BTreeMap::new(), None);
+fn helpers(text: &str, folders: &[PathBuf]) -> std::io::Result<(Helpers, Option<String>)> {
+    let (mut files, mut library) = (Helpers::new(), None);
     let mut queue = imports(text);
     while let Some(dotted) = queue.pop() {
         if BROUGHT.contains(&dotted.as_str()) {
@@ -118,6 +121,12 @@ fn helpers(text: &str, folders: &[PathBuf]) -> Result<(BTreeMap<String, Vec<u8>>
 
 /// Runs the module on the host.
 pub async fn run(call: &Call<'_>, path: &Path) -> Result<Res, Problem> {
+    let (args, content) = prepare(call, path)?;
+    call.module("_custom", args, Some(content)).await
+}
+
+/// What the agent's `_custom` wants to know of a module, and the module.
+pub fn prepare(call: &Call<'_>, path: &Path) -> Result<(Json<String, JsonValue>, Content), Problem> {
     let module = fs_err::read(path).map_err(|e| refuse(e.to_string()))?;
     let mut style = Style::of(&module);
     let text = String::from_utf8_lossy(&module);
@@ -181,20 +190,7 @@ pub async fn run(call: &Call<'_>, path: &Path) -> Result<Res, Problem> {
     {
         outer.insert("python".into(), python.into());
     }
-    call.call(ModuleCall {
-        module: "_custom".into(),
-        args: outer,
-        check: call.check,
-        diff: call.diff,
-        become_: call.become_.clone(),
-        environment: call.environment.clone(),
-        timeout: call.timeout,
-        content: Some(Content::Bytes(module.into())),
-        stream: false,
-        chain: 0,
-        stop_chain_on_failure: false,
-    })
-    .await
+    Ok((outer, Content::Bytes(module.into())))
 }
 
 #[cfg(test)]

@@ -78,10 +78,12 @@ pub async fn run(call: &Call<'_>) -> Result<Res, Problem> {
     if call.bool("validate_checksum", true)? && remote_sum.as_ref().is_some_and(|r| *r != sum) {
         set(&mut res, "failed", true);
         set(&mut res, "msg", "checksum mismatch");
-        set(&mut res, "remote_checksum", remote_sum.unwrap_or_default());
     } else {
         set(&mut res, "changed", true);
+        res.shift_remove(&Key::from("file"));
     }
+    res.insert(Key::from("remote_checksum"), remote_sum.map_or(Value::Null, Value::str));
+    res.insert(Key::from("remote_md5sum"), Value::Null);
     set(&mut res, "checksum", sum);
     Ok(res)
 }

@@ -9,7 +9,10 @@ pub async fn run(call: &Call<'_>) -> Result<Res, Problem> {
     let mut args = call.args.clone();
     let given =
         ["use", "use_backend"].iter().find_map(|k| args.shift_remove(&Key::from(*k))).map(|v| crate::text::of(&v));
-    let given = given.filter(|u| u != "auto");
+    let mut given = given.filter(|u| u != "auto");
+    if given.is_none() && call.action.name == "package" {
+        given = call.var("ansible_package_use")?.map(|v| crate::text::of(&v)).filter(|u| u != "auto");
+    }
     let name = match (call.action.name.as_str(), given) {
         (_, Some(name)) => match name.as_str() {
             "yum" | "yum4" | "dnf4" => "dnf".to_owned(),

@@ -21,6 +21,9 @@ pub async fn run(call: &Call<'_>) -> Result<Res, Problem> {
         .raw(&command, call.become_.as_ref(), &call.environment, call.timeout)
         .await
         .map_err(|lost| Problem::Unreachable(lost.message))?;
+    if let Some(why) = outcome.refused {
+        return Err(refuse(why));
+    }
     let mut res = Call::done(true);
     set(&mut res, "rc", Value::Int(i64::from(outcome.rc)));
     for (name, bytes) in [("stdout", &outcome.stdout), ("stderr", &outcome.stderr)] {
