@@ -9,6 +9,7 @@ mod apt;
 mod apt_deb;
 mod apt_key;
 mod apt_repository;
+mod archive;
 mod assemble;
 pub mod async_job;
 mod authorized_key;
@@ -42,6 +43,7 @@ mod git_cmd;
 mod git_config;
 mod group;
 mod hostname;
+mod htpasswd;
 mod ini_file;
 mod iptables;
 mod kernel_blacklist;
@@ -53,6 +55,8 @@ mod lvol;
 mod modprobe;
 mod mount;
 mod npm;
+mod openssh_keypair;
+mod openssl_privatekey;
 mod package;
 mod pacman;
 mod pam_limits;
@@ -84,6 +88,7 @@ mod user;
 mod user_key;
 mod wait_for;
 mod yum_repository;
+mod zypper;
 
 type Run = fn(&Ctx) -> Result<Outcome, Fail>;
 
@@ -97,6 +102,7 @@ const TABLE: &[(&str, Run)] = &[
     ("apt", apt::run),
     ("apt_key", apt_key::run),
     ("apt_repository", apt_repository::run),
+    ("archive", archive::run),
     ("assemble", assemble::run),
     ("async_status", async_job::status),
     ("authorized_key", authorized_key::run),
@@ -126,6 +132,7 @@ const TABLE: &[(&str, Run)] = &[
     ("git_config", git_config::run),
     ("group", group::run),
     ("hostname", hostname::run),
+    ("htpasswd", htpasswd::run),
     ("ini_file", ini_file::run),
     ("iptables", iptables::run),
     ("kernel_blacklist", kernel_blacklist::run),
@@ -138,6 +145,8 @@ const TABLE: &[(&str, Run)] = &[
     ("mount", mount::run),
     ("mount_facts", facts_of::mounts),
     ("npm", npm::run),
+    ("openssh_keypair", openssh_keypair::run),
+    ("openssl_privatekey", openssl_privatekey::run),
     ("package", package::run),
     ("package_facts", facts_of::packages),
     ("pacman", pacman::run),
@@ -171,6 +180,7 @@ const TABLE: &[(&str, Run)] = &[
     ("user", user::run),
     ("wait_for", wait_for::run),
     ("yum_repository", yum_repository::run),
+    ("zypper", zypper::run),
 ];
 
 /// Runs a call's module.
@@ -254,6 +264,9 @@ mod tests {
         "copy",
         "install_python_apt",
         "install_repoquery",
+        // Which of Python's libraries does it.
+        "select_crypto_backend",
+        "backend",
     ];
 
     /// An option that no code names is an option that is taken and forgotten.

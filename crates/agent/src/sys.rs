@@ -25,3 +25,4 @@ pub mod text;
 pub mod users;
 pub mod version;
 pub mod zip;
+pub mod zip_write;

@@ -148,6 +148,7 @@ pub const FILE_COMMON: &[Opt] = &[
 
 mod commands;
 mod controller;
+mod crypto;
 mod distros;
 mod docker;
 mod files;
@@ -176,6 +177,7 @@ const FAMILIES: &[&[Module]] = &[
     volumes::MODULES,
     trees::MODULES,
     host::MODULES,
+    crypto::MODULES,
     docker::MODULES,
 ];
 

@@ -6,6 +6,38 @@ use super::{Module, Opt, Type, opt, spec};
 
 /// The family.
 pub const MODULES: &[Module] = &[
+    spec(
+        "zypper",
+        "community.general.zypper",
+        &[
+            Opt { aliases: &["pkg"], elements: Some(Type::Str), required: true, ..opt("name", Type::List) },
+            Opt {
+                default: Some("\"present\""),
+                choices: &["absent", "installed", "latest", "present", "removed", "dist-upgrade"],
+                ..opt("state", Type::Str)
+            },
+            Opt {
+                default: Some("\"package\""),
+                choices: &["package", "patch", "pattern", "product", "srcpackage", "application"],
+                ..opt("type", Type::Str)
+            },
+            opt("extra_args_precommand", Type::Str),
+            Opt { default: Some("false"), ..opt("disable_gpg_check", Type::Bool) },
+            Opt { default: Some("false"), ..opt("auto_import_keys", Type::Bool) },
+            Opt { default: Some("true"), ..opt("disable_recommends", Type::Bool) },
+            Opt { default: Some("false"), ..opt("force", Type::Bool) },
+            Opt { default: Some("false"), ..opt("force_resolution", Type::Bool) },
+            Opt { aliases: &["refresh"], default: Some("false"), ..opt("update_cache", Type::Bool) },
+            Opt { default: Some("false"), ..opt("oldpackage", Type::Bool) },
+            opt("extra_args", Type::Str),
+            Opt { default: Some("false"), ..opt("allow_vendor_change", Type::Bool) },
+            Opt { default: Some("false"), ..opt("replacefiles", Type::Bool) },
+            Opt { default: Some("false"), ..opt("clean_deps", Type::Bool) },
+            Opt { default: Some("false"), ..opt("simple_errors", Type::Bool) },
+            Opt { default: Some("true"), ..opt("quiet", Type::Bool) },
+            Opt { default: Some("false"), ..opt("skip_post_errors", Type::Bool) },
+        ],
+    ),
     Module {
         mutually_exclusive: &[&["name", "upgrade"]],
         required_one_of: &[&["name", "update_cache", "upgrade"]],

@@ -244,6 +244,21 @@ pub const MODULES: &[Module] = &[
         ],
     ),
     Module {
+        file_common: true,
+        ..spec(
+            "htpasswd",
+            "community.general.htpasswd",
+            &[
+                Opt { aliases: &["dest", "destfile"], required: true, ..opt("path", Type::Path) },
+                Opt { aliases: &["username"], required: true, ..opt("name", Type::Str) },
+                Opt { no_log: true, ..opt("password", Type::Str) },
+                Opt { aliases: &["crypt_scheme"], default: Some("\"apr_md5_crypt\""), ..opt("hash_scheme", Type::Str) },
+                Opt { default: Some("\"present\""), choices: &["present", "absent"], ..opt("state", Type::Str) },
+                Opt { default: Some("true"), ..opt("create", Type::Bool) },
+            ],
+        )
+    },
+    Module {
         mutually_exclusive: &[&["user", "group"]],
         required_if: &[("state", "present", &["commands"])],
         ..spec(
