@@ -139,6 +139,7 @@ impl Templar {
             Value::Str(s) if s.text.trim().is_empty() => {
                 Ok((true, warn("Empty conditional expression was evaluated as True.".into())))
             }
+            Value::Str(s) if !s.template => Err(untrusted(s.span.clone())),
             Value::Str(s) => self.condition_text(s, vars).map_err(|e| {
                 let mut e = self.hint(e, vars, "expression").or_at(|| s.span.clone());
                 if e.is_undefined() {
@@ -176,6 +177,11 @@ impl Templar {
                     }
                     expression = found.text.clone();
                 }
+                // Text that a template made is no expression.
+                Val::Str(found) if found.text.trim().is_empty() => {
+                    return Ok((true, warn("Empty conditional expression was evaluated as True.".into())));
+                }
+                Val::Str(_) => return Err(untrusted(s.span.clone())),
                 other => return Ok((other.truth(), warn(not_boolean(&other)))),
             }
         }
@@ -373,6 +379,10 @@ fn mode_of(kind: CheckKind) -> Mode {
         CheckKind::Expression => Mode::Expression,
         CheckKind::Template => Mode::Inline,
     }
+}
+
+fn untrusted(span: Option<Span>) -> TemplateError {
+    TemplateError::new(ErrorKind::Condition, "Encountered untrusted template or expression.").or_at(|| span)
 }
 
 fn not_boolean(value: &Val) -> String {

@@ -76,7 +76,7 @@ pub fn run(options: &Options) -> Result<u8> {
         Some(folder) => folder.canonicalize().with_context(|| format!("no folder {}", folder.display()))?,
         None => programs()?,
     };
-    let logs = target_dir().join("conformance/logs");
+    let logs = target_dir().join(if options.peer.is_some() { "conformance/peer-logs" } else { "conformance/logs" });
     std::fs::create_dir_all(&logs)?;
     let jobs = options.jobs.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)).max(1);
     let queue = Mutex::new(wanted.iter().copied());

@@ -17,6 +17,13 @@ pub(super) const TABLE: Table = &[
     ("type_debug", type_debug),
 ];
 
+/// Names that only Ansible's own tests use.
+pub(super) const INTERNAL: Table = &[("finalize", finalize)];
+
+fn finalize(c: Call<'_, '_>) -> R {
+    Ok(Val::from(c.cx.finish(&c.input)?))
+}
+
 fn default(c: Call<'_, '_>) -> R {
     let bound = c.args.bind(["default_value", "boolean"])?;
     let fallback = || bound.get(0).cloned().unwrap_or_else(|| Val::str(""));

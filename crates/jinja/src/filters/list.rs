@@ -172,6 +172,12 @@ fn unique(c: Call<'_, '_>) -> R {
     let case = bound.some(0).map(Val::truth).unwrap_or(false);
     let mut seen = super::sets::Seen::default();
     let mut out = Vec::new();
+    let exact = bound.some(0).is_some_and(|case| !case.truth()) || bound.some(1).is_some();
+    if exact && c.items()?.iter().any(|item| bound.some(1).is_none() && matches!(item, Val::Dict(_) | Val::List(_))) {
+        return Err(fail(
+            "Jinja2's unique filter failed and we cannot fall back to Ansible's version as it does not support the parameters supplied.",
+        ));
+    }
     for item in c.items()? {
         let value = match bound.some(1) {
             Some(attribute) => crate::eval::access::defined(path(c.cx, &item, attribute, None)?)?,

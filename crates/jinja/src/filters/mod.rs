@@ -46,7 +46,11 @@ const COLLECTIONS: &[(&str, &[Table])] = &[
     ("ansible.utils", net::TABLES),
     ("ansible.utils", general::UTILS),
     ("community.general", general::GENERAL),
+    (INTERNAL, &[basic::INTERNAL]),
 ];
+
+/// Filters of this collection have no short names.
+const INTERNAL: &str = "ansible._protomatter";
 
 const BUILTIN: &[Table] = &[
     basic::TABLE,
@@ -88,7 +92,9 @@ fn index() -> &'static HashMap<String, Known> {
         for (collection, tables) in COLLECTIONS {
             for (name, filter) in tables.iter().copied().flatten() {
                 let known = Known { name, full: format!("{collection}.{name}"), run: *filter };
-                all.entry((*name).to_owned()).or_insert(known.clone());
+                if *collection != INTERNAL {
+                    all.entry((*name).to_owned()).or_insert(known.clone());
+                }
                 all.insert(known.full.clone(), known);
             }
         }
@@ -146,7 +152,8 @@ pub(crate) fn test_as_filter(name: &str) -> bool {
 
 /// All short names.
 pub(crate) fn names() -> Vec<&'static str> {
-    COLLECTIONS.iter().flat_map(|(_, tables)| tables.iter().copied().flatten().map(|(name, _)| *name)).collect()
+    let named = COLLECTIONS.iter().filter(|(collection, _)| *collection != INTERNAL);
+    named.flat_map(|(_, tables)| tables.iter().copied().flatten().map(|(name, _)| *name)).collect()
 }
 
 /// Applies a filter.

@@ -2,6 +2,7 @@
 
 mod sequence;
 
+use crate::val::repr::value_str;
 use crate::val::{R, Val};
 use crate::{Key, LookupContext, LookupError, Map, Str, Templar, Value, VarSource};
 use imgbuild_diag::Span;
@@ -132,7 +133,12 @@ fn flatten_all(terms: Vec<Value>) -> Vec<Value> {
 fn dicts(terms: Vec<Value>) -> Result<Vec<Value>, LookupError> {
     let mut out = Vec::new();
     for term in flatten_one(terms) {
-        let Value::Map(m) = term else { return Err(failed("with_dict expects a dict")) };
+        let Value::Map(m) = term else {
+            let (shown, kind) = (value_str(&term), Val::from(term).type_name());
+            return Err(failed(format!(
+                "the 'dict' lookup plugin expects a dictionary, got '{shown}' of type <class '{kind}'>)"
+            )));
+        };
         out.extend(m.iter().map(|(k, v)| {
             let key = match Val::from(k) {
                 Val::Str(s) => Value::Str(s),
@@ -208,57 +214,80 @@ fn choose(templar: &Templar, terms: Vec<Value>) -> Vec<Value> {
 }
 
 fn subelements(terms: Vec<Value>) -> Result<Vec<Value>, LookupError> {
+    let wrong = |what: &str| failed(format!("subelements lookup expects a list of two or three items, {what}"));
+    let types = || wrong("first a dict or a list, second a string pointing to the subkey");
     let (list, path, flags) = match terms.as_slice() {
-        [list, Value::Str(path)] => (list, path, None),
-        [list, Value::Str(path), Value::Map(flags)] => (list, path, Some(flags)),
-        _ => return Err(failed("subelements lookup expects a list of two or three items")),
+        [list, path] => (list, path, None),
+        [list, path, flags] => (list, path, Some(flags)),
+        _ => return Err(wrong("")),
     };
+    let Value::Str(path) = path else { return Err(types()) };
+    if flags.is_some_and(|f| f.as_map().is_none()) {
+        return Err(wrong("the optional third item must be a dict with flags ('skip_missing',)"));
+    }
     let skip_missing = flags.is_some_and(|f| {
-        f.get(&Key::from("skip_missing")).is_some_and(|v| {
+        f.get("skip_missing").is_some_and(|v| {
             v.is_true() && v.as_str().is_none_or(|s| ["yes", "true", "1", "on", "y", "t"].contains(&&*s.to_lowercase()))
         })
     });
     let items: Vec<Value> = match list {
         Value::List(l) => l.to_vec(),
+        Value::Map(m) if m.get(&Key::from("skipped")).is_some_and(|v| *v != Value::Bool(false)) => Vec::new(),
         Value::Map(m) => m.values().cloned().collect(),
-        _ => return Err(failed("the first term of subelements must be a list or a mapping")),
+        _ => return Err(types()),
     };
     let mut out = Vec::new();
     for item in items {
         let Value::Map(_) = &item else {
-            return Err(failed(format!("subelements lookup expects a dictionary, got '{item:?}'")));
+            return Err(failed(format!("subelements lookup expects a dictionary, got '{}'", value_str(&item))));
         };
-        if item.get("skipped").is_some_and(Value::is_true) {
+        if item.get("skipped").is_some_and(|v| *v != Value::Bool(false)) {
             continue;
         }
-        let mut at = item.clone();
-        let mut found = true;
-        for part in path.text.split('.') {
-            match at.get(part).cloned() {
-                Some(next) => at = next,
-                None if skip_missing => {
-                    found = false;
-                    break;
-                }
-                None => return Err(failed(format!("could not find '{part}' key in iterated item '{at:?}'"))),
-            }
+        let parts: Vec<&str> = path.text.split('.').collect();
+        if let Some((rest, sub)) = take_list(&item, &parts, skip_missing)? {
+            out.extend(sub.iter().map(|s| Value::list(vec![rest.clone(), s.clone()])));
         }
-        if !found {
-            continue;
-        }
-        let Value::List(sub) = at else {
-            return Err(failed(format!("the key {} should point to a list, got '{at:?}'", path.text)));
-        };
-        out.extend(sub.iter().map(|s| Value::list(vec![item.clone(), s.clone()])));
     }
     Ok(out)
 }
 
+/// The list at a path, and the value without it: Ansible takes the list out of the item.
+fn take_list(item: &Value, path: &[&str], skip: bool) -> Result<Option<(Value, Arc<Vec<Value>>)>, LookupError> {
+    let (Value::Map(map), [part, rest @ ..]) = (item, path) else { return Ok(None) };
+    let key = Key::from(*part);
+    let Some(found) = map.get(&key) else {
+        if skip {
+            return Ok(None);
+        }
+        return Err(failed(format!("could not find '{part}' key in iterated item '{}'", value_str(item))));
+    };
+    let mut without = Map::clone(map);
+    if !rest.is_empty() {
+        if found.as_map().is_none() {
+            if skip {
+                return Ok(None);
+            }
+            return Err(failed(format!("the key {part} should point to a dictionary, got '{}'", value_str(found))));
+        }
+        return Ok(take_list(found, rest, skip)?.map(|(inner, list)| {
+            without.insert(key, inner);
+            (Value::map(without), list)
+        }));
+    }
+    let Value::List(list) = found else {
+        return Err(failed(format!("the key {part} should point to a list, got '{}'", value_str(found))));
+    };
+    without.shift_remove(&key);
+    Ok(Some((Value::map(without), list.clone())))
+}
+
 fn variables(cx: &LookupContext<'_>, terms: Vec<Value>, kwargs: &Map) -> Result<Vec<Value>, LookupError> {
     let mut out = Vec::new();
-    for term in flatten_one(terms) {
+    for term in terms {
         let Some(name) = term.as_str() else {
-            return Err(failed(format!("Invalid setting identifier, \"{term:?}\" is not a string")));
+            let kind = Val::from(term).type_name();
+            return Err(failed(format!("Variable name must be 'str' not '{kind}'.")));
         };
         match cx.var(name)? {
             Some(value) => out.push(value),
@@ -281,10 +310,18 @@ fn variable_names(cx: &LookupContext<'_>, terms: Vec<Value>) -> Result<Vec<Value
     let mut out = Vec::new();
     for term in terms {
         let Some(pattern) = term.as_str() else {
-            return Err(failed(format!("Invalid setting identifier, \"{term:?}\" is not a string")));
+            let (shown, kind) = (value_str(&term), Val::from(term).type_name());
+            return Err(failed(format!(
+                "Invalid setting identifier, \"{shown}\" is not a string, it is a <class '{kind}'>"
+            )));
         };
         let regex: R<_> = crate::filters::regex::compile(pattern, false, false, false);
-        let regex = regex.map_err(|e| failed(format!("Unable to use \"{pattern}\" as a search parameter: {e}")))?;
+        // Python names this one fault so; the rest keeps the words of the library at hand.
+        let bare = pattern.starts_with(['*', '+', '?']).then_some("nothing to repeat at position 0");
+        let regex = regex.map_err(|e| {
+            let why = bare.map_or_else(|| e.to_string(), str::to_owned);
+            failed(format!("Unable to use \"{pattern}\" as a search parameter: {why}"))
+        })?;
         out.extend(names.iter().filter(|n| regex.is_match(n)).map(|n| Value::str(n.as_str())));
     }
     Ok(out)

@@ -26,7 +26,7 @@ pub(super) fn run(terms: Vec<Value>, kwargs: &Map) -> Result<Vec<Value>, LookupE
         match &term {
             Value::Map(m) => take_kwargs(&mut options, m)?,
             Value::Str(s) => {
-                if !shortcut(&s.text, &mut options) {
+                if !shortcut(&s.text, &mut options)? {
                     pairs(&s.text, &mut options)?;
                 }
             }
@@ -57,7 +57,7 @@ fn set(options: &mut Options, name: &str, value: &str) -> Result<(), LookupError
         options.format = Some(value.to_owned());
         return Ok(());
     }
-    let parsed = number(value).ok_or_else(|| failed(format!("can't parse {name}={value} as integer")));
+    let parsed = number(value).ok_or_else(|| invalid(name, value));
     match name {
         "start" => options.start = Some(parsed?),
         "end" => options.end = Some(parsed?),
@@ -66,6 +66,12 @@ fn set(options: &mut Options, name: &str, value: &str) -> Result<(), LookupError
         other => return Err(failed(format!("unrecognized arguments to with_sequence: ['{other}']"))),
     }
     Ok(())
+}
+
+fn invalid(name: &str, value: &str) -> LookupError {
+    failed(format!(
+        "Config '{name}' for 'sequence' lookup plugin from 'Direct' has an invalid value: Invalid value provided for 'integer': '{value}'"
+    ))
 }
 
 fn take_kwargs(options: &mut Options, kwargs: &Map) -> Result<(), LookupError> {
@@ -89,7 +95,7 @@ fn pairs(text: &str, options: &mut Options) -> Result<(), LookupError> {
 }
 
 /// `[start-]end[/stride][:format]`.
-fn shortcut(text: &str, options: &mut Options) -> bool {
+fn shortcut(text: &str, options: &mut Options) -> Result<bool, LookupError> {
     let (range, format) = match text.split_once(':') {
         Some((range, format)) => (range, Some(format)),
         None => (text, None),
@@ -98,33 +104,26 @@ fn shortcut(text: &str, options: &mut Options) -> bool {
         Some((range, stride)) => (range, Some(stride)),
         None => (range, None),
     };
-    let plain =
-        |t: &str| !t.is_empty() && t.bytes().all(|b| b.is_ascii_hexdigit() || b == b'x' || b == b'X' || b == b'-');
-    if !plain(range) {
-        return false;
-    }
-    let (start, end) = match range.char_indices().skip(1).find(|(_, c)| *c == '-') {
-        Some((i, _)) => (Some(&range[..i]), &range[i + 1..]),
+    let (start, end) = match range.split_once('-') {
+        Some((start, end)) => (Some(start), end),
         None => (None, range),
     };
-    let Some(end) = number(end) else { return false };
-    let start = match start.map(number) {
-        Some(None) => return false,
-        Some(found) => found,
-        None => None,
+    let plain = |t: &str| {
+        let digits = t.strip_prefix("0x").or_else(|| t.strip_prefix("0X")).unwrap_or(t);
+        !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_hexdigit())
     };
-    let stride = match stride.map(number) {
-        Some(None) => return false,
-        Some(found) => found,
-        None => None,
-    };
-    options.end = Some(end);
-    options.start = start.or(options.start);
-    options.stride = stride.or(options.stride);
+    if !plain(end) || !start.is_none_or(plain) || !stride.is_none_or(plain) {
+        return Ok(false);
+    }
+    for (name, text) in [("start", start), ("end", Some(end)), ("stride", stride)] {
+        if let Some(text) = text {
+            set(options, name, text)?;
+        }
+    }
     if let Some(format) = format {
         options.format = Some(format.to_owned());
     }
-    true
+    Ok(true)
 }
 
 fn generate(options: Options, out: &mut Vec<Value>) -> Result<(), LookupError> {
@@ -134,7 +133,8 @@ fn generate(options: Options, out: &mut Vec<Value>) -> Result<(), LookupError> {
         (None, None) => return Err(failed("must specify count or end in with_sequence")),
         (Some(_), Some(_)) => return Err(failed("can't specify both count and end in with_sequence")),
         (Some(0), None) => return Ok(()),
-        (Some(count), None) => start.saturating_add((count - 1).saturating_mul(stride)),
+        // One too many where it counts down by more than nothing: so Ansible counts.
+        (Some(count), None) => start.saturating_add(count.saturating_mul(stride)).saturating_sub(1),
         (None, Some(end)) => end,
     };
     if stride > 0 && end < start {

@@ -31,11 +31,6 @@ pub fn run(call: &Call<'_>) -> Result<Res, Problem> {
         other => items(other),
     };
     for condition in all {
-        if matches!(&condition, Value::Str(text) if !text.template && text.text.contains("{{")) {
-            return Err(Problem::Failed(
-                Failure::new("Encountered untrusted template or expression.").because("Action failed", None),
-            ));
-        }
         let (holds, warning) = templar.condition(&condition, &call.vars).map_err(|e| {
             let span = e.span.clone().or_else(|| condition.span().cloned());
             let text = crate::exec::result::condition_message(&e.message);

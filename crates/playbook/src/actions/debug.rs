@@ -2,7 +2,7 @@
 
 use super::{Call, Problem, refuse};
 use crate::exec::result::{Failure, Res, set};
-use imgbuild_jinja::Value;
+use imgbuild_jinja::{Key, Value};
 
 pub fn run(call: &Call<'_>) -> Result<Res, Problem> {
     call.only(&["msg", "var", "verbosity"])?;
@@ -18,7 +18,7 @@ pub fn run(call: &Call<'_>) -> Result<Res, Problem> {
     }
     set(&mut res, "_ansible_verbose_always", true);
     let templar = &call.run.engine.templar;
-    if let Some(message) = call.arg("msg") {
+    if let Some(message) = call.args.get(&Key::from("msg")) {
         set(&mut res, "msg", message.clone());
         return Ok(res);
     }
@@ -43,17 +43,26 @@ pub fn run(call: &Call<'_>) -> Result<Res, Problem> {
             };
             if !text.template && !templar.is_template(text) {
                 return Err(Problem::Failed(
-                    Failure::new("Encountered untrusted template or expression.").at(text.span.as_ref()),
+                    Failure::new(
+                        "Error while resolving `var` expression: Encountered untrusted template or expression.",
+                    )
+                    .at(text.span.as_ref())
+                    .because("Task failed", None),
                 ));
             }
             let value = match templar.evaluate(&name, text.span.as_ref(), &call.vars) {
                 Ok(value) => value,
                 Err(error) if error.is_undefined() => {
-                    set(&mut res, "warnings", Value::list(vec![Value::str(error.message.as_str())]));
+                    let warning = crate::exec::result::template_errors(&[error.message.clone()], text.span.as_ref());
+                    set(&mut res, "warnings", Value::list(vec![Value::str(warning)]));
                     Value::str(undefined(&error.message, &name))
                 }
                 Err(error) => {
-                    return Err(Problem::Failed(Failure::from(error).at(text.span.as_ref())));
+                    let mut failure = Failure::from(error).at(text.span.as_ref());
+                    if let Some(cause) = failure.causes.last_mut() {
+                        cause.message = format!("Error while resolving `var` expression: {}", cause.message);
+                    }
+                    return Err(Problem::Failed(failure.because("Task failed", None)));
                 }
             };
             (name, value)

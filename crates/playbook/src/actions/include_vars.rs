@@ -63,6 +63,16 @@ fn include(call: &Call<'_>) -> Result<Res, Problem> {
     if let Some(name) = call.text("name") {
         vars = Map::from_iter([(Key::from(name), Value::map(vars))]);
     }
+    // Asked for here and not everywhere, merging reaches what the variables were before.
+    if merge && !call.run.engine.settings.hash_merge {
+        for (key, value) in &mut vars {
+            if let (Some(Value::Map(old)), Value::Map(new)) = (call.var(&key.to_string())?, &*value) {
+                let mut all = Map::clone(&old);
+                crate::vars::merge::deep(&mut all, Map::clone(new));
+                *value = Value::map(all);
+            }
+        }
+    }
     let mut res = Call::done(false);
     set(
         &mut res,

@@ -1,7 +1,7 @@
 //! `set_fact`.
 
 use super::{Call, Problem, refuse};
-use crate::exec::result::{Res, set};
+use crate::exec::result::{Failure, Res, set};
 use crate::play::fields::is_identifier;
 use imgbuild_jinja::{Map, Value};
 
@@ -17,12 +17,22 @@ pub fn run(call: &Call<'_>) -> Result<Res, Problem> {
             imgbuild_jinja::Key::Int(_) => " of type 'int'",
             imgbuild_jinja::Key::Bool(_) => " of type 'bool'",
             imgbuild_jinja::Key::Float(_) => " of type 'float'",
+            imgbuild_jinja::Key::Null => " of type 'NoneType'",
             _ => "",
         };
         if !kind.is_empty() || !is_identifier(&name) {
-            return Err(refuse(format!(
-                "Invalid variable name '{name}'{kind}. Variables must start with a letter or underscore, and contain only letters, numbers and underscores."
-            )));
+            let name = match key {
+                imgbuild_jinja::Key::Bool(true) => "True",
+                imgbuild_jinja::Key::Bool(false) => "False",
+                imgbuild_jinja::Key::Null => "None",
+                _ => &name,
+            };
+            let mut failure =
+                Failure::new(format!("Invalid variable name '{name}'{kind}.")).at(value.span()).field("changed", false);
+            if let Some(cause) = failure.causes.last_mut() {
+                cause.help.push("Variable names must be strings starting with a letter or underscore character, and contain only letters, numbers and underscores.".into());
+            }
+            return Err(Problem::Failed(failure.because("Task failed", None)));
         }
         // `x=true` on one line means a boolean, as it always did.
         let value = match value {

@@ -102,9 +102,7 @@ impl PlayRun {
         match &task.loop_ {
             None => Ok(None),
             Some(Loop::Loop(raw)) => {
-                let items = templar
-                    .template(raw, vars)
-                    .map_err(|e| Failure::from(e).at(raw.span()).because("Task failed", None))?;
+                let items = templar.template(raw, vars).map_err(|e| loop_failure(e).at(raw.span()))?;
                 match items {
                     Value::List(items) => Ok(Some(items.as_ref().clone())),
                     other => {
@@ -122,7 +120,6 @@ impl PlayRun {
                 }
             }
             Some(Loop::With(name, raw)) => {
-                let because = |f: Failure| f.at(raw.span()).because("Task failed", None);
                 let terms = match raw {
                     Value::Str(text) if text.template && !templar.is_template(text) && is_bare(&text.text, vars) => {
                         // `with_items: packages`: a bare variable's name.
@@ -130,16 +127,20 @@ impl PlayRun {
                             "using the bare variable {:?} in with_{name} is an old form; write \"{{{{ {} }}}}\"",
                             text.text, text.text
                         )));
-                        templar.evaluate(&text.text, text.span.as_ref(), vars).map_err(|e| because(e.into()))?
+                        templar
+                            .evaluate(&text.text, text.span.as_ref(), vars)
+                            .map_err(|e| loop_failure(e).at(raw.span()))?
                     }
-                    other => templar.template(other, vars).map_err(|e| because(e.into()))?,
+                    other => templar.template(other, vars).map_err(|e| loop_failure(e).at(raw.span()))?,
                 };
                 let terms = match terms {
                     Value::List(items) => items.as_ref().clone(),
                     one => vec![one],
                 };
                 let cx = LookupContext::new(templar, vars, raw.span());
-                crate::lookup::with(name, terms, &cx).map(Some).map_err(|e| because(Failure::new(e.to_string())))
+                crate::lookup::with(name, terms, &cx)
+                    .map(Some)
+                    .map_err(|e| Failure::new(format!("The lookup plugin '{name}' failed: {e}")).at(raw.span()))
             }
         }
     }
@@ -439,6 +440,13 @@ fn loop_vars(control: &Control, items: &[Value], index: usize) -> Map {
         top.insert("ansible_loop".into(), Value::map(extended));
     }
     top
+}
+
+/// A loop that can't be rendered. Only what is undefined waits for the task's condition, and is a failure of the task itself.
+fn loop_failure(error: imgbuild_jinja::TemplateError) -> Failure {
+    let undefined = error.is_undefined();
+    let failure = Failure::from(error);
+    if undefined { failure.because("Task failed", None) } else { failure }
 }
 
 fn is_bare(text: &str, vars: &Arc<dyn VarSource>) -> bool {

@@ -66,7 +66,9 @@ impl Place<'_> {
                 set(&mut done.res, "changed", false);
             }
             Err(Problem::Failed(failure)) => {
-                let mut res = failure.because("Task failed", None).into_result(&self.task.span);
+                let told = failure.causes.first().is_some_and(|c| c.message == "Task failed");
+                let failure = if told { failure } else { failure.because("Task failed", None) };
+                let mut res = failure.into_result(&self.task.span);
                 if get(&res, "changed").is_none() {
                     set(&mut res, "changed", false);
                 }

@@ -19,6 +19,7 @@ mod settle;
 pub mod stats;
 pub mod step;
 pub mod tags;
+mod title;
 
 /// Strategies by short name.
 pub const STRATEGIES: &[&str] = &["linear", "free", "host_pinned"];

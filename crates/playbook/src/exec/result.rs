@@ -161,6 +161,19 @@ pub fn explain(whole: &str, causes: &[Cause], task: &Span) -> String {
     out
 }
 
+/// The warning of a template whose undefined parts are told instead of their values.
+pub fn template_errors(messages: &[String], span: Option<&Span>) -> String {
+    let many = if messages.len() == 1 { "" } else { "s" };
+    let mut out = format!("Encountered {} template error{many}.\n", messages.len());
+    for (i, message) in messages.iter().enumerate() {
+        _ = writeln!(out, "error {} - {message}", i + 1);
+        if let Some(span) = span {
+            origin(&mut out, span);
+        }
+    }
+    out
+}
+
 /// `Origin: file:line:column` and the lines around it.
 fn origin(out: &mut String, span: &Span) {
     let Position { line, column } = span.position();

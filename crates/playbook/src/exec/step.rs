@@ -281,7 +281,11 @@ impl PlayRun {
     pub fn info(self: &Arc<Self>, task: &Arc<Task>, host: &Host) -> Arc<TaskInfo> {
         let name = task.name().map(|raw| match self.vars(host, Some(task)) {
             Ok(vars) => {
-                self.engine.templar.template(raw, &vars).map_or_else(|_| crate::text::of(raw), |v| crate::text::of(&v))
+                let (name, warning) = super::title::render(&self.engine.templar, raw, &vars);
+                if let Some(warning) = warning {
+                    self.engine.emit(Event::Warning(warning));
+                }
+                name
             }
             Err(_) => crate::text::of(raw),
         });

@@ -13,7 +13,7 @@ pub fn run(ask: &Ask<'_>) -> Answer {
         let term = crate::text::of(term);
         let (pairs, raw) = crate::play::split::key_values(&term, false).map_err(failed)?;
         if let Some((wrong, _)) = pairs.iter().find(|(k, _)| !OPTIONS.contains(&k.as_str())) {
-            return Err(failed(format!("{wrong} is not a valid option")));
+            return Err(failed(format!("'{wrong}' is not a valid option")));
         }
         let option =
             |name: &str| pairs.iter().find(|(k, _)| k == name).map(|(_, v)| v.clone()).or_else(|| ask.text(name));
@@ -23,7 +23,7 @@ pub fn run(ask: &Ask<'_>) -> Answer {
         }
         let file = option("file").unwrap_or_else(|| "ansible.csv".into());
         let Some(path) = ask.find("files", &file) else {
-            return Err(failed(format!("csvfile: {file} could not be found")));
+            return Err(failed(format!("[Errno 2] No such file or directory: '{file}'")));
         };
         let text = crate::vault::read_text(&path, &ask.plugins.settings).map_err(failed)?;
         let delimiter = match option("delimiter").as_deref() {
@@ -32,7 +32,11 @@ pub fn run(ask: &Ask<'_>) -> Answer {
         };
         let number = |name: &str, default: i64| {
             option(name).map_or(Ok(default), |t| {
-                t.trim().parse().map_err(|_| failed(format!("csvfile: {name} must be a number")))
+                t.trim().parse().map_err(|_| {
+                    failed(format!(
+                        "Config '{name}' for 'csvfile' lookup plugin from 'Direct' has an invalid value: Invalid value provided for 'integer': '{t}'"
+                    ))
+                })
             })
         };
         let (column, key_column) = (number("col", 1)?, number("keycol", 0)?);

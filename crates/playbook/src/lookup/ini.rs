@@ -7,16 +7,21 @@ const OPTIONS: [&str; 8] = ["type", "section", "file", "re", "default", "encodin
 
 pub fn run(ask: &Ask<'_>) -> Answer {
     // Old form: the options stand in the term (`key section=x file=y`).
-    let old = |term: &Value| {
-        crate::text::of(term).split_whitespace().any(|w| OPTIONS.iter().any(|o| w.starts_with(&format!("{o}="))))
-    };
+    let old = |term: &Value| crate::text::of(term).contains('=');
     if let Some(term) = ask.terms.iter().find(|t| old(t)) {
         let (mut kwargs, mut key) = (ask.kwargs.clone(), Vec::new());
         for word in crate::text::of(term).split_whitespace() {
-            match word.split_once('=').filter(|(k, _)| OPTIONS.contains(k)) {
-                Some((name, value)) => _ = kwargs.insert(name.into(), Value::str(value)),
+            match word.split_once('=') {
+                Some((name, value)) if OPTIONS.contains(&name) => _ = kwargs.insert(name.into(), Value::str(value)),
+                Some((name, _)) => return Err(failed(format!("'{name}' is not a valid option."))),
                 None => key.push(word.to_owned()),
             }
+        }
+        if key.is_empty() {
+            return Err(failed(format!(
+                "No key to look up was provided as first term within string inline options: {}",
+                crate::text::of(term)
+            )));
         }
         let terms = [Value::str(key.join(" "))];
         return run(&Ask { terms: &terms, kwargs: &kwargs, cx: ask.cx, plugins: ask.plugins });
@@ -39,9 +44,15 @@ pub fn run(ask: &Ask<'_>) -> Answer {
     let properties = ask.text("type").as_deref() == Some("properties");
     let exact = ask.bool("case_sensitive", false);
     let allow_none = ask.bool("allow_no_value", false) || ask.bool("allow_none", false);
-    let entries = parse(&text, properties, allow_none).map_err(|e| failed(format!("{}: {e}", path.display())))?;
+    let entries = parse(&text, properties, allow_none, exact).map_err(|e| match e {
+        Fault::Duplicate => failed(format!("Duplicate option in '{file}'.")),
+        Fault::Line(e) => failed(format!("{}: {e}", path.display())),
+    })?;
     let section =
         if properties { "java_properties".to_owned() } else { ask.text("section").unwrap_or_else(|| "global".into()) };
+    if section != "DEFAULT" && !entries.iter().any(|(s, _, _)| *s == section) && !has_section(&text, &section) {
+        return Err(failed(format!("No section '{section}' in '{file}'.")));
+    }
     let default = ask.option("default").cloned().unwrap_or_else(|| Value::str(""));
     let fold = |key: &str| if exact { key.to_owned() } else { key.to_lowercase() };
     let mut out = Vec::new();
@@ -65,7 +76,21 @@ pub fn run(ask: &Ask<'_>) -> Answer {
 
 type Entry = (String, String, String);
 
-fn parse(text: &str, properties: bool, allow_none: bool) -> Result<Vec<Entry>, String> {
+/// Why a file can't be read.
+enum Fault {
+    /// A key stands twice in a section.
+    Duplicate,
+    /// A line that is none of INI.
+    Line(String),
+}
+
+/// A section may be empty.
+fn has_section(text: &str, name: &str) -> bool {
+    name == "java_properties"
+        || text.lines().any(|l| l.trim().strip_prefix('[').and_then(|l| l.split_once(']')).is_some_and(|l| l.0 == name))
+}
+
+fn parse(text: &str, properties: bool, allow_none: bool, exact: bool) -> Result<Vec<Entry>, Fault> {
     let mut entries: Vec<Entry> = Vec::new();
     let mut section = if properties { "java_properties".to_owned() } else { String::new() };
     for (number, raw) in text.lines().enumerate() {
@@ -78,7 +103,7 @@ fn parse(text: &str, properties: bool, allow_none: bool) -> Result<Vec<Entry>, S
             continue;
         }
         if section.is_empty() {
-            return Err(format!("line {}: File contains no section headers", number + 1));
+            return Err(Fault::Line(format!("line {}: File contains no section headers", number + 1)));
         }
         if raw.starts_with([' ', '\t'])
             && !properties
@@ -89,11 +114,18 @@ fn parse(text: &str, properties: bool, allow_none: bool) -> Result<Vec<Entry>, S
             continue;
         }
         let at = line.find(['=', ':']);
-        match at {
-            Some(at) => entries.push((section.clone(), line[..at].trim().to_owned(), line[at + 1..].trim().to_owned())),
-            None if allow_none || properties => entries.push((section.clone(), line.to_owned(), String::new())),
-            None => return Err(format!("line {}: Source contains parsing errors: {line:?}", number + 1)),
+        let (key, value) = match at {
+            Some(at) => (line[..at].trim(), line[at + 1..].trim()),
+            None if allow_none || properties => (line, ""),
+            None => {
+                return Err(Fault::Line(format!("line {}: Source contains parsing errors: {line:?}", number + 1)));
+            }
+        };
+        let same = |k: &str| k == key || !exact && k.to_lowercase() == key.to_lowercase();
+        if entries.iter().any(|(s, k, _)| *s == section && same(k)) {
+            return Err(Fault::Duplicate);
         }
+        entries.push((section.clone(), key.to_owned(), value.to_owned()));
     }
     Ok(entries)
 }

@@ -11,6 +11,16 @@ const EXPRESSIONS: [&str; 4] = ["when", "changed_when", "failed_when", "until"];
 impl Loader<'_> {
     /// Reports what is wrong in the templates of a task.
     pub fn check_templates(&mut self, task: &Task) {
+        let hidden = ["when", "ignore_errors"].iter().any(|k| !task.scope.each(k).is_empty())
+            || ["failed_when", "loop"].iter().any(|k| task.own(k).is_some())
+            || task.loop_.is_some();
+        let certain = !hidden && self.rescued == 0;
+        let vars = std::mem::replace(&mut self.certain, certain);
+        self.check_task(task);
+        self.certain = vars;
+    }
+
+    fn check_task(&mut self, task: &Task) {
         for (name, attr) in &task.scope.attrs {
             if EXPRESSIONS.contains(name) {
                 self.check_expression(&attr.value);
@@ -18,7 +28,9 @@ impl Loader<'_> {
                 self.check_value(&attr.value);
             }
         }
+        let certain = std::mem::replace(&mut self.certain, false);
         self.check_map(&task.scope.vars);
+        self.certain = certain;
         match task.action.name.as_str() {
             "assert" => {
                 for (key, value) in &task.args {
@@ -46,7 +58,11 @@ impl Loader<'_> {
     fn check_value(&mut self, value: &Value) {
         match value {
             Value::Str(text) if self.templar.is_template(text) => {
-                self.templar.check(text, CheckKind::Template).into_iter().for_each(|d| self.out.push(softened(d)));
+                let certain = self.certain;
+                self.templar
+                    .check(text, CheckKind::Template)
+                    .into_iter()
+                    .for_each(|d| self.out.push(softened(d, certain)));
             }
             Value::List(items) => items.iter().for_each(|v| self.check_value(v)),
             Value::Map(map) => self.check_map(map),
@@ -62,7 +78,8 @@ impl Loader<'_> {
                 } else {
                     CheckKind::Expression
                 };
-                self.templar.check(text, kind).into_iter().for_each(|d| self.out.push(softened(d)));
+                let certain = self.certain;
+                self.templar.check(text, kind).into_iter().for_each(|d| self.out.push(softened(d, certain)));
             }
             Value::List(items) => items.iter().for_each(|v| self.check_expression(v)),
             _ => {}
@@ -70,14 +87,15 @@ impl Loader<'_> {
     }
 }
 
-/// A filter, test or lookup that nobody knows is an error. One of a collection that imgbuild does not have, and a template
-/// that can't be parsed, only fail where they are reached: what a playbook never renders does not stop it.
-fn softened(mut diagnostic: Diagnostic) -> Diagnostic {
+/// A filter, test or lookup that nobody knows is an error where nothing can hide it. One of a collection that imgbuild does not
+/// have, a template that can't be parsed, a variable that may never be used, a task with a condition or one whose failure is
+/// ignored or rescued only fail where they are reached: what a playbook never renders does not stop it.
+fn softened(mut diagnostic: Diagnostic, certain: bool) -> Diagnostic {
     let unknown = ["No filter named '", "No test named '", "No lookup named '"]
         .iter()
         .find_map(|start| diagnostic.message.strip_prefix(start))
         .map(|rest| rest.trim_end_matches('\'').to_owned());
-    if unknown.is_none_or(|name| name.contains('.')) {
+    if !certain || unknown.is_none_or(|name| name.contains('.')) {
         diagnostic.severity = Severity::Warning;
         diagnostic.help.push("the task fails where a host reaches it".into());
     }

@@ -67,6 +67,10 @@ pub struct Loader<'a> {
     pub collection_modules: Vec<PathBuf>,
     /// Levels of imports that are open.
     pub depth: usize,
+    /// Blocks with a `rescue` that are open.
+    pub rescued: usize,
+    /// What is being checked is reached and its failure is not ignored, as far as can be told.
+    pub certain: bool,
     extra: Arc<Map>,
     files: HashMap<PathBuf, Option<Node>>,
 }
@@ -91,6 +95,8 @@ impl<'a> Loader<'a> {
             role_libraries: Vec::new(),
             collection_modules: Vec::new(),
             depth: 0,
+            rescued: 0,
+            certain: false,
             extra: Arc::new(settings.extra_vars.clone()),
             files: HashMap::new(),
         }

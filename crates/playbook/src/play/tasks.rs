@@ -89,8 +89,12 @@ impl Loader<'_> {
             role: None,
         });
         let inner = Place { scope: Arc::clone(&scope), ..place.clone() };
-        let mut part = |name: &str| node.get(name).map(|list| self.items(list, &inner)).unwrap_or_default();
-        let (block, rescue, always) = (part("block"), part("rescue"), part("always"));
+        let rescued = usize::from(node.get("rescue").is_some());
+        self.rescued += rescued;
+        let part = |name: &str, me: &mut Self| node.get(name).map(|list| me.items(list, &inner)).unwrap_or_default();
+        let block = part("block", self);
+        self.rescued -= rescued;
+        let (rescue, always) = (part("rescue", self), part("always", self));
         Some(Item::Block(Arc::new(Block { block, rescue, always, completes: None })))
     }
 
