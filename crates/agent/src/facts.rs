@@ -11,6 +11,7 @@ pub mod memory;
 pub mod mounts;
 pub mod network;
 pub mod platform;
+pub mod python;
 pub mod security;
 pub mod system;
 pub mod user;
@@ -39,14 +40,12 @@ const fn group(name: &'static str, minimal: bool, aliases: &'static [&'static st
     Group { name, aliases, minimal, collect }
 }
 
-fn nothing(_: &Ctx, _: &mut Facts) {}
-
 /// In the order in which they are gathered: later ones look at earlier ones.
 const GROUPS: &[Group] = &[
     group(
         "platform",
         true,
-        &["system", "kernel", "kernel_version", "machine", "python_version", "architecture", "machine_id"],
+        &["system", "kernel", "kernel_version", "machine", "architecture", "machine_id"],
         platform::collect,
     ),
     group(
@@ -95,8 +94,7 @@ const GROUPS: &[Group] = &[
     group("pkg_mgr", true, &[], managers::package),
     group("service_mgr", true, &[], managers::service),
     group("local", true, &[], local::collect),
-    // There is none on the host that would matter; the word is accepted.
-    group("python", true, &[], nothing),
+    group("python", true, &["python_version"], python::collect),
     group("chroot", false, &["is_chroot"], system::chroot),
     group("loadavg", false, &[], system::loadavg),
     group("systemd", false, &[], system::systemd),

@@ -10,8 +10,8 @@ use std::any::Any;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
-/// The names of the functions, for "did you mean".
-pub(crate) const NAMES: &[&str] =
+/// The names of the functions: for "did you mean".
+pub const NAMES: &[&str] =
     &["cycler", "dict", "joiner", "lipsum", "lookup", "namespace", "now", "omit", "q", "query", "range", "undef"];
 
 /// A global by its name.

@@ -25,6 +25,7 @@ mod value;
 mod yaml;
 
 pub use error::{Detail, ErrorKind, Frame, LookupError, TemplateError, Warning};
+pub use functions::NAMES as FUNCTIONS;
 pub use host::{FileKind, FileStat, Host, LocalHost, Stamp};
 pub use options::{FileOptions, Limits};
 pub use sources::{HostScopes, Loader, LookupContext, Lookups, NoLoader, NoLookups, Overlay, VarSource};

@@ -27,7 +27,9 @@ testhost ansible_connection=local ansible_pipelining=yes ansible_python_interpre
 END
 echo '[defaults]' > "$root/conformance/ansible.cfg"
 
-export PATH="$programs:$PATH" HOME=/root LC_ALL=C.UTF-8 PYTHONDONTWRITEBYTECODE=1
+# ansible-test makes virtual environments for some scripts; what they want of one is not needed here.
+: > "$root/conformance/bin/virtualenv.sh"
+export PATH="$programs:/conformance/bin:$PATH" HOME=/root LC_ALL=C.UTF-8 PYTHONDONTWRITEBYTECODE=1
 export ANSIBLE_CONFIG=/conformance/ansible.cfg ANSIBLE_PLAYBOOK_DIR=$integration ANSIBLE_INVENTORY=/dev/null ANSIBLE_LIBRARY=/dev/null
 export ANSIBLE_FORCE_HANDLERS=true ANSIBLE_HOST_PATTERN_MISMATCH=error ANSIBLE_DEPRECATION_WARNINGS=false ANSIBLE_DEVEL_WARNING=false
 export ANSIBLE_HOST_KEY_CHECKING=false ANSIBLE_RETRY_FILES_ENABLED=false ANSIBLE_FORCE_COLOR=false

@@ -198,12 +198,26 @@ fn call(cx: &Cx<'_>, env: &Env, callee: &Expr, args: &[Arg]) -> R {
         return Ok(function);
     }
     let outer = cx.embedded.get();
-    if matches!(&function, Val::Obj(o) if o.as_any().is::<crate::functions::Lookup>()) {
+    let lookup = matches!(&function, Val::Obj(o) if o.as_any().is::<crate::functions::Lookup>());
+    if lookup {
         cx.embedded.set(true);
+    }
+    let mut args = args;
+    let mut name = None;
+    // The name of a lookup is none of its terms.
+    if lookup && let Some((Arg::Pos(first), rest)) = args.split_first() {
+        cx.embedded.set(false);
+        name = Some(eval(cx, env, first));
+        cx.embedded.set(true);
+        args = rest;
     }
     let args = arguments(cx, env, args);
     cx.embedded.set(outer);
-    invoke(cx, &function, args?, env.program.snippet(callee.at))
+    let mut args = args?;
+    if let Some(name) = name {
+        args.pos.insert(0, name?);
+    }
+    invoke(cx, &function, args, env.program.snippet(callee.at))
 }
 
 /// Calls a value. Undefined arguments become the result unless the function takes them.

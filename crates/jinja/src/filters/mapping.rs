@@ -117,7 +117,9 @@ fn combine(c: Call<'_, '_>) -> R {
         Some(v) => ListMerge::parse(&to_str(&v))?,
         None => ListMerge::Replace,
     };
-    args.no_kw()?;
+    if !args.kw.is_empty() {
+        return refuse("'recursive' and 'list_merge' are the only valid keyword arguments");
+    }
     let mut all = Vec::new();
     for term in std::iter::once(&c.input).chain(&args.pos) {
         match term {
@@ -126,7 +128,9 @@ fn combine(c: Call<'_, '_>) -> R {
                     &Call { cx: c.cx, name: c.name, input: list.clone(), args: Default::default() },
                     "combine",
                 )?;
-                flat(c.cx, list, &mut all, 0)?;
+                // One level: what is a list in there is no dictionary.
+                let items = c.cx.each(list)?;
+                all.extend(items.into_iter().filter(|i| !i.is_none() && !matches!(i.as_str(), Some("None" | "null"))));
             }
             // As in Ansible: nulls add nothing.
             other if other.is_none() || matches!(other.as_str(), Some("None" | "null")) => {}
@@ -148,16 +152,6 @@ fn combine(c: Call<'_, '_>) -> R {
         out = merge_hash(c.cx, &out, &entries, recursive, merge, 0)?;
     }
     Ok(Val::dict(out))
-}
-
-fn flat(cx: &Cx<'_>, list: &Val, out: &mut Vec<Val>, depth: u32) -> R<()> {
-    if depth > 100 {
-        return refuse("the list is nested too deeply");
-    }
-    for item in cx.each(list)? {
-        if is_sequence(&item) { flat(cx, &item, out, depth + 1)? } else { out.push(item) }
-    }
-    Ok(())
 }
 
 /// Ansible's `merge_hash`: `y` over `x`.
@@ -251,11 +245,11 @@ fn rekey_on_member(c: Call<'_, '_>) -> R {
             return refuse("List item is not a valid dict");
         }
         let Some(value) = c.cx.entry(&item, &Key::from(key.as_str()))? else {
-            return refuse(format!("Key {key} was not found"));
+            return refuse(format!("Key {} was not found.", to_repr(&Val::str(key.as_str()))));
         };
         let new = need_key(&value)?;
         if duplicates == "error" && out.contains_key(&new) {
-            return refuse(format!("Key {} is not unique, cannot correctly turn into dict", to_str(&value)));
+            return refuse(format!("Key {} is not unique, cannot convert to dict.", to_repr(&value)));
         }
         out.insert(new, item);
     }

@@ -208,7 +208,7 @@ const UNITS: &[(char, u32)] =
 
 fn human_readable(c: Call<'_, '_>) -> R {
     let bound = c.args.bind(["isbits", "unit"])?;
-    let size = number(&c.input, "human_readable()")?;
+    let size = number(&c.input, "human_readable()").or_else(|_| refuse("human_readable() failed on bad input"))?;
     let (bits, unit) = (bound.flag(0, false), bound.text(1).map(|u| u.to_uppercase()));
     let base = if bits { "bits" } else { "Bytes" };
     let mut chosen = ('B', 0);

@@ -346,14 +346,9 @@ fn comment(c: Call<'_, '_>) -> R {
     let body = format!("{decoration}{}", text.replace(&newline, &format!("{newline}{decoration}")));
     let body = body.replace(&format!("{decoration}{newline}"), &format!("{}{newline}", decoration.trim_end()));
     out.push_str(&body);
-    if !postfix.is_empty() {
+    for _ in 0..times(postfix_count) {
         out.push_str(&newline);
-        for i in 0..times(postfix_count) {
-            if i > 0 {
-                out.push_str(&newline);
-            }
-            out.push_str(&postfix);
-        }
+        out.push_str(&postfix);
     }
     if !end.is_empty() {
         out.push_str(&newline);

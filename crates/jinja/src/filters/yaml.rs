@@ -54,7 +54,13 @@ fn to_yaml(c: Call<'_, '_>) -> R {
     if let Some(v) = args.take("allow_unicode") {
         options.allow_unicode = v.truth();
     }
-    for name in ["dump_vault_tags", "canonical", "line_break", "encoding", "version", "tags"] {
+    if args.take("canonical").is_some_and(|v| v.truth()) {
+        let Val::Str(text) = &c.input else {
+            return refuse("the option 'canonical' is supported for text alone");
+        };
+        return Ok(Val::str(format!("---\n!!str {}\n", serde_json::Value::from(&*text.text))));
+    }
+    for name in ["dump_vault_tags", "line_break", "encoding", "version", "tags"] {
         if let Some(v) = args.take(name)
             && v.truth()
             && name != "dump_vault_tags"

@@ -14,6 +14,9 @@ struct Options {
 
 pub(super) fn run(terms: Vec<Value>, kwargs: &Map) -> Result<Vec<Value>, LookupError> {
     let mut out = Vec::new();
+    if terms.is_empty() && kwargs.is_empty() {
+        return Ok(out);
+    }
     if terms.is_empty() {
         let mut options = Options::default();
         take_kwargs(&mut options, kwargs)?;

@@ -48,7 +48,7 @@ fn include(call: &Call<'_>) -> Result<Res, Problem> {
     if let Some(dir) = call.text("dir") {
         let root = folder(call, &dir)?;
         for file in files(call, &root)? {
-            load(call, &file, &mut vars, merge)?;
+            load(call, &file, &mut vars, call.run.engine.settings.hash_merge)?;
             read.push(file);
         }
     } else {

@@ -63,6 +63,8 @@ pub struct Engine {
     pub start_at: Mutex<Option<String>>,
     /// `--step`.
     pub step: Mutex<bool>,
+    /// Hosts whose kept facts have been read.
+    recalled: Mutex<HashSet<Host>>,
     /// Why the run ends before its end.
     pub fatal: Mutex<Option<String>>,
 }
@@ -82,7 +84,13 @@ impl Engine {
         limit: Option<Vec<String>>,
         session: Session,
     ) -> Self {
+        let cache = &settings.fact_cache;
+        if cache.keeps() && settings.flush_cache {
+            let inventory = inventory.read().unwrap_or_else(PoisonError::into_inner);
+            inventory.hosts.keys().map(String::as_str).chain(crate::inventory::LOCALHOST).for_each(|h| cache.forget(h));
+        }
         Engine {
+            recalled: Mutex::default(),
             extra: Arc::new(settings.extra_vars.clone()),
             start_at: Mutex::new(settings.start_at_task.clone()),
             step: Mutex::new(settings.step),
@@ -109,7 +117,22 @@ impl Engine {
 
     /// What a host has learnt.
     pub fn learnt(&self, host: &str) -> Learnt {
+        self.recall(host);
         self.learnt.read().unwrap_or_else(PoisonError::into_inner).get(host).cloned().unwrap_or_default()
+    }
+
+    /// Reads what the cache keeps of a host, the first time that it is asked for.
+    fn recall(&self, host: &str) {
+        let cache = &self.settings.fact_cache;
+        if !cache.keeps() {
+            return;
+        }
+        let host = Host::from(host);
+        if lock(&self.recalled).insert(Arc::clone(&host))
+            && let Some(facts) = cache.load(&host)
+        {
+            self.put_facts(&host, facts);
+        }
     }
 
     fn change(&self, host: &Host, change: impl FnOnce(&mut Learnt)) {
@@ -132,6 +155,17 @@ impl Engine {
 
     /// Facts of a module's answer: kept under `ansible_facts` without their prefix, and injected under their own names.
     pub fn add_facts(&self, host: &Host, facts: Map) {
+        self.recall(host);
+        self.put_facts(host, facts);
+        let cache = &self.settings.fact_cache;
+        if cache.keeps()
+            && let Err(error) = cache.save(host, &self.learnt(host).facts)
+        {
+            self.emit(Event::Warning(format!("the facts of {host} can't be kept: {error}")));
+        }
+    }
+
+    fn put_facts(&self, host: &Host, facts: Map) {
         let inject = self.settings.inject_facts;
         self.change(host, |l| {
             Arc::make_mut(&mut l.facts).extend(facts);
@@ -153,6 +187,8 @@ impl Engine {
 
     /// `meta: clear_facts`.
     pub fn clear_facts(&self, host: &Host) {
+        lock(&self.recalled).insert(Arc::clone(host));
+        self.settings.fact_cache.forget(host);
         self.change(host, |l| {
             l.facts = Arc::default();
             l.layer = Arc::default();

@@ -50,6 +50,20 @@ struct Control {
     extended: bool,
     all_items: bool,
     break_when: Vec<Value>,
+    register: Option<Key>,
+}
+
+impl Control {
+    /// The label knows the result of its own item.
+    fn seen_by_label(&self, res: &Res, vars: &Arc<dyn VarSource>) -> Arc<dyn VarSource> {
+        match &self.register {
+            Some(name) => {
+                let result = super::result::registered(res);
+                Overlay::new(Map::from_iter([(name.clone(), result)]), Arc::clone(vars))
+            }
+            None => Arc::clone(vars),
+        }
+    }
 }
 
 impl PlayRun {
@@ -164,6 +178,7 @@ impl PlayRun {
             pause: render("pause")?.as_ref().and_then(super::connection::number).unwrap_or(0.0),
             extended: bool("extended")?.unwrap_or(false),
             all_items: bool("extended_allitems")?.unwrap_or(true),
+            register: task.own("register").and_then(|a| a.value.as_str()).map(Key::from),
             break_when: attr.get("break_when").map(crate::play::scope::items).unwrap_or_default(),
         })
     }
@@ -296,7 +311,7 @@ impl PlayRun {
         set(&mut res, "_ansible_ignore_errors", one.ignore_errors);
         set(&mut res, "_ansible_ignore_unreachable", one.ignore_unreachable);
         let label = match &control.label {
-            Some(raw) => match self.engine.templar.template(raw, vars) {
+            Some(raw) => match self.engine.templar.template(raw, &control.seen_by_label(&one.res, vars)) {
                 Ok(label) => label,
                 Err(error) => {
                     set(&mut res, "failed", true);

@@ -6,12 +6,14 @@
 pub mod connection;
 pub mod engine;
 pub mod flow;
+mod fact_cache;
 mod handlers;
 pub mod host_task;
 pub mod include;
 pub mod item;
 mod meta;
 pub mod play;
+mod reserved;
 pub mod result;
 pub mod run;
 mod select;
@@ -20,6 +22,8 @@ pub mod stats;
 pub mod step;
 pub mod tags;
 mod title;
+
+pub use fact_cache::FactCache;
 
 /// Strategies by short name.
 pub const STRATEGIES: &[&str] = &["linear", "free", "host_pinned"];

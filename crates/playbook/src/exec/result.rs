@@ -174,6 +174,13 @@ pub fn template_errors(messages: &[String], span: Option<&Span>) -> String {
     out
 }
 
+/// As [`origin`], alone.
+pub fn origin_of(span: &Span) -> String {
+    let mut out = String::new();
+    origin(&mut out, span);
+    out
+}
+
 /// `Origin: file:line:column` and the lines around it.
 fn origin(out: &mut String, span: &Span) {
     let Position { line, column } = span.position();

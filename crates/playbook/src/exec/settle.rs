@@ -147,6 +147,11 @@ impl PlayRun {
         if name == "debug" || facts.is_empty() {
             return;
         }
+        if matches!(name, "set_fact" | "include_vars") {
+            for text in super::reserved::warnings([&**facts]) {
+                self.engine.emit(Event::Warning(text));
+            }
+        }
         let hosts = match &done.delegated {
             Some((to, _)) if done.delegate_facts => vec![Host::from(to.as_str())],
             _ => self.told(&done.host, once),

@@ -277,8 +277,20 @@ impl PlayRun {
         self.engine.templar.template(&attr.value, &vars).err().map(|e| e.message.clone())
     }
 
+    /// Warns of variables of the task's scope that are named like keywords or functions.
+    fn warn_reserved(self: &Arc<Self>, task: &Task, host: &Host) {
+        let play = self.layers.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+        let theirs = self.engine.host_layers(host, &self.play.dir).unwrap_or_default();
+        let none = crate::vars::HostLayers { inventory: theirs.inventory, ..Default::default() };
+        let maps = crate::vars::layers(&self.engine.extra, &none, &play, Some(&task.scope));
+        for text in super::reserved::warnings(maps.iter().rev().map(|m| &**m)) {
+            self.engine.emit(Event::Warning(text));
+        }
+    }
+
     /// What the banner shows.
     pub fn info(self: &Arc<Self>, task: &Arc<Task>, host: &Host) -> Arc<TaskInfo> {
+        self.warn_reserved(task, host);
         let name = task.name().map(|raw| match self.vars(host, Some(task)) {
             Ok(vars) => {
                 let (name, warning) = super::title::render(&self.engine.templar, raw, &vars);

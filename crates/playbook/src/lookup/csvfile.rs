@@ -48,7 +48,13 @@ pub fn run(ask: &Ask<'_>) -> Answer {
         let found = rows.iter().find(|row| pick(row, key_column).as_deref() == Some(&key));
         let value = match found {
             Some(row) => Some(pick(row, column).ok_or_else(|| failed("csvfile: list index out of range"))?),
-            None => option("default"),
+            None => match ask.option("default") {
+                Some(Value::List(items)) => {
+                    out.extend(items.iter().cloned());
+                    None
+                }
+                _ => option("default"),
+            },
         };
         if let Some(value) = value {
             out.push(Value::str(value));

@@ -64,17 +64,21 @@ pub fn run(ask: &Ask<'_>) -> Answer {
                 entries
                     .iter()
                     .filter(|(s, k, _)| *s == section && regex.is_match(k))
-                    .map(|(_, _, v)| Value::str(v.as_str())),
+                    .map(|(_, _, v)| v.as_deref().map_or(Value::Null, Value::str)),
             );
             continue;
         }
         let found = entries.iter().rev().find(|(s, k, _)| (*s == section || s == "DEFAULT") && fold(k) == fold(&key));
-        out.push(found.map_or_else(|| default.clone(), |(_, _, value)| Value::str(value.as_str())));
+        match found {
+            Some((_, _, value)) => out.extend(value.as_deref().map(Value::str)),
+            None => out.push(default.clone()),
+        }
     }
     Ok(out)
 }
 
-type Entry = (String, String, String);
+/// Section, key, and the value; a key alone has none.
+type Entry = (String, String, Option<String>);
 
 /// Why a file can't be read.
 enum Fault {
@@ -107,7 +111,7 @@ fn parse(text: &str, properties: bool, allow_none: bool, exact: bool) -> Result<
         }
         if raw.starts_with([' ', '\t'])
             && !properties
-            && let Some((_, _, value)) = entries.last_mut()
+            && let Some((_, _, Some(value))) = entries.last_mut()
         {
             value.push('\n');
             value.push_str(line);
@@ -115,8 +119,8 @@ fn parse(text: &str, properties: bool, allow_none: bool, exact: bool) -> Result<
         }
         let at = line.find(['=', ':']);
         let (key, value) = match at {
-            Some(at) => (line[..at].trim(), line[at + 1..].trim()),
-            None if allow_none || properties => (line, ""),
+            Some(at) => (line[..at].trim(), Some(line[at + 1..].trim().to_owned())),
+            None if allow_none || properties => (line, None),
             None => {
                 return Err(Fault::Line(format!("line {}: Source contains parsing errors: {line:?}", number + 1)));
             }
@@ -125,7 +129,7 @@ fn parse(text: &str, properties: bool, allow_none: bool, exact: bool) -> Result<
         if entries.iter().any(|(s, k, _)| *s == section && same(k)) {
             return Err(Fault::Duplicate);
         }
-        entries.push((section.clone(), key.to_owned(), value.to_owned()));
+        entries.push((section.clone(), key.to_owned(), value));
     }
     Ok(entries)
 }

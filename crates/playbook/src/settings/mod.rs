@@ -213,8 +213,10 @@ pub struct Settings {
     pub verbosity: u8,
     /// `--force-handlers`.
     pub force_handlers: bool,
-    /// `--flush-cache`. Facts are kept in memory for one run: there is nothing to flush.
+    /// `--flush-cache`: what the cache keeps of the hosts is forgotten first.
     pub flush_cache: bool,
+    /// Where facts are kept from run to run.
+    pub fact_cache: crate::exec::FactCache,
     /// Connections.
     pub connection: ConnectionDefaults,
     /// Privilege escalation.
@@ -294,6 +296,10 @@ impl Settings {
             verbosity: 0,
             force_handlers: false,
             flush_cache: false,
+            fact_cache: crate::exec::FactCache {
+                lasts: Some(std::time::Duration::from_secs(86_400)),
+                ..Default::default()
+            },
             connection: ConnectionDefaults {
                 plugin: "ssh".into(),
                 remote_user: None,

@@ -98,6 +98,23 @@ rows! {
         |s, g| { s.inventory_unparsed_is_failed = g.bool()?; Ok(()) };
     ["ANSIBLE_ALLOW_BROKEN_CONDITIONALS"] ["defaults"."allow_broken_conditionals"]
         |s, g| { s.allow_broken_conditionals = g.bool()?; Ok(()) };
+    ["ANSIBLE_CACHE_PLUGIN"] ["defaults"."fact_caching"] |s, g| {
+        s.fact_cache.json = match g.text.trim_start_matches("ansible.builtin.") {
+            "memory" => false,
+            "jsonfile" => true,
+            other => return Err(format!("the cache plugin {other:?} is not available; there are memory and jsonfile")),
+        };
+        Ok(())
+    };
+    ["ANSIBLE_CACHE_PLUGIN_CONNECTION"] ["defaults"."fact_caching_connection"]
+        |s, g| { s.fact_cache.dir = g.path(&g.text, s); Ok(()) };
+    ["ANSIBLE_CACHE_PLUGIN_PREFIX"] ["defaults"."fact_caching_prefix"]
+        |s, g| { s.fact_cache.prefix = g.text.clone(); Ok(()) };
+    ["ANSIBLE_CACHE_PLUGIN_TIMEOUT"] ["defaults"."fact_caching_timeout"] |s, g| {
+        let seconds: u64 = g.number()?;
+        s.fact_cache.lasts = (seconds > 0).then(|| std::time::Duration::from_secs(seconds));
+        Ok(())
+    };
     ["ANSIBLE_PRIVATE_ROLE_VARS"] ["defaults"."private_role_vars"] |s, g| { s.private_role_vars = g.bool()?; Ok(()) };
     ["ANSIBLE_ERROR_ON_MISSING_HANDLER"] ["defaults"."error_on_missing_handler"]
         |s, g| { s.error_on_missing_handler = g.bool()?; Ok(()) };
@@ -225,6 +242,10 @@ pub fn apply(settings: &mut Settings, config: Option<&ConfigFile>) -> Vec<Unknow
         {
             unknown.push(Unknown { name, why });
         }
+    }
+    if settings.fact_cache.json && !settings.fact_cache.keeps() {
+        let why = "jsonfile needs a folder: set fact_caching_connection".to_owned();
+        unknown.push(Unknown { name: "fact_caching".into(), why });
     }
     let known = |name: &str| ROWS.iter().any(|r| r.env.contains(&name)) || WITHOUT_EFFECT.contains(&name);
     for name in settings.env.keys().filter(|n| n.starts_with("ANSIBLE_") && !known(n)) {

@@ -41,7 +41,8 @@ pub(super) fn password_hash(c: Call<'_, '_>) -> R {
     let salt = match bound.some(1) {
         Some(salt) => c.cx.text(salt)?,
         None => {
-            let size = usize::try_from(bound.int_or(2, default_size)?).unwrap_or(0).clamp(1, most);
+            let Ok(size) = bound.int_or(2, default_size) else { return refuse("salt_size must be an integer") };
+            let size = usize::try_from(size).unwrap_or(0).clamp(1, most);
             let mut random = Generator::fresh(c.cx);
             (0..size).map(|_| char::from(ITOA64[random.below(64) as usize])).collect()
         }
