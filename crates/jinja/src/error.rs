@@ -150,6 +150,8 @@ pub struct Warning {
     pub message: String,
     /// Where.
     pub span: Option<Span>,
+    /// It is an old form, with a modern one beside it.
+    pub deprecated: bool,
 }
 
 impl Warning {

@@ -121,7 +121,7 @@ impl Templar {
         value: &Value,
         vars: &Arc<dyn VarSource>,
     ) -> Result<(bool, Option<Warning>), TemplateError> {
-        let warn = |message: String| Some(Warning { message, span: value.span().cloned() });
+        let warn = |message: String| Some(Warning { message, span: value.span().cloned(), deprecated: false });
         match value {
             Value::Bool(b) => Ok((*b, None)),
             Value::List(items) => {
@@ -158,16 +158,19 @@ impl Templar {
 
     fn condition_text(&self, s: &Str, vars: &Arc<dyn VarSource>) -> Result<(bool, Option<Warning>), TemplateError> {
         let cx = Cx::new(self, vars, &NoLoader);
-        let warn = |message: String| Some(Warning { message, span: s.span.clone() });
+        let warn = |message: String| Some(Warning { message, span: s.span.clone(), deprecated: false });
         let text = s.text.trim();
         let mut warning = None;
         let mut expression: Arc<str> = text.into();
         // A conditional that is all template gives a result, or the text of an expression.
         let opens = ["{{", "{%", "{#"].iter().any(|m| text.starts_with(m));
         if opens && ["}}", "%}", "#}"].iter().any(|m| text.ends_with(m)) {
-            warning = warn(
-                "Conditionals should not be surrounded by templating delimiters such as {{ }} or {% %}.".to_owned(),
-            );
+            warning = Some(Warning {
+                message: "Conditionals should not be surrounded by templating delimiters such as {{ }} or {% %}."
+                    .to_owned(),
+                span: s.span.clone(),
+                deprecated: true,
+            });
             let inner = Str { text: text.into(), template: true, span: s.span.clone() };
             match defined(cx.render_str(&inner)?)? {
                 Val::Bool(b) => return Ok((b, warning)),

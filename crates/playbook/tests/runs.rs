@@ -293,3 +293,57 @@ fn a_bound_host_is_used_and_not_closed() {
     assert_eq!(outcome.exit_code, 0);
     assert_eq!(recorder.calls.lock().unwrap().len(), 1);
 }
+
+#[test]
+fn what_may_be_hidden_is_not_refused() {
+    let site = "- hosts: a\n  gather_facts: false\n  vars: {never: \"{{ 1 | nofilter }}\"}\n  tasks:\n    - debug: msg=\"{{ 1 | nofilter }}\"\n      ignore_errors: true\n    - command: \"{{ 1 | nofilter }}\"\n      when: false\n    - block:\n        - command: \"{{ 1 | nofilter }}\"\n      rescue:\n        - command: rescued\n";
+    let ran = play(&[("site.yml", site)], |_| {});
+    assert_eq!(ran.sent(), ["a command rescued"], "{}", ran.output);
+    assert!(ran.output.contains("No filter named 'nofilter'"), "{}", ran.output);
+}
+
+#[test]
+fn loops_that_cannot_be_rendered() {
+    let site = "- hosts: a\n  gather_facts: false\n  tasks:\n    - command: x\n      loop: 5\n      ignore_errors: true\n    - command: x\n      with_dict: [1]\n      ignore_errors: true\n    - command: \"{{ item.0.n }} {{ item.0.l | default('taken') }} {{ item.1 }}\"\n      with_subelements: [[{n: 1, l: [2, 3]}], l]\n    - command: x\n      loop: \"{{ nope }}\"\n      when: false\n";
+    let ran = play(&[("site.yml", site)], |_| {});
+    assert_eq!(ran.sent(), ["a command 1 taken 2", "a command 1 taken 3"], "{}", ran.output);
+    for part in [
+        "\"msg\": \"The `loop` value must resolve to a 'list', not 'int'.\"",
+        "The lookup plugin 'dict' failed: the 'dict' lookup plugin expects a dictionary, got '1' of type <class 'int'>)",
+    ] {
+        assert!(ran.output.contains(part), "{part} is missing in\n{}", ran.output);
+    }
+}
+
+#[test]
+fn facts_outlive_a_run_in_a_jsonfile_cache() {
+    let cache = tempfile::tempdir().unwrap();
+    let set = |s: &mut Settings| {
+        s.fact_cache.json = true;
+        s.fact_cache.dir = cache.path().to_owned();
+    };
+    let keep = "- hosts: a\n  gather_facts: false\n  tasks:\n    - set_fact: {kept: one, cacheable: true}\n    - set_fact: {lost: two}\n";
+    let tell = "- hosts: a\n  gather_facts: false\n  tasks:\n    - command: \"{{ kept | default('no') }} {{ lost | default('no') }}\"\n";
+    play(&[("site.yml", keep)], set);
+    assert_eq!(play(&[("site.yml", tell)], set).sent(), ["a command one no"]);
+    let flushed = play(&[("site.yml", tell)], |s| {
+        set(s);
+        s.flush_cache = true;
+    });
+    assert_eq!(flushed.sent(), ["a command no no"]);
+}
+
+#[test]
+fn failed_when_has_the_last_word_and_reserved_names_are_told() {
+    let site = "- hosts: a\n  gather_facts: false\n  vars: {query: mine}\n  tasks:\n    - command: x\n      until: false\n      retries: 1\n      delay: 0\n      failed_when: false\n    - command: after\n    - name: hello {{ nobody }}\n      debug: {msg: }\n";
+    let ran = play(&[("site.yml", site)], |_| {});
+    assert_eq!(ran.sent(), ["a command x", "a command x", "a command after"], "{}", ran.output);
+    for part in [
+        "Found variable using reserved name 'query'.\nOrigin: ",
+        "TASK [hello << error 1 - 'nobody' is undefined >>]",
+        "error 1 - 'nobody' is undefined",
+        "\"msg\": null",
+    ] {
+        assert!(ran.output.contains(part), "{part:?} is missing in\n{}", ran.output);
+    }
+}

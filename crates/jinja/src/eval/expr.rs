@@ -150,6 +150,7 @@ fn embedded(cx: &Cx<'_>, env: &Env, text: &Arc<str>, at: At) -> R {
     cx.templar.host().warn(crate::Warning {
         message: "Jinja constant strings should not contain embedded templates; use the variable itself instead".into(),
         span: env.program.span_of(at),
+        deprecated: false,
     });
     cx.resolve(Val::Str(Str { text: text.clone(), template: true, span: env.program.span_of(at) }))
 }

@@ -106,7 +106,7 @@ impl<'a> Cx<'a> {
     }
 
     pub fn warn(&self, message: impl Into<String>) {
-        self.templar.host().warn(Warning { message: message.into(), span: None });
+        self.templar.host().warn(Warning { message: message.into(), span: None, deprecated: false });
     }
 
     /// The value to work with: a template is rendered, a vault is opened. An undefined value stays a value.

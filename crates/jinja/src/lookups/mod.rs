@@ -252,8 +252,11 @@ fn subelements(terms: Vec<Value>) -> Result<Vec<Value>, LookupError> {
     Ok(out)
 }
 
+/// A value without the list that was in it, and the list.
+type Taken = (Value, Arc<Vec<Value>>);
+
 /// The list at a path, and the value without it: Ansible takes the list out of the item.
-fn take_list(item: &Value, path: &[&str], skip: bool) -> Result<Option<(Value, Arc<Vec<Value>>)>, LookupError> {
+fn take_list(item: &Value, path: &[&str], skip: bool) -> Result<Option<Taken>, LookupError> {
     let (Value::Map(map), [part, rest @ ..]) = (item, path) else { return Ok(None) };
     let key = Key::from(*part);
     let Some(found) = map.get(&key) else {

@@ -114,8 +114,10 @@ fn text_from_elsewhere_is_no_conditional() {
     let mut all = Map::new();
     all.insert("fact".into(), Value::from("1 == 2"));
     let vars: Arc<dyn VarSource> = Arc::new(all);
-    // The text counts as text: it is not evaluated.
-    assert!(templar().condition(&Value::template("{{ fact }}", None), &vars).unwrap().0);
+    for value in [Value::template("{{ fact }}", None), Value::str("1 == 1"), Value::template("{{ '1 == 1' }}", None)] {
+        let error = templar().condition(&value, &vars).unwrap_err();
+        assert_eq!(error.message, "Encountered untrusted template or expression.");
+    }
 }
 
 struct Hosts;

@@ -5,6 +5,10 @@ use crate::eval::int;
 use crate::val::{R, Val};
 
 pub(super) const TABLE: Table = &[
+    ("ansible._protomatter.tagged_with", |c| match c.args.pos.first().and_then(Val::as_str) {
+        Some("TrustedAsTemplate") => Ok(matches!(&c.input, Val::Str(s) if s.template)),
+        _ => crate::filters::refuse("Unknown tag name."),
+    }),
     ("boolean", |c| Ok(matches!(c.input, Val::Bool(_)))),
     ("callable", |c| Ok(matches!(&c.input, Val::Obj(o) if o.callable()))),
     ("defined", |c| Ok(!c.input.marker().is_some_and(|e| e.is_undefined()))),

@@ -3,11 +3,11 @@
 use super::{Call, Problem, refuse};
 use crate::exec::result::{Failure, Res, set};
 use crate::play::scope::items;
-use imgbuild_jinja::Value;
+use imgbuild_jinja::{Key, Value};
 
 pub fn run(call: &Call<'_>) -> Result<Res, Problem> {
     call.only(&["that", "fail_msg", "msg", "success_msg", "quiet"])?;
-    let Some(that) = call.arg("that") else {
+    let Some(that) = call.args.get(&Key::from("that")) else {
         return Err(refuse("missing required arguments: that"));
     };
     let templar = &call.run.engine.templar;
@@ -19,7 +19,7 @@ pub fn run(call: &Call<'_>) -> Result<Res, Problem> {
     if !quiet {
         set(&mut res, "_ansible_verbose_always", true);
     }
-    let mut warnings = Vec::new();
+    let (mut warnings, mut deprecations) = (Vec::new(), Vec::new());
     // The whole of `that` may be a template that gives the list.
     let all = match that {
         Value::Str(text) if templar.is_template(text) && text.text.trim().starts_with("{{") => {
@@ -28,6 +28,7 @@ pub fn run(call: &Call<'_>) -> Result<Res, Problem> {
                 _ => vec![that.clone()],
             }
         }
+        Value::Null => vec![Value::Null],
         other => items(other),
     };
     for condition in all {
@@ -38,10 +39,13 @@ pub fn run(call: &Call<'_>) -> Result<Res, Problem> {
         })?;
         if let Some(warning) = warning {
             let text = warning.diagnostic().to_string();
-            warnings.push(Value::str(text.trim_start_matches("Warning: ")));
+            let text = Value::str(text.trim_start_matches("Warning: "));
+            if warning.deprecated { deprecations.push(text) } else { warnings.push(text) }
         }
-        if !warnings.is_empty() {
-            set(&mut res, "warnings", Value::list(warnings.clone()));
+        for (key, texts) in [("warnings", &warnings), ("deprecations", &deprecations)] {
+            if !texts.is_empty() {
+                set(&mut res, key, Value::list(texts.clone()));
+            }
         }
         if !holds {
             set(&mut res, "failed", true);

@@ -22,26 +22,23 @@ pub fn run(call: &Call<'_>) -> Result<Res, Problem> {
         set(&mut res, "msg", message.clone());
         return Ok(res);
     }
-    let Some(var) = call.arg("var") else {
+    let mut var = call.arg("var").cloned();
+    if let Some(Value::Str(text)) = &var
+        && templar.is_template(text)
+    {
+        // The expression may stand in a variable; what it renders to is one only if it was written as one.
+        let rendered =
+            templar.template(&Value::Str(text.clone()), &call.vars).map_err(|e| Problem::Failed(e.into()))?;
+        var = Some(rendered).filter(|v| !matches!(v, Value::Omit | Value::Null));
+    }
+    let Some(var) = &var else {
         set(&mut res, "msg", "Hello world!");
         return Ok(res);
     };
     let (name, value) = match var {
         Value::Str(text) => {
-            let name = if templar.is_template(text) {
-                let rendered = templar.template(var, &call.vars).map_err(|e| Problem::Failed(e.into()))?;
-                match rendered {
-                    Value::Str(text) => text.text.to_string(),
-                    // `var: "{{ x }}"` gave the value itself.
-                    other => {
-                        set(&mut res, &text.text, other);
-                        return Ok(res);
-                    }
-                }
-            } else {
-                text.text.to_string()
-            };
-            if !text.template && !templar.is_template(text) {
+            let name = text.text.to_string();
+            if !text.template {
                 return Err(Problem::Failed(
                     Failure::new(
                         "Error while resolving `var` expression: Encountered untrusted template or expression.",
@@ -51,9 +48,16 @@ pub fn run(call: &Call<'_>) -> Result<Res, Problem> {
                 ));
             }
             let value = match templar.evaluate(&name, text.span.as_ref(), &call.vars) {
+                Ok(Value::Omit) => {
+                    let warning =
+                        "The result of the `var` expression could not be omitted; a placeholder was used instead.";
+                    set(&mut res, "warnings", Value::list(vec![Value::str(warning)]));
+                    Value::str("<<Omit>>")
+                }
                 Ok(value) => value,
                 Err(error) if error.is_undefined() => {
-                    let warning = crate::exec::result::template_errors(&[error.message.clone()], text.span.as_ref());
+                    let warning =
+                        crate::exec::result::template_errors(std::slice::from_ref(&error.message), text.span.as_ref());
                     set(&mut res, "warnings", Value::list(vec![Value::str(warning)]));
                     Value::str(undefined(&error.message, &name))
                 }

@@ -63,6 +63,8 @@ pub struct Engine {
     pub start_at: Mutex<Option<String>>,
     /// `--step`.
     pub step: Mutex<bool>,
+    /// What the run added to its inventory, in order.
+    pub grown: Mutex<Vec<super::settle::Growth>>,
     /// Hosts whose kept facts have been read.
     recalled: Mutex<HashSet<Host>>,
     /// Why the run ends before its end.
@@ -90,6 +92,7 @@ impl Engine {
             inventory.hosts.keys().map(String::as_str).chain(crate::inventory::LOCALHOST).for_each(|h| cache.forget(h));
         }
         Engine {
+            grown: Mutex::default(),
             recalled: Mutex::default(),
             extra: Arc::new(settings.extra_vars.clone()),
             start_at: Mutex::new(settings.start_at_task.clone()),

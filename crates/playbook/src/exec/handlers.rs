@@ -90,7 +90,18 @@ impl PlayRun {
         match raw {
             Value::Str(text) if self.engine.templar.is_template(text) => {
                 let vars = self.vars_without_host(handler);
-                self.engine.templar.template(raw, &vars).ok().map(|v| crate::text::of(&v))
+                match self.engine.templar.template(raw, &vars) {
+                    Ok(name) => Some(crate::text::of(&name)),
+                    Err(error) => {
+                        if handler.handler.as_ref().is_none_or(Vec::is_empty) {
+                            self.engine.emit(Event::Warning(format!(
+                                "Handler '{}' is unusable because it has no listen topics and the name could not be templated (host-specific variables are not supported in handler names). The error: {}",
+                                text.text, error.message
+                            )));
+                        }
+                        None
+                    }
+                }
             }
             other => Some(crate::text::of(other)),
         }

@@ -405,11 +405,20 @@ fn sum_up(results: Vec<Value>, done: &mut Done) {
     set(res, "results", Value::list(clean));
 }
 
+/// Whether it counts as failed: what `failed_when` said holds, even where the retries ran out.
+fn failed(res: &Res) -> bool {
+    let items = get(res, "results").and_then(Value::as_list).unwrap_or_default();
+    if items.iter().any(|i| i.get("failed_when_result").is_some()) {
+        return items.iter().any(|i| i.get("failed_when_result").is_some_and(Value::is_true));
+    }
+    get(res, "failed_when_result").map_or_else(|| flag(res, "failed"), Value::is_true)
+}
+
 /// How a result counts.
 pub fn status(res: &Res) -> Status {
     if flag(res, "unreachable") {
         Status::Unreachable
-    } else if flag(res, "failed") {
+    } else if failed(res) {
         Status::Failed
     } else if flag(res, "skipped") {
         Status::Skipped

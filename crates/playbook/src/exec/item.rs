@@ -87,8 +87,13 @@ impl Place<'_> {
     /// A warning becomes part of the result.
     pub fn warn(&self, warning: Option<imgbuild_jinja::Warning>) {
         if let Some(warning) = warning {
-            let text = warning.diagnostic().to_string();
-            super::engine::lock(&self.warnings).push(text.trim_start_matches("Warning: ").to_owned());
+            let text = warning.diagnostic().to_string().trim_start_matches("Warning: ").to_owned();
+            if warning.deprecated {
+                // Shown where old forms are to be shown, and no part of the result.
+                self.run.engine.emit(Event::Deprecated(text));
+            } else {
+                super::engine::lock(&self.warnings).push(text);
+            }
         }
     }
 
@@ -100,7 +105,9 @@ impl Place<'_> {
                 let failure = Failure::from(e);
                 Failure::new(super::result::condition_message(&failure.message())).at(span.as_ref())
             })?;
-            if let (Some(warning), false) = (&warning, self.run.engine.settings.allow_broken_conditionals) {
+            if let (Some(warning), false) =
+                (warning.as_ref().filter(|w| !w.deprecated), self.run.engine.settings.allow_broken_conditionals)
+            {
                 return Err(Failure::new(warning.message.clone()).at(warning.span.as_ref()));
             }
             self.warn(warning);

@@ -165,7 +165,9 @@ impl PlayRun {
 
     fn refresh_inventory(&self) {
         match crate::inventory::Inventory::load(&self.engine.settings) {
-            Ok((inventory, _)) => {
+            Ok((mut inventory, _)) => {
+                lock(&self.engine.grown).iter().for_each(|growth| growth.apply(&mut inventory));
+                inventory.reconcile();
                 *self.engine.inventory.write().unwrap_or_else(std::sync::PoisonError::into_inner) = inventory;
                 *lock(&self.groups) = None;
             }

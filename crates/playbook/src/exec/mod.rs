@@ -5,8 +5,8 @@
 
 pub mod connection;
 pub mod engine;
-pub mod flow;
 mod fact_cache;
+pub mod flow;
 mod handlers;
 pub mod host_task;
 pub mod include;
@@ -17,7 +17,7 @@ mod reserved;
 pub mod result;
 pub mod run;
 mod select;
-mod settle;
+pub mod settle;
 pub mod stats;
 pub mod step;
 pub mod tags;

@@ -7,6 +7,7 @@ use super::play::PlayRun;
 use super::result::{Res, as_map, censor, flag, get, registered, set, value};
 use super::step::Then;
 use crate::callback::{Ended, Event, Status};
+use crate::inventory::Inventory;
 use crate::play::model::Task;
 use imgbuild_jinja::{Key, Map, Value};
 use std::sync::Arc;
@@ -195,32 +196,66 @@ impl PlayRun {
 
     /// Adds a host to the inventory, as `add_host` describes it.
     pub fn add_host(&self, info: &Value) {
-        let Some(name) = info.get("host_name").and_then(Value::as_str) else { return };
-        let mut inventory = self.engine.inventory.write().unwrap_or_else(std::sync::PoisonError::into_inner);
-        inventory.add_host(name, None).implicit = false;
-        if let Some(vars) = info.get("host_vars").and_then(Value::as_map) {
-            inventory.add_host(name, None).vars.extend(vars.iter().map(|(k, v)| (k.clone(), v.clone())));
-        }
-        for group in info.get("groups").and_then(Value::as_list).unwrap_or_default() {
-            let group = crate::text::of(group);
-            inventory.add_group(&group);
-            inventory.add_host_to_group(name, &group);
-        }
-        inventory.reconcile();
-        *lock(&self.groups) = None;
+        self.grow(Growth::Host(info.clone()));
     }
 
     fn add_group(&self, host: &Host, group: &str, parents: Option<&Value>) {
+        let parents = parents.and_then(Value::as_list).unwrap_or_default().iter().map(crate::text::of).collect();
+        self.grow(Growth::Group { host: Arc::clone(host), group: group.to_owned(), parents });
+    }
+
+    fn grow(&self, growth: Growth) {
         let mut inventory = self.engine.inventory.write().unwrap_or_else(std::sync::PoisonError::into_inner);
-        inventory.add_group(group);
-        for parent in parents.and_then(Value::as_list).unwrap_or_default() {
-            let parent = crate::text::of(parent);
-            inventory.add_group(&parent);
-            inventory.add_child(&parent, group);
-        }
-        inventory.add_host_to_group(host, group);
+        growth.apply(&mut inventory);
         inventory.reconcile();
         *lock(&self.groups) = None;
+        lock(&self.engine.grown).push(growth);
+    }
+}
+
+/// What a run added to its inventory. It outlives `meta: refresh_inventory`.
+#[derive(Debug, Clone)]
+pub enum Growth {
+    /// By `add_host`: its result's `add_host`.
+    Host(Value),
+    /// By `group_by`.
+    Group {
+        /// The host.
+        host: Host,
+        /// The group.
+        group: String,
+        /// Groups around it.
+        parents: Vec<String>,
+    },
+}
+
+impl Growth {
+    /// Adds it.
+    pub fn apply(&self, inventory: &mut Inventory) {
+        match self {
+            Growth::Host(info) => {
+                let Some(name) = info.get("host_name").and_then(Value::as_str) else { return };
+                inventory.add_host(name, None).implicit = false;
+                if let Some(vars) = info.get("host_vars").and_then(Value::as_map) {
+                    inventory.add_host(name, None).vars.extend(vars.iter().map(|(k, v)| (k.clone(), v.clone())));
+                }
+                for group in info.get("groups").and_then(Value::as_list).unwrap_or_default() {
+                    let group = crate::text::of(group);
+                    inventory.add_group(&group);
+                    inventory.add_host_to_group(name, &group);
+                }
+            }
+            Growth::Group { host, group, parents } => {
+                inventory.add_group(group);
+                for parent in parents {
+                    inventory.add_group(parent);
+                    inventory.add_child(parent, group);
+                }
+                if inventory.hosts.contains_key(&**host) {
+                    inventory.add_host_to_group(host, group);
+                }
+            }
+        }
     }
 }
 

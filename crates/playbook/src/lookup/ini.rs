@@ -3,7 +3,18 @@
 use super::{Answer, Ask, failed};
 use imgbuild_jinja::Value;
 
-const OPTIONS: [&str; 8] = ["type", "section", "file", "re", "default", "encoding", "case_sensitive", "allow_no_value"];
+const OPTIONS: [&str; 10] = [
+    "type",
+    "section",
+    "file",
+    "re",
+    "default",
+    "encoding",
+    "case_sensitive",
+    "allow_no_value",
+    "allow_none",
+    "interpolation",
+];
 
 pub fn run(ask: &Ask<'_>) -> Answer {
     // Old form: the options stand in the term (`key section=x file=y`).
@@ -55,6 +66,14 @@ pub fn run(ask: &Ask<'_>) -> Answer {
     }
     let default = ask.option("default").cloned().unwrap_or_else(|| Value::str(""));
     let fold = |key: &str| if exact { key.to_owned() } else { key.to_lowercase() };
+    let values = |name: &str| {
+        let found = entries.iter().rev().find(|(s, k, _)| (*s == section || s == "DEFAULT") && fold(k) == fold(name));
+        found.and_then(|(_, _, v)| v.clone())
+    };
+    let interpolate = ask.bool("interpolation", true);
+    let expand = |value: &str, depth| {
+        if interpolate { interpolated(value, &values, depth).map_err(failed) } else { Ok(value.to_owned()) }
+    };
     let mut out = Vec::new();
     for term in ask.terms {
         let key = crate::text::of(term);
@@ -64,13 +83,18 @@ pub fn run(ask: &Ask<'_>) -> Answer {
                 entries
                     .iter()
                     .filter(|(s, k, _)| *s == section && regex.is_match(k))
-                    .map(|(_, _, v)| v.as_deref().map_or(Value::Null, Value::str)),
+                    .map(|(_, _, v)| v.as_deref().map_or(Ok(Value::Null), |v| expand(v, 0).map(Value::str)))
+                    .collect::<Result<Vec<_>, _>>()?,
             );
             continue;
         }
         let found = entries.iter().rev().find(|(s, k, _)| (*s == section || s == "DEFAULT") && fold(k) == fold(&key));
         match found {
-            Some((_, _, value)) => out.extend(value.as_deref().map(Value::str)),
+            Some((_, _, value)) => {
+                if let Some(value) = value {
+                    out.push(Value::str(expand(value, 0)?));
+                }
+            }
             None => out.push(default.clone()),
         }
     }
@@ -132,6 +156,36 @@ fn parse(text: &str, properties: bool, allow_none: bool, exact: bool) -> Result<
         entries.push((section.clone(), key.to_owned(), value));
     }
     Ok(entries)
+}
+
+/// `%(name)s` is another value of the section, `%%` a percent sign.
+fn interpolated(value: &str, values: &dyn Fn(&str) -> Option<String>, depth: u8) -> Result<String, String> {
+    if depth > 10 {
+        return Err(format!("Value interpolation too deeply recursive: {value:?}"));
+    }
+    let (mut out, mut rest) = (String::new(), value);
+    while let Some((before, after)) = rest.split_once('%') {
+        out.push_str(before);
+        if let Some(after) = after.strip_prefix('%') {
+            out.push('%');
+            rest = after;
+            continue;
+        }
+        let reference = after.strip_prefix('(').and_then(|a| a.split_once(")s"));
+        let Some((name, after)) = reference else {
+            return Err(format!("'%' must be followed by '%' or '(', found: {:?}", format!("%{after}")));
+        };
+        let Some(found) = values(name) else {
+            return Err(format!("Bad value substitution: {name:?} in {value:?} is not there"));
+        };
+        out.push_str(&interpolated(&found, values, depth + 1)?);
+        if out.len() > 1 << 20 {
+            return Err("the value is longer than a megabyte".into());
+        }
+        rest = after;
+    }
+    out.push_str(rest);
+    Ok(out)
 }
 
 /// ISO 8859-15 differs from Latin 1 in eight characters.

@@ -3,7 +3,7 @@
 use super::{Answer, Ask, failed};
 use imgbuild_jinja::{LookupError, Map, Value, VarSource};
 use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -178,7 +178,14 @@ fn split_line(line: &str) -> (String, Option<String>, Option<String>) {
 fn write(path: &Path, line: &str) -> Result<(), LookupError> {
     let no = |e: std::io::Error| failed(format!("{}: {e}", path.display()));
     if let Some(dir) = path.parent() {
-        fs_err::create_dir_all(dir).map_err(no)?;
+        if let Some(above) = dir.parent() {
+            fs_err::create_dir_all(above).map_err(no)?;
+        }
+        // What holds passwords is nobody else's business.
+        match std::fs::DirBuilder::new().mode(0o700).create(dir) {
+            Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => return Err(no(error)),
+            _ => {}
+        }
     }
     let mut file =
         std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path).map_err(no)?;

@@ -80,6 +80,16 @@ pub fn parse(
     };
     let (mut args, template) = keyword_args(task, loader);
     args.extend(form_args(form, &action, &place.span, loader)?);
+    if let Some(name) = args.keys().map(ToString::to_string).find(|k| k.starts_with("_ansible_")) {
+        loader.out.push(
+            Diagnostic::error(format!(
+                "Invalid parameter specified beginning with keyword '_ansible_' for action '{}': '{name}'. The prefix '_ansible_' is reserved for internal use only.",
+                action.written
+            ))
+            .at(&place.span),
+        );
+        return None;
+    }
     let raw = Key::from("_raw_params");
     if args.contains_key(&raw)
         && !FREE_FORM.contains(&action.name.as_str())
@@ -177,7 +187,12 @@ fn form_args(form: Form<'_>, action: &Action, place: &Span, loader: &mut Loader<
             Kind::Null => return Some(Map::new()),
             Kind::Map(_) => {
                 let mut map = node.to_map();
-                map.shift_remove(&Key::from("module"));
+                if map.shift_remove(&Key::from("module")).is_some()
+                    && let Some(Value::Map(more)) = map.get(&Key::from("args")).cloned()
+                {
+                    map.shift_remove(&Key::from("args"));
+                    map.extend(Map::clone(&more));
+                }
                 return Some(map);
             }
             Kind::Str { text, template, .. } => (text.to_string(), node.span.clone(), *template),

@@ -69,10 +69,11 @@ pub fn layers(extra: &Arc<Map>, host: &HostLayers, play: &PlayLayers, scope: Opt
             }
         }
         if let Some(role) = roles.first() {
-            add(&role.vars);
+            // `vars` of an entry of `roles` stand above the role's own.
             for level in scope.chain().filter(|s| s.kind == Kind::Role).take(1) {
                 add(&level.vars);
             }
+            add(&role.vars);
             role.all_dependencies().iter().rev().for_each(|dep| add(&dep.vars));
             roles.iter().skip(1).for_each(|dependent| add(&dependent.vars));
         }

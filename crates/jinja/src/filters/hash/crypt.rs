@@ -77,7 +77,7 @@ fn sha(long: bool, password: &str, salt: &str, rounds: Option<i64>) -> R<String>
         Some(n) => u32::try_from(n)
             .ok()
             .filter(|n| (1000..=999_999_999).contains(n))
-            .ok_or_else(|| fail("rounds must be between 1000 and 999999999"))?,
+            .ok_or_else(|| fail("Could not hash the secret: rounds must be between 1000 and 999999999"))?,
         None if long => 656_000,
         None => 535_000,
     };
