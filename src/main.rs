@@ -2,6 +2,7 @@
 
 mod agent_binaries;
 mod cli;
+mod data_sources;
 mod failure;
 mod settings;
 mod ui;

@@ -54,6 +54,9 @@ pub struct Args {
     /// Print how long each phase took
     #[arg(long)]
     timings: bool,
+    /// Warn of variables that a variable file sets and no file declares
+    #[arg(long)]
+    warn_on_undeclared_var: bool,
     /// The template; - is standard input
     #[arg(value_name = "TEMPLATE")]
     path: PathBuf,
@@ -63,6 +66,7 @@ pub struct Args {
 pub async fn run(args: Args, settings: &Settings, style: Style) -> Outcome {
     let style = Style { color: style.color && args.color, timestamps: args.timestamp_ui, ..style };
     let redactor = Redactor::new();
+    let dir = args.sandbox.then(|| settings.sandbox_dir(args.sandbox_dir.as_deref()));
     let loaded = prepare::prepare(
         &args.path,
         &args.template,
@@ -70,6 +74,12 @@ pub async fn run(args: Args, settings: &Settings, style: Style) -> Outcome {
         args.verify.as_ref().map(|path| settings.cwd.join(path)).as_deref(),
         settings,
         &redactor,
+        prepare::How {
+            warn_undeclared: args.warn_on_undeclared_var,
+            ask_data_sources: true,
+            sandbox: dir.clone(),
+            ..Default::default()
+        },
     )?;
     ui::diagnostics(style, &loaded.warnings);
     if loaded.builds.is_empty() {
@@ -80,7 +90,6 @@ pub async fn run(args: Args, settings: &Settings, style: Style) -> Outcome {
         .into());
     }
     let reporter = Reporter::new(style.sink(args.timings), redactor);
-    let dir = args.sandbox.then(|| settings.sandbox_dir(args.sandbox_dir.as_deref()));
     let (amazon, accounts) = wire::amazon(settings, dir.as_deref());
     let mut jobs = Vec::new();
     for build in loaded.builds {

@@ -2,9 +2,11 @@
 //! structure: builders and provisioners that this program does not run are listed like all others.
 
 use super::args::TemplateArgs;
+use super::prepare;
 use crate::failure::{self, Outcome};
 use crate::settings::Settings;
 use crate::ui::{self, Style};
+use imgbuild_diag::Redactor;
 use imgbuild_template::json::JsonTemplate;
 use std::path::PathBuf;
 
@@ -19,10 +21,26 @@ pub struct Args {
 
 /// Prints it.
 pub fn run(args: &Args, settings: &Settings, style: Style) -> Outcome {
+    if imgbuild_template::is_hcl(&args.path) {
+        return hcl(args, settings, style);
+    }
     // The flags are Packer's; a listing does not depend on them, but a malformed one is an error.
     let options = args.template.load_options(settings)?;
     let parsed = imgbuild_template::parse_file(&args.path, &options.ambient)?;
     json(&parsed.json, style);
+    Ok(failure::OK)
+}
+
+/// An HCL2 configuration: values of variables and locals, sensitive ones hidden, and the builds.
+fn hcl(args: &Args, settings: &Settings, style: Style) -> Outcome {
+    let redactor = Redactor::new();
+    let how = prepare::How { no_builds_needed: true, ..Default::default() };
+    let loaded = prepare::load_how(&args.path, &args.template, settings, &redactor, how)?;
+    if let Some(overview) = &loaded.template.overview {
+        ui::say(style, "Packer Inspect: HCL2 mode\n");
+        ui::say(style, &redactor.redact(&overview.variables));
+        ui::say(style, &redactor.redact(&overview.builds));
+    }
     Ok(failure::OK)
 }
 

@@ -43,7 +43,7 @@ pub struct Args {
 /// Prints it.
 pub async fn run(args: Args, settings: &Settings, style: Style) -> Outcome {
     let redactor = Redactor::new();
-    let loaded = prepare::prepare(&args.path, &args.template, false, None, settings, &redactor)?;
+    let loaded = prepare::prepare(&args.path, &args.template, false, None, settings, &redactor, Default::default())?;
     if args.iam_policy {
         let plans: Vec<_> = loaded.builds.iter().map(|b| b.builder.plan()).collect();
         ui::line(format!("{:#}", policy(&plans)));

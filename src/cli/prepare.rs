@@ -1,6 +1,7 @@
 //! From a template to prepared builds: everything that can be checked without the network, all errors at once.
 
 use super::args::TemplateArgs;
+use crate::data_sources;
 use crate::failure::Failure;
 use crate::settings::Settings;
 use imgbuild_builders::{Flags, Prepared};
@@ -9,7 +10,7 @@ use imgbuild_engine::postprocess::PostPlan;
 use imgbuild_engine::provision::Plan;
 use imgbuild_template::value::{Entry, Map};
 use imgbuild_template::{Body, Build, LoadOptions, Node, Provisioner, Spanned, Template, Value};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// A build whose blocks were all read and checked.
 pub struct PreparedBuild {
@@ -29,15 +30,43 @@ pub struct Loaded {
     pub warnings: Diagnostics,
 }
 
-/// The template file; `-` is standard input.
+/// How a template is read; only HCL2 knows the difference.
+#[derive(Debug, Clone, Default)]
+pub struct How {
+    /// Warn of variables that a variable file sets and nobody declares.
+    pub warn_undeclared: bool,
+    /// A configuration without builds is good enough.
+    pub no_builds_needed: bool,
+    /// Ask the data sources; else what they would say stays unknown.
+    pub ask_data_sources: bool,
+    /// The sandbox in which the data sources of amazon are asked.
+    pub sandbox: Option<PathBuf>,
+}
+
+/// The template: a file, a folder of HCL2 files, or `-` for standard input.
 pub fn load(
     path: &Path,
     args: &TemplateArgs,
     settings: &Settings,
     redactor: &Redactor,
 ) -> Result<imgbuild_template::Loaded, Failure> {
+    load_how(path, args, settings, redactor, How::default())
+}
+
+/// The same, read in this way.
+pub fn load_how(
+    path: &Path,
+    args: &TemplateArgs,
+    settings: &Settings,
+    redactor: &Redactor,
+    how: How,
+) -> Result<imgbuild_template::Loaded, Failure> {
     let mut options: LoadOptions = args.load_options(settings)?;
     options.redactor = redactor.clone();
+    options.warn_undeclared = how.warn_undeclared;
+    options.no_builds_needed = how.no_builds_needed;
+    options.ask_data_sources = how.ask_data_sources;
+    options.data_sources = Some(data_sources::all(settings, how.sandbox));
     Ok(imgbuild_template::load(path, &options)?)
 }
 
@@ -49,8 +78,9 @@ pub fn prepare(
     verify: Option<&Path>,
     settings: &Settings,
     redactor: &Redactor,
+    how: How,
 ) -> Result<Loaded, Failure> {
-    let imgbuild_template::Loaded { template, mut warnings } = load(path, args, settings, redactor)?;
+    let imgbuild_template::Loaded { template, mut warnings } = load_how(path, args, settings, redactor, how)?;
     let flags = Flags { force, strict: args.strict, accept_any_host_key: args.accept_any_host_key };
     let mut problems = Diagnostics::new();
     let mut builds = Vec::new();

@@ -15,6 +15,12 @@ pub struct Args {
     /// Check the syntax only
     #[arg(long)]
     syntax_only: bool,
+    /// Don't warn of variables that a variable file sets and no file declares
+    #[arg(long)]
+    no_warn_undeclared_var: bool,
+    /// Ask the data sources, over the network
+    #[arg(long)]
+    evaluate_datasources: bool,
     /// The template; - is standard input
     #[arg(value_name = "TEMPLATE")]
     path: PathBuf,
@@ -24,11 +30,16 @@ pub struct Args {
 pub fn run(args: &Args, settings: &Settings, style: Style) -> Outcome {
     let redactor = Redactor::new();
     if args.syntax_only {
-        imgbuild_template::parse_file(&args.path, &settings.ambient())?;
+        imgbuild_template::check_syntax(&args.path, &settings.ambient())?;
         ui::say(style, "Syntax-only check passed. Everything looks okay.");
         return Ok(failure::OK);
     }
-    let loaded = prepare::prepare(&args.path, &args.template, false, None, settings, &redactor)?;
+    let how = prepare::How {
+        warn_undeclared: !args.no_warn_undeclared_var,
+        ask_data_sources: args.evaluate_datasources,
+        ..Default::default()
+    };
+    let loaded = prepare::prepare(&args.path, &args.template, false, None, settings, &redactor, how)?;
     ui::diagnostics(style, &loaded.warnings);
     ui::say(style, "The configuration is valid.");
     Ok(failure::OK)

@@ -42,7 +42,9 @@ fn what_is_refused() {
     env.run(["init"]).expect(1);
     env.run(["plugins"]).expect(1).has("installed, required");
     for command in ["install", "remove"] {
-        env.run(["plugins", command, "-force", "github.com/hashicorp/amazon", "1.0.0"]).expect(1).has("part of imgbuild");
+        env.run(["plugins", command, "-force", "github.com/hashicorp/amazon", "1.0.0"])
+            .expect(1)
+            .has("part of imgbuild");
     }
 }
 

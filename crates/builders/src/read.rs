@@ -2,7 +2,7 @@
 
 use imgbuild_diag::{Diagnostic, Diagnostics, Span};
 use imgbuild_template::interpolate::render;
-use imgbuild_template::{Body, Context, Reader, Spanned, Value};
+use imgbuild_template::{Body, Context, Reader, Spanned};
 use std::collections::BTreeMap;
 
 /// Gathers what is wrong over one pass.
@@ -17,9 +17,7 @@ pub struct Diags {
 impl Diags {
     /// Goes on from what decoding `body` has found.
     pub fn new(found: Diagnostics, body: &Body) -> Self {
-        // Null is as good as not written.
-        let written = body.options().filter(|(_, entry)| !matches!(entry.node.value, Value::Null));
-        Diags { found, written: written.map(|(name, _)| name.to_ascii_lowercase()).collect() }
+        Diags { found, written: body.names().iter().map(|name| name.to_ascii_lowercase()).collect() }
     }
 
     /// An option is missing. Says nothing where it was written and could not be read: that has been told.

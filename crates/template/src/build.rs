@@ -77,6 +77,7 @@ pub(crate) fn template(
         variables,
         builds,
         build_names,
+        overview: None,
         ambient: Arc::clone(&options.ambient),
     }
 }

@@ -1,4 +1,4 @@
-//! Reads Packer templates: front ends for legacy JSON (and HCL2), one typed model, variables, template expressions, and the
+//! Reads Packer templates: front ends for legacy JSON and HCL2, one typed model, variables, template expressions, and the
 //! weakly typed decoding of a plugin's options.
 //!
 //! Invariants: it knows no cloud and no plugin, opens no connection, and reads only the files it is asked to load. Time,
@@ -29,7 +29,8 @@ pub mod variables;
 pub mod version;
 
 pub use decode::{Kind, Opt, Reader, Renamed, Table};
+pub use hcl::is_hcl;
 pub use interpolate::{Ambient, Context, Datum};
-pub use load::{LoadOptions, Loaded, Parsed, load, parse_file, parse_text, read_text, tiniest};
+pub use load::{LoadOptions, Loaded, Parsed, check_syntax, load, parse_file, parse_text, read_text, tiniest};
 pub use model::{Body, Build, Builder, PostProcessor, Provisioner, Template};
 pub use value::{Node, Spanned, Value};

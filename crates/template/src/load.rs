@@ -1,5 +1,6 @@
 //! From a file to a [`Template`]: the entry point of this crate, and the only part of it that reads files.
 
+use crate::hcl;
 use crate::interpolate::Ambient;
 use crate::json::{self, Duplicates, JsonTemplate};
 use crate::model::Template;
@@ -21,6 +22,14 @@ pub struct LoadOptions {
     pub only: Vec<String>,
     /// `-except`, already split at commas: builds and post-processors.
     pub except: Vec<String>,
+    /// HCL2: warn of variables that a variable file sets and nobody declares.
+    pub warn_undeclared: bool,
+    /// HCL2: a configuration without builds is good enough (console, inspect).
+    pub no_builds_needed: bool,
+    /// HCL2: the data sources that there are.
+    pub data_sources: Option<Arc<dyn hcl::DataSources>>,
+    /// HCL2: ask the data sources. Else what they would say stays unknown.
+    pub ask_data_sources: bool,
     /// Clock, environment, working directory.
     pub ambient: Arc<Ambient>,
     /// Learns the values of sensitive variables before any diagnostic is made: show diagnostics through it.
@@ -35,6 +44,10 @@ impl LoadOptions {
             var_files: Vec::new(),
             only: Vec::new(),
             except: Vec::new(),
+            warn_undeclared: true,
+            no_builds_needed: false,
+            data_sources: None,
+            ask_data_sources: false,
             ambient,
             redactor: Redactor::new(),
         }
@@ -76,22 +89,36 @@ pub struct Parsed {
 /// The template that the console has when it is given none.
 const TINIEST: &str = r#"{"builders": [{"type": "null"}]}"#;
 
-/// Reads, parses and resolves a template. `path` is a file, or `-` for standard input.
+/// Reads, parses and resolves a template. `path` is a file, a folder of HCL2 files, or `-` for standard input.
 ///
 /// # Errors
 /// Everything that is wrong with the template, its variable files and its selection.
 pub fn load(path: &Path, options: &LoadOptions) -> Result<Loaded, Diagnostics> {
+    if hcl::is_hcl(path) {
+        return hcl::parse(path, &options.ambient)?.resolve(options);
+    }
     parse_file(path, &options.ambient)?.resolve(options)
 }
 
-/// Reads and parses a template; `-` is standard input. HCL2 templates are refused by name.
+/// Checks that a template in either language can be read: its syntax, and which parts stand at its top.
+///
+/// # Errors
+/// The file can't be read, or it is not a template.
+pub fn check_syntax(path: &Path, ambient: &Ambient) -> Result<(), Diagnostics> {
+    if hcl::is_hcl(path) {
+        return hcl::parse(path, ambient).map(|_| ());
+    }
+    parse_file(path, ambient).map(|_| ())
+}
+
+/// Reads and parses a template in JSON; `-` is standard input.
 ///
 /// # Errors
 /// The file can't be read, or it is not a template: all that is wrong with its structure.
 pub fn parse_file(path: &Path, ambient: &Ambient) -> Result<Parsed, Diagnostics> {
     let name = path.to_string_lossy().into_owned();
-    if name.ends_with(".pkr.hcl") || name.ends_with(".pkr.json") || path.is_dir() {
-        return Err(Diagnostic::error(format!("{name}: HCL2 templates are not supported yet, only legacy JSON")).into());
+    if hcl::is_hcl(path) {
+        return Err(Diagnostic::error(format!("{name}: a template in JSON is wanted here, this is HCL2")).into());
     }
     let source = Source::new(name, read_text(path)?);
     let absolute = ambient.cwd.join(path);
@@ -182,7 +209,7 @@ fn given(options: &LoadOptions, diags: &mut Diagnostics) -> Given {
     for file in &options.var_files {
         let name = file.to_string_lossy().into_owned();
         if name.ends_with(".hcl") {
-            let message = format!("{name}: variable files in HCL2 are not supported yet, only JSON");
+            let message = format!("{name}: variable files in HCL2 are for HCL2 templates; this one is in JSON");
             diags.push(Diagnostic::error(message));
             continue;
         }
@@ -202,7 +229,7 @@ fn given(options: &LoadOptions, diags: &mut Diagnostics) -> Given {
     given
 }
 
-fn unreadable(name: &str, error: &std::io::Error) -> Diagnostic {
+pub(crate) fn unreadable(name: &str, error: &std::io::Error) -> Diagnostic {
     let why = match error.kind() {
         std::io::ErrorKind::NotFound => "no such file or directory".to_owned(),
         std::io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
@@ -220,7 +247,7 @@ fn text_of(bytes: Vec<u8>) -> String {
 }
 
 /// `filepath.Clean` of an absolute path: no `.`, no `..`, links not followed.
-fn clean(path: &Path) -> PathBuf {
+pub(crate) fn clean(path: &Path) -> PathBuf {
     let mut out = PathBuf::new();
     for part in path.components() {
         match part {

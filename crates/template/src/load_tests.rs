@@ -265,7 +265,7 @@ fn files_are_read_in_order() {
     assert!(messages[4].ends_with("a variable file is one object, got a list"), "{messages:?}");
     let missing = load(&none, &options).unwrap_err();
     assert_eq!(missing.iter().next().unwrap().message, format!("open {}: no such file or directory", none.display()));
-    assert!(load(dir.path(), &options).unwrap_err().to_string().contains("HCL2"));
+    assert!(load(dir.path(), &options).unwrap_err().to_string().contains("Could not find any config file"));
 }
 
 #[test]

@@ -38,6 +38,8 @@ pub struct Template {
     pub builds: Vec<Build>,
     /// The names of all builds, selected or not, in the same order.
     pub build_names: Vec<String>,
+    /// What `inspect` shows of a configuration in HCL2; none in JSON.
+    pub overview: Option<Arc<crate::hcl::Overview>>,
     pub(crate) ambient: Arc<Ambient>,
 }
 
@@ -104,21 +106,36 @@ pub struct PostProcessor {
 /// The options of one block, not rendered yet. Later layers (overrides) win key by key.
 #[derive(Debug, Clone)]
 pub struct Body {
-    // Shared: every build has its own provisioners, but their options are the same.
-    pub(crate) layers: Vec<Arc<Map>>,
+    pub(crate) layers: Vec<Layer>,
     pub(crate) span: Span,
+}
+
+/// Options of one origin. Shared: every build has its own provisioners, but their options are the same.
+#[derive(Debug, Clone)]
+pub(crate) enum Layer {
+    /// As they are.
+    Written(Arc<Map>),
+    /// Expressions of HCL2, evaluated whenever they are read.
+    Hcl(Arc<crate::hcl::Options>),
 }
 
 impl Template {
     /// The context for a build's *builder* while it is prepared: variables, build name and type, no data fields.
     /// Provisioners and post-processors add `.with_promised(…)`; the second pass adds `.with_data(…)`.
     pub fn context(&self, build: &Build) -> Context {
-        self.plain_context().with_build(&build.name, &build.builder.kind)
+        // In HCL2 a plugin knows its build by the source's name alone.
+        let name = build.builder.source.as_ref().map_or(&build.name, |source| &source.value);
+        self.plain_context().with_build(name, &build.builder.kind)
     }
 
     /// The context outside any build: build names, `max_retries`, the console.
     pub fn plain_context(&self) -> Context {
-        Context::new(Arc::clone(&self.ambient)).with_user(self.variables.values()).with_template(self.path.as_deref())
+        let context = Context::new(Arc::clone(&self.ambient));
+        match self.format {
+            Format::Json => context.with_user(self.variables.values()).with_template(self.path.as_deref()),
+            // Variables and paths are values of expressions there, not of templates.
+            Format::Hcl => context,
+        }
     }
 
     /// The template's file, if it has one.
@@ -130,7 +147,12 @@ impl Template {
 impl Body {
     /// A body of one object that was written at `span`.
     pub fn new(options: Map, span: Span) -> Self {
-        Body { layers: vec![Arc::new(options)], span }
+        Body { layers: vec![Layer::Written(Arc::new(options))], span }
+    }
+
+    /// A body whose options are expressions.
+    pub(crate) fn from_hcl(options: crate::hcl::Options, span: Span) -> Self {
+        Body { layers: vec![Layer::Hcl(Arc::new(options))], span }
     }
 
     /// A body of an object node; anything else has no options.
@@ -144,7 +166,7 @@ impl Body {
 
     /// The same with another layer on top: its keys win.
     pub fn with_override(mut self, options: Map) -> Self {
-        self.layers.push(Arc::new(options));
+        self.layers.push(Layer::Written(Arc::new(options)));
         self
     }
 
@@ -153,9 +175,27 @@ impl Body {
         &self.span
     }
 
-    /// The options as written, later layers last. For tools that look at a template without rendering it.
+    /// The options as written, later layers last; those of HCL2 are not values yet and not among them.
     pub fn options(&self) -> impl Iterator<Item = (&String, &Entry)> {
-        self.layers.iter().flat_map(|layer| layer.iter())
+        self.layers
+            .iter()
+            .flat_map(|layer| match layer {
+                Layer::Written(map) => Some(map.iter()),
+                Layer::Hcl(_) => None,
+            })
+            .flatten()
+    }
+
+    /// The names of all options that are written; null is as good as not written.
+    pub fn names(&self) -> Vec<String> {
+        let names = |layer: &Layer| match layer {
+            Layer::Written(map) => {
+                let set = map.iter().filter(|(_, entry)| !matches!(entry.node.value, crate::value::Value::Null));
+                set.map(|(name, _)| name.clone()).collect()
+            }
+            Layer::Hcl(options) => options.names(),
+        };
+        self.layers.iter().flat_map(names).collect()
     }
 
     /// The first pass: renders every string but those of options marked `later`, decodes all options with `table`, and puts

@@ -28,6 +28,16 @@ impl Version {
         }
         Some(Version { parts, pre_release: pre_release.to_owned() })
     }
+
+    /// A part by its place, from 0; parts that aren't there are 0.
+    pub(crate) fn part(&self, place: usize) -> u64 {
+        self.parts.get(place).copied().unwrap_or(0)
+    }
+
+    /// Whether it is a pre-release.
+    pub(crate) fn is_pre_release(&self) -> bool {
+        !self.pre_release.is_empty()
+    }
 }
 
 impl PartialOrd for Version {

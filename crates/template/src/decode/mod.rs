@@ -28,7 +28,7 @@ pub use scalar::{parse_bool, parse_duration, parse_int};
 pub use table::{Kind, Opt, Renamed, Table};
 
 use crate::interpolate::{self, Context};
-use crate::model::Body;
+use crate::model::{Body, Layer};
 use crate::value::{Entry, Map, Node, Value};
 use imgbuild_diag::{Diagnostic, Diagnostics, Span};
 use std::cell::RefCell;
@@ -39,7 +39,15 @@ pub(crate) fn read(body: &Body, table: &'static Table, context: &Context, diags:
     let decoder = Decoder { diags: RefCell::new(Diagnostics::new()) };
     let mut reader = Reader::new(table, body.span().clone());
     for layer in &body.layers {
-        let rendered = render_options(layer, table, context, &mut decoder.diags.borrow_mut());
+        let evaluated;
+        let options: &Map = match layer {
+            Layer::Written(map) => map,
+            Layer::Hcl(options) => {
+                evaluated = options.read(table, &context.data, &mut decoder.diags.borrow_mut());
+                &evaluated
+            }
+        };
+        let rendered = render_options(options, table, context, &mut decoder.diags.borrow_mut());
         decoder.object(&rendered, table, "", &mut reader);
     }
     diags.extend(decoder.diags.into_inner());
