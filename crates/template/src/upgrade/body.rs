@@ -9,11 +9,15 @@ const BLOCKS: [&str; 3] = ["linux_options", "network_interface", "shared_image_g
 /// Options, one line each, in alphabetical order.
 pub(super) fn options(map: &Map, place: Place, used: &mut Used, out: &mut String) {
     for (key, node) in sorted(map) {
+        if !is_identifier(key) {
+            used.by_hand.push(format!("{key:?} can't be the name of an option in HCL2: it was left out"));
+            continue;
+        }
         match &node.value {
             Value::Map(inner) if is_block(key, inner) => block(key, inner, place, used, out),
             Value::List(list) if list.is_empty() => {}
             // An object in a list is a block; a list of several, a block each.
-            Value::List(list) if list.iter().all(|item| item.as_map().is_some()) => {
+            Value::List(list) if list.iter().all(|item| item.as_map().is_some_and(named)) => {
                 for inner in list.iter().filter_map(Node::as_map) {
                     block(key, inner, place, used, out);
                 }
@@ -42,7 +46,13 @@ fn block(key: &str, map: &Map, place: Place, used: &mut Used, out: &mut String) 
 fn is_block(key: &str, map: &Map) -> bool {
     let scalar = |node: &Node| matches!(node.value, Value::String(_) | Value::Number(_) | Value::Bool(_));
     let deep = |node: &Node| matches!(node.value, Value::List(_) | Value::Map(_));
-    BLOCKS.contains(&key) || map.values().any(|e| deep(&e.node)) || !map.values().any(|e| scalar(&e.node))
+    let plain = map.values().any(|e| scalar(&e.node)) && !map.values().any(|e| deep(&e.node));
+    named(map) && (BLOCKS.contains(&key) || !plain)
+}
+
+/// Whether all keys can be names of options: only keys of maps may be anything.
+fn named(map: &Map) -> bool {
+    map.keys().all(|key| is_identifier(key))
 }
 
 fn sorted(map: &Map) -> Vec<(&str, &Node)> {

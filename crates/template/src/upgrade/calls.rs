@@ -2,6 +2,7 @@
 //!
 //! Functions that HCL2 calls otherwise (`split`, `replace`, …) stay expressions of the old kind: plugins render those still.
 
+use super::body::is_identifier;
 use crate::interpolate::ast::{Kind, List, Operand, Part, Pipe};
 use crate::interpolate::parse;
 use std::collections::BTreeSet;
@@ -193,8 +194,8 @@ impl Used {
         let mut out = String::new();
         for part in &parsed.root {
             match part {
-                Part::Text(text) => out.push_str(&escape(text)),
-                Part::Action(pipe) => out.push_str(&self.action(pipe, place)?),
+                Part::Text(text) => join(&mut out, &escape(text)),
+                Part::Action(pipe) => join(&mut out, &self.action(pipe, place)?),
                 Part::If(_) | Part::With(_) | Part::Range(_) => {
                     return Err("conditions and loops are written otherwise in HCL2".into());
                 }
@@ -256,7 +257,7 @@ impl Used {
         let hcl = |text: String| Ok(Datum::Hcl(text));
         match (name, arguments.len()) {
             ("user", 1) => {
-                let variable = text(0)?;
+                let variable = name_of(text(0)?)?;
                 let kind = if self.locals.contains(variable) { "local" } else { "var" };
                 hcl(format!("${{{kind}.{variable}}}"))
             }
@@ -276,7 +277,7 @@ impl Used {
                 self.layouts = true;
                 hcl(format!("${{legacy_{name}(\"{}\")}}", arguments[0].hcl()))
             }
-            ("build", 1) => hcl(format!("${{build.{}}}", text(0)?)),
+            ("build", 1) => hcl(format!("${{build.{}}}", name_of(text(0)?)?)),
             ("data", 1) => hcl(format!("${{data.{}}}", text(0)?)),
             // A source does not know its builds, but its plugin does.
             ("build_name" | "build_type", 0) if place == Place::Source => hcl(format!("{{{{ {name} }}}}")),
@@ -331,6 +332,25 @@ impl Used {
             self.by_hand.push(note);
         }
     }
+}
+
+/// Appends a piece of an HCL string: a `$` before it must not become the beginning of an expression, nor hide that of its own.
+fn join(out: &mut String, piece: &str) {
+    if piece.starts_with("${") && out.ends_with('$') {
+        let dollars = out.len() - out.trim_end_matches('$').len();
+        out.truncate(out.len() - dollars);
+        out.push_str(&format!("${{\"{}\"}}", "$".repeat(dollars)));
+    } else if piece.starts_with('{')
+        && let Some(sign @ ('$' | '%')) = out.chars().next_back()
+    {
+        out.push(sign);
+    }
+    out.push_str(piece);
+}
+
+/// A name that an expression can refer to.
+fn name_of(name: &str) -> Result<&str, String> {
+    if is_identifier(name) { Ok(name) } else { Err(format!("{name:?} can't be a name in HCL2")) }
 }
 
 /// A text as the inside of an HCL string: nothing in it is an expression.

@@ -168,13 +168,14 @@ impl File<'_> {
         for (name, (default, sensitive)) in &all {
             let mut text = |place| default.map(|d| format!("\"{}\"", self.used.string(d, place)));
             match (local(default), sensitive) {
-                (true, true) => {
+                (true, secret) if *secret || !body::is_identifier(name) => {
                     let text = text(Place::Local).unwrap_or_default();
                     single.push_str(&self.used.notes());
                     let name = quoted(name);
-                    single.push_str(&format!("\nlocal {name} {{\nsensitive = true\nexpression = {text}\n}}\n"));
+                    let sensitive = if *secret { "sensitive = true\n" } else { "" };
+                    single.push_str(&format!("\nlocal {name} {{\n{sensitive}expression = {text}\n}}\n"));
                 }
-                (true, false) => {
+                (true, _) => {
                     let text = text(Place::Local).unwrap_or_default();
                     shared.push_str(&format!("{name} = {text}\n"));
                 }
