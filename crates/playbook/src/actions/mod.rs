@@ -174,6 +174,10 @@ impl Call<'_> {
     /// Checks the arguments and runs the module on the host.
     pub async fn remote(&self, spec: &'static spec::Module, args: Map) -> Result<Res, Problem> {
         let args = args::check(spec, &args)?;
+        if self.check && !spec.check_mode {
+            let name = &self.action.written;
+            return Err(Problem::Skipped(format!("remote module ({name}) does not support check mode")));
+        }
         self.module(spec.name, args, None).await
     }
 
