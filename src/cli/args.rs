@@ -7,7 +7,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 /// Commands whose flags follow getopt (`-i`, `-vvv`), not Go.
-const GETOPT: &[&str] = &["playbook", "inventory", "vault", "adhoc", "completions", "man", "__machine"];
+const GETOPT: &[&str] = &["playbook", "inventory", "vault", "adhoc", "galaxy", "completions", "man", "__machine"];
 
 /// Names of Ansible's programs, and the commands that they are here.
 const ANSIBLE: &[(&str, &str)] = &[
@@ -15,6 +15,7 @@ const ANSIBLE: &[(&str, &str)] = &[
     ("ansible-playbook", "playbook"),
     ("ansible-inventory", "inventory"),
     ("ansible-vault", "vault"),
+    ("ansible-galaxy", "galaxy"),
 ];
 
 /// Makes of Packer's command line one that clap reads: `-var` is `--var`, `-machine-readable` may stand anywhere. Called by the

@@ -63,6 +63,8 @@ enum Command {
     Vault(ansible::Words),
     /// Run one module on some hosts; the same as ansible
     Adhoc(ansible::Words),
+    /// Install roles and collections, with a lock file; the same as ansible-galaxy
+    Galaxy(ansible::Words),
     /// Render cloud-init user data for a node
     Userdata(userdata::Args),
     /// Remove what killed runs left behind
@@ -153,6 +155,7 @@ fn dispatch(command: Command, settings: Settings, style: Style) -> Outcome {
         Command::Playbook(args) => runtime()?.block_on(playbook::run(args, &settings)),
         Command::Inventory(args) => runtime()?.block_on(ansible::inventory::run(args, &settings)),
         Command::Vault(args) => runtime()?.block_on(ansible::vault::run(args, &settings)),
+        Command::Galaxy(args) => runtime()?.block_on(ansible::galaxy::run(args, &settings)),
         Command::Adhoc(args) => runtime()?.block_on(ansible::adhoc::run(args, &settings)),
         Command::Userdata(args) => userdata::run(&args),
         Command::Gc(args) => runtime()?.block_on(gc::run(args, &settings, style)),

@@ -7,6 +7,7 @@ pub mod build;
 pub mod communicator;
 pub mod connect;
 pub mod event;
+pub mod galaxy;
 pub mod jobs;
 pub mod journal;
 pub mod local;

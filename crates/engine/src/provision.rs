@@ -17,7 +17,7 @@ mod file;
 mod galaxy;
 mod lines;
 mod registry;
-mod requirements;
+pub(crate) mod requirements;
 pub mod requirements_of;
 mod shell;
 mod shell_local;

@@ -1,6 +1,7 @@
 //! What the commands of Ansible share: settings, passwords, warnings and errors as Ansible prints them.
 
 pub mod adhoc;
+pub mod galaxy;
 pub mod inventory;
 pub mod secrets;
 pub mod vault;
@@ -149,6 +150,7 @@ mod tests {
     #[test]
     fn command_lines_are_sound() {
         super::adhoc::Args::command().debug_assert();
+        super::galaxy::Args::command().debug_assert();
         super::inventory::Args::command().debug_assert();
         super::vault::Args::command().debug_assert();
     }

@@ -30,7 +30,7 @@ pub(crate) fn satisfy(
     let mut missing = Vec::new();
     for requirement in requirements(file)? {
         match requirement {
-            Requirement::Role { name, source } => {
+            Requirement::Role { name, source, .. } => {
                 let there = roles.iter().map(|dir| dir.join(&name)).find(|dir| dir.is_dir());
                 let archive = source.as_deref().map(|source| source.strip_prefix("file://").unwrap_or(source));
                 let archive = archive.map(|source| beside(file, source)).filter(|path| path.is_file());
@@ -47,7 +47,7 @@ pub(crate) fn satisfy(
                     (None, None) => missing.push(format!("role {name}")),
                 }
             }
-            Requirement::Collection { name } => {
+            Requirement::Collection { name, .. } => {
                 let path = format!("ansible_collections/{}", name.replace('.', "/"));
                 match collections.iter().map(|dir| dir.join(&path)).find(|dir| dir.is_dir()) {
                     Some(dir) => reporter.message(format!("{name} is installed: {}", dir.display())),

@@ -5,11 +5,114 @@ use std::path::Path;
 
 /// One thing that is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Requirement {
-    /// A role: its name once it is installed, and where it comes from.
-    Role { name: String, source: Option<String> },
-    /// A collection, `namespace.name`.
-    Collection { name: String },
+pub enum Requirement {
+    /// A role.
+    Role {
+        /// Its name once it is installed.
+        name: String,
+        /// Where it comes from.
+        source: Option<String>,
+        /// Version, tag, branch or commit.
+        version: Option<String>,
+        /// `git`, or nothing.
+        scm: Option<String>,
+    },
+    /// A collection.
+    Collection {
+        /// `namespace.name`; empty where only its source is known.
+        name: String,
+        /// URL, file, or nothing for Galaxy.
+        source: Option<String>,
+        /// A version or a range.
+        version: Option<String>,
+        /// `git`, `url`, `file`, `galaxy`.
+        scm: Option<String>,
+    },
+}
+
+impl Requirement {
+    /// `role` or `collection`.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Requirement::Role { .. } => "role",
+            Requirement::Collection { .. } => "collection",
+        }
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        match self {
+            Requirement::Role { name, .. } | Requirement::Collection { name, .. } => name,
+        }
+    }
+
+    /// What it is called in messages: its name, else its source.
+    pub fn label(&self) -> &str {
+        if self.name().is_empty() { self.source().unwrap_or_default() } else { self.name() }
+    }
+
+    /// Where it comes from.
+    pub fn source(&self) -> Option<&str> {
+        match self {
+            Requirement::Role { source, .. } | Requirement::Collection { source, .. } => source.as_deref(),
+        }
+    }
+
+    /// The version that is asked for.
+    pub fn version(&self) -> Option<&str> {
+        match self {
+            Requirement::Role { version, .. } | Requirement::Collection { version, .. } => version.as_deref(),
+        }
+    }
+
+    /// How it is fetched.
+    pub fn scm(&self) -> Option<&str> {
+        match self {
+            Requirement::Role { scm, .. } | Requirement::Collection { scm, .. } => scm.as_deref(),
+        }
+    }
+}
+
+/// Reads a requirements file.
+pub fn read_file(file: &Path) -> Result<Vec<Requirement>, String> {
+    requirements(file)
+}
+
+/// A role as the command line names it: `src[,version[,name]]`.
+pub fn role(text: &str) -> Result<Requirement, String> {
+    role_of(&Node::Text(text.to_owned()))
+}
+
+/// A collection as the command line names it: `namespace.name[:version]`, a URL, an archive.
+pub fn collection(text: &str) -> Requirement {
+    if is_source(text) {
+        let (source, version) = text.split_once(',').map_or((text, None), |(s, v)| (s, Some(v.to_owned())));
+        return Requirement::Collection { name: String::new(), source: Some(source.to_owned()), version, scm: None };
+    }
+    let (name, version) = text.split_once(':').map_or((text, None), |(n, v)| (n, Some(v.to_owned())));
+    Requirement::Collection { name: name.to_owned(), source: None, version, scm: None }
+}
+
+fn is_source(text: &str) -> bool {
+    text.contains("://")
+        || text.starts_with("git@")
+        || text.starts_with("git+")
+        || text.contains(".tar.gz")
+        || text.contains('/')
+}
+
+/// The roles that a role's `meta/main.yml` depends on.
+pub(crate) fn dependencies(meta: &str) -> Result<Vec<Requirement>, String> {
+    let Some(root) = parse(meta)? else { return Ok(Vec::new()) };
+    match root.get("dependencies") {
+        Some(Node::List(entries)) => entries.iter().map(role_of).collect(),
+        _ => Ok(Vec::new()),
+    }
+}
+
+/// A text field at the top of a YAML mapping.
+pub(crate) fn top_field(text: &str, name: &str) -> Option<String> {
+    parse(text).ok()??.text(name)
 }
 
 /// As much of YAML as a requirements file holds.
@@ -58,15 +161,22 @@ fn read(text: &str) -> Result<Vec<Requirement>, String> {
     for role in roles {
         found.push(role_of(role)?);
     }
-    for collection in collections {
-        let name = match collection {
-            Node::Text(name) => Some(name.clone()),
-            other => other.text("name"),
-        };
-        let name = name.ok_or("a collection has no name")?;
-        // `namespace.name:version`
-        let name = name.split(':').next().unwrap_or(&name).to_owned();
-        found.push(Requirement::Collection { name });
+    for entry in collections {
+        found.push(match entry {
+            Node::Text(text) => collection(text),
+            other => {
+                let name = other.text("name").ok_or("a collection has no name")?;
+                let scm = other.text("type");
+                // Galaxy's `source` is a server; for the others the name may be the source.
+                let from = other.text("source").filter(|_| scm.as_deref() != Some("galaxy"));
+                let (name, own) = if is_source(&name) { (String::new(), Some(name)) } else { (name, None) };
+                let (name, inline) = match name.split_once(':') {
+                    Some((n, v)) => (n.to_owned(), Some(v.to_owned())),
+                    None => (name, None),
+                };
+                Requirement::Collection { name, source: own.or(from), version: other.text("version").or(inline), scm }
+            }
+        });
     }
     Ok(found)
 }
@@ -81,22 +191,22 @@ fn list<'a>(node: Option<&'a Node>, what: &str) -> Result<&'a [Node], String> {
 }
 
 fn role_of(node: &Node) -> Result<Requirement, String> {
-    let (source, name) = match node {
+    let (source, version, name, scm) = match node {
         // `src[,version[,name]]`
         Node::Text(text) => {
-            let mut parts = text.split(',').map(str::trim);
-            let source = parts.next().unwrap_or_default().to_owned();
-            (Some(source), parts.nth(1).map(str::to_owned))
+            let mut parts = text.split(',').map(str::trim).map(str::to_owned);
+            (parts.next(), parts.next().filter(|v| !v.is_empty()), parts.next(), None)
         }
         other => {
             if other.get("include").is_some() {
                 return Err("include of further files is not supported: write their roles into this one".into());
             }
-            (other.text("src"), other.text("name").or(other.text("role")))
+            let name = other.text("name").or(other.text("role"));
+            (other.text("src"), other.text("version"), name, other.text("scm"))
         }
     };
     let name = name.or_else(|| source.as_deref().map(name_of)).filter(|name| !name.is_empty());
-    Ok(Requirement::Role { name: name.ok_or("a role has neither name nor src")?, source })
+    Ok(Requirement::Role { name: name.ok_or("a role has neither name nor src")?, source, version, scm })
 }
 
 /// The name that ansible-galaxy gives to a role without one: the last part of its source.
@@ -155,8 +265,13 @@ fn parse(text: &str) -> Result<Option<Node>, String> {
 mod tests {
     use super::*;
 
-    fn role(name: &str, source: Option<&str>) -> Requirement {
-        Requirement::Role { name: name.into(), source: source.map(str::to_owned) }
+    fn role(name: &str, source: Option<&str>, version: Option<&str>) -> Requirement {
+        let text = |t: Option<&str>| t.map(str::to_owned);
+        Requirement::Role { name: name.into(), source: text(source), version: text(version), scm: None }
+    }
+
+    fn galaxy(name: &str) -> Requirement {
+        Requirement::Collection { name: name.into(), source: None, version: None, scm: None }
     }
 
     #[test]
@@ -165,20 +280,16 @@ mod tests {
         assert_eq!(
             read(old).unwrap(),
             [
-                role("geerlingguy.docker", Some("geerlingguy.docker")),
-                role("mine", Some("https://x/y/ansible-role-nginx.git")),
-                role("short", Some("git+https://x/y/z.git")),
-                role("only", None),
+                role("geerlingguy.docker", Some("geerlingguy.docker"), Some("1.2")),
+                role("mine", Some("https://x/y/ansible-role-nginx.git"), None),
+                role("short", Some("git+https://x/y/z.git"), Some("v1")),
+                role("only", None, None),
             ]
         );
         let new = "roles:\n  - src: ./app.tar.gz\ncollections:\n  - community.general\n  - name: ansible.posix\n";
         assert_eq!(
             read(new).unwrap(),
-            [
-                role("app", Some("./app.tar.gz")),
-                Requirement::Collection { name: "community.general".into() },
-                Requirement::Collection { name: "ansible.posix".into() },
-            ]
+            [role("app", Some("./app.tar.gz"), None), galaxy("community.general"), galaxy("ansible.posix"),]
         );
         assert_eq!(read("").unwrap(), []);
         assert!(read("rolls: []").unwrap_err().contains("\"rolls\""));
