@@ -60,3 +60,29 @@ fn manual_pages_and_completions_know_the_commands() {
     }
     env.run(["man", "nothing"]).expect(1).has("there is no command");
 }
+
+#[test]
+fn requirements_files_of_its_provisioners() {
+    let env = Env::new();
+    env.write(
+        "t/a.pkr.hcl",
+        r#"source "null" "a" { communicator = "none" }
+build {
+  sources = ["source.null.a"]
+  provisioner "ansible" {
+    playbook_file = "later.yml"
+    galaxy_file   = "requirements.yml"
+    roles_path    = "roles"
+  }
+}
+"#,
+    );
+    env.write("requirements.yml", "- name: web\n");
+    env.run(["init", "t"]).expect(1).has("role web").has("a.pkr.hcl:6:");
+    env.write("roles/web/tasks/main.yml", "[]\n");
+    env.run(["init", "t"]).expect(0).has("web is installed").has("requires no plugins");
+    // Packer's init needs no values of variables.
+    env.write("t/v.pkr.hcl", "variable \"x\" {}\n");
+    env.run(["init", "t"]).expect(0).has("were not looked for");
+    env.run(["init", "-var", "x=1", "t"]).expect(0).has("web is installed");
+}

@@ -22,7 +22,7 @@ pub fn install(
     diags: &mut Diagnostics,
 ) {
     for provisioner in build.provisioners.iter().chain(&build.cleanup) {
-        if !provisioner.body.options().any(|(name, _)| name == "galaxy_file") {
+        if !provisioner.body.names().iter().any(|name| name == "galaxy_file") {
             continue;
         }
         // Its other options are for `validate`.
