@@ -131,6 +131,10 @@ impl Reader<'_> {
         if depth > DEEPEST {
             return Err(self.error(format!("JSON nested deeper than {DEEPEST} levels")));
         }
+        stacker::maybe_grow(64 << 10, 1 << 20, || self.value_here(depth))
+    }
+
+    fn value_here(&mut self, depth: usize) -> Result<Value, JsonError> {
         self.space();
         match self.peek() {
             Some(b'{') => self.object(depth),

@@ -135,7 +135,8 @@ impl Parser<'_> {
         }
         self.depth += 1;
         self.at += 1;
-        let value = parse(self);
+        // Threads other than the first have small stacks.
+        let value = stacker::maybe_grow(64 << 10, 1 << 20, || parse(self));
         self.depth -= 1;
         value
     }

@@ -57,6 +57,10 @@ impl<'a> Reader<'a> {
         if depth > DEEPEST {
             return Err(at(span, format!("nested deeper than {DEEPEST} levels")));
         }
+        stacker::maybe_grow(64 << 10, 1 << 20, || self.value_here(event, span, depth))
+    }
+
+    fn value_here(&mut self, event: Event<'a>, span: Span, depth: usize) -> Result<Value, String> {
         let before = self.values;
         self.values += 1;
         let (anchor, value) = match event {
