@@ -60,3 +60,42 @@ fn what_is_no_template_is_a_failure() {
         assert_eq!(console(&env, args, "x").1, Some(1), "{args:?}");
     }
 }
+
+const CONFIGURATION: &str = r#"
+variable "foo" { default = "bar" }
+variable "hidden" {
+  default   = "hush-hush"
+  sensitive = true
+}
+variable "unset" {}
+locals {
+  x = upper(var.foo)
+  m = { a = 1, b = [true, null] }
+}
+"#;
+
+#[test]
+fn expressions_of_hcl2() {
+    let env = Env::new();
+    env.write("c.pkr.hcl", CONFIGURATION);
+    for (args, input, want) in [
+        (&["c.pkr.hcl"][..], "var.foo", "bar\n"),
+        (&["-var", "foo=baz", "c.pkr.hcl"], "local.x", "BAZ\n"),
+        (&["c.pkr.hcl"], "var.hidden", "<sensitive>\n"),
+        (&["c.pkr.hcl"], "local.m", "{\n  \"a\" = 1\n  \"b\" = [\n    true,\n    null,\n  ]\n}\n"),
+        (&["c.pkr.hcl"], "var.foo\n  1 + 1  \n", "2\n"),
+        (&["-config-type=hcl2"], "pow(2, 70)", "1.1805916207174113e+21\n"),
+        (&["-config-type=hcl2"], "[for x in [1, 2.5] : \"${x}!\"]", "[\n  \"1!\",\n  \"2.5!\",\n]\n"),
+        (&["-config-type=hcl2"], "1\nexit", "\n"),
+    ] {
+        assert_eq!(console(&env, args, input), (want.to_owned(), Some(0)), "{args:?} {input:?}");
+    }
+    let (text, code) = console(&env, &["c.pkr.hcl"], "variables");
+    assert!(text.starts_with("> input-variables:\n\n") && text.contains("local.x: \"BAR\"\n"), "{text}");
+    assert!(!text.contains("hush") && code == Some(0), "{text}");
+    for (line, says) in [("nosuch(1)", "nosuch"), ("var.nope", "nope"), ("1 +", "console:1"), ("upper([1])", "string")]
+    {
+        let (text, code) = console(&env, &["c.pkr.hcl"], &format!("{line}\nvar.foo"));
+        assert!(text.contains(says) && text.ends_with("bar\n") && code == Some(1), "{text}");
+    }
+}

@@ -1,5 +1,6 @@
 //! The console: one line against a template, as `packer console` has it.
 
+use crate::hcl::{self, Expressions};
 use crate::interpolate;
 use crate::load::{LoadOptions, Parsed, parse_file, tiny};
 use crate::model::Template;
@@ -8,9 +9,13 @@ use imgbuild_diag::{Diagnostic, Diagnostics, Source, Span};
 use std::path::Path;
 
 /// A template that lines are evaluated against. What is wrong with its values doesn't matter: they are empty then.
-#[derive(Debug)]
 pub struct Console {
-    template: Template,
+    language: Language,
+}
+
+enum Language {
+    Json(Box<Template>),
+    Hcl(Expressions),
 }
 
 /// What a line gives.
@@ -23,39 +28,47 @@ pub enum Answer {
 }
 
 const HELP_JSON: &str = r#"Packer console JSON Mode.
-The Packer console allows you to experiment with Packer interpolations.
-You may access variables in the Packer config you called the console with.
+A line with interpolations gives what they render to; the template's variables
+are at hand.
 
-Type in the interpolation to test and hit <enter> to see the result.
+variables        all variables and their values
+{{timestamp}}    an interpolation: the time of now in seconds
+exit             the end; also Control-C
 
-"variables" will dump all available variables and their values.
+For expressions of HCL2 without a template there is -config-type=hcl2."#;
 
-"{{timestamp}}" will output the timestamp, for example "1559855090".
+const HELP_HCL: &str = r#"Packer console HCL2 Mode.
+A line is one expression; the configuration's variables, locals and all
+functions are at hand.
 
-To exit the console, type "exit" and hit <enter>, or use Control-C.
+variables        input variables and locals with their values
+upper(var.foo)   an expression
+exit             the end; also Control-C
 
-/!\ If you would like to start console in hcl2 mode without a config you can
-use the --config-type=hcl2 option."#;
+Interpolations such as {{timestamp}} are for JSON templates only."#;
 
 impl Console {
-    /// Reads a template; without one there is a tiny one. `hcl` is the language asked for, else the name tells.
+    /// Reads a template or a configuration; without one there are functions only. `hcl` is the language asked for, else the name
+    /// tells.
     ///
     /// # Errors
     /// The file can't be read, or it is not a template.
     pub fn open(path: Option<&Path>, hcl: Option<bool>, options: &LoadOptions) -> Result<Console, Diagnostics> {
-        if hcl == Some(true) {
-            return Err(Diagnostic::error("the console for HCL2 is not there yet, only that for JSON templates").into());
+        if hcl.unwrap_or_else(|| path.is_some_and(hcl::is_hcl)) {
+            let mut options = options.clone();
+            options.no_builds_needed = true;
+            return Ok(Console { language: Language::Hcl(Expressions::open(path, &options)?) });
         }
         let parsed: Parsed = match path {
             Some(path) => parse_file(path, &options.ambient)?,
             None => tiny()?,
         };
-        Ok(Console { template: parsed.resolve_anyway(options).0 })
+        Ok(Console { language: Language::Json(Box::new(parsed.resolve_anyway(options).0)) })
     }
 
     /// Whether lines are expressions of HCL2.
     pub fn is_hcl(&self) -> bool {
-        false
+        matches!(self.language, Language::Hcl(_))
     }
 
     /// Evaluates a line, or does what its one word says: `variables`, `help`, `exit`.
@@ -63,24 +76,25 @@ impl Console {
     /// # Errors
     /// It can't be evaluated; places are in the line.
     pub fn answer(&self, line: &str) -> Result<Answer, Diagnostics> {
-        Ok(match line {
-            "exit" => Answer::Exit,
-            "" => Answer::Text(String::new()),
-            "help" => Answer::Text(HELP_JSON.to_owned()),
-            "variables" => Answer::Text(self.template.list_variables()),
-            line => Answer::Text(self.hidden(self.template.evaluate(line)?)),
-        })
+        let text = match (line, &self.language) {
+            ("exit", _) => return Ok(Answer::Exit),
+            ("", _) => String::new(),
+            ("help", Language::Json(_)) => HELP_JSON.to_owned(),
+            ("help", Language::Hcl(_)) => HELP_HCL.to_owned(),
+            ("variables", Language::Json(template)) => template.list_variables(),
+            ("variables", Language::Hcl(expressions)) => expressions.list(),
+            (line, Language::Json(template)) => hidden(template, template.evaluate(line)?),
+            (line, Language::Hcl(expressions)) => expressions.evaluate(line)?,
+        };
+        Ok(Answer::Text(text))
     }
 }
 
-impl Console {
-    /// A text that is a sensitive variable's value as a whole is not shown, however short it is.
-    fn hidden(&self, text: String) -> String {
-        let variables = &self.template.variables;
-        let values = variables.values();
-        let secret = variables.declared().any(|v| v.sensitive && values.get(&v.name.value) == Some(&text));
-        if secret && !text.is_empty() { "<sensitive>".to_owned() } else { text }
-    }
+/// A text that is a sensitive variable's value as a whole is not shown, however short it is.
+fn hidden(template: &Template, text: String) -> String {
+    let values = template.variables.values();
+    let secret = template.variables.declared().any(|v| v.sensitive && values.get(&v.name.value) == Some(&text));
+    if secret && !text.is_empty() { "<sensitive>".to_owned() } else { text }
 }
 
 impl Template {

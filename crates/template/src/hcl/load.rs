@@ -61,6 +61,12 @@ pub(crate) fn parse(path: &Path, ambient: &Ambient) -> Result<Config, Diagnostic
 }
 
 impl Config {
+    /// A configuration without files: the console that was given none.
+    pub(crate) fn none() -> Config {
+        let found = Found { config: Vec::new(), automatic: Vec::new(), base: PathBuf::from(".") };
+        Config { path: PathBuf::from("."), found: Arc::new(found), bodies: Vec::new(), warnings: Diagnostics::new() }
+    }
+
     /// Resolves variables, locals and data sources and makes the selected builds.
     ///
     /// # Errors
@@ -73,6 +79,12 @@ impl Config {
 
     /// The same whatever is wrong: with errors among the diagnostics the template is not fit for a build.
     pub(crate) fn resolve_anyway(self, options: &LoadOptions) -> (Template, Diagnostics) {
+        let (template, _, diags) = self.resolve_with_env(options);
+        (template, diags)
+    }
+
+    /// The same with what an expression outside of all blocks sees: for the console.
+    pub(crate) fn resolve_with_env(self, options: &LoadOptions) -> (Template, Arc<Env>, Diagnostics) {
         let mut diags = self.warnings;
         let ambient = &options.ambient;
         let surroundings =
@@ -134,7 +146,7 @@ impl Config {
             overview: Some(Arc::new(overview)),
             ambient: Arc::clone(ambient),
         };
-        (template, diags)
+        (template, env, diags)
     }
 }
 

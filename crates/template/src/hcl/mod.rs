@@ -10,6 +10,7 @@
 
 mod body;
 mod config;
+mod console;
 pub mod constraint;
 pub mod convert;
 mod dynamic;
@@ -40,6 +41,7 @@ pub mod value;
 
 pub use config::core::RequiredPlugin;
 pub use config::data::DataSources;
+pub(crate) use console::Expressions;
 pub use constraint::{TypeError, constraint};
 pub use convert::{ConvertError, convert};
 pub use files::is_hcl;
