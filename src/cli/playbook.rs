@@ -20,7 +20,7 @@ pub async fn run(args: Words, process: &Process) -> Outcome {
         }
         Err(text) => {
             ui::note(text.trim_end());
-            return Ok(exit::USAGE);
+            return Ok(ansible::USAGE);
         }
     };
     if args.version {
@@ -31,17 +31,25 @@ pub async fn run(args: Words, process: &Process) -> Outcome {
         ui::note(
             "usage: ansible-playbook [options] playbook [playbook …]\nerror: the following arguments are required: playbook",
         );
-        return Ok(exit::USAGE);
+        return Ok(ansible::USAGE);
     }
     for playbook in &args.playbooks {
         if !process.cwd.join(playbook).exists() {
             ui::note(format!("[ERROR]: the playbook: {} could not be found", playbook.display()));
             return Ok(exit::ERROR);
         }
+        if process.cwd.join(playbook).is_dir() {
+            ui::note(format!("[ERROR]: the playbook: {} does not appear to be a file", playbook.display()));
+            return Ok(exit::ERROR);
+        }
+    }
+    if args.forks == Some(0) {
+        ui::note("ansible-playbook: error: The number of processes (--forks) must be >= 1");
+        return Ok(ansible::USAGE);
     }
     match load(&args, process).await {
         Ok(settings) => start(&args, settings, process).await,
-        Err(problems) => Ok(fail(&problems, exit::UNREACHABLE)),
+        Err(problems) => Ok(fail(&problems, exit::ERROR)),
     }
 }
 
@@ -61,11 +69,24 @@ async fn load(args: &PlaybookArgs, process: &Process) -> Result<Settings, Diagno
 }
 
 async fn start(args: &PlaybookArgs, settings: Settings, process: &Process) -> Outcome {
-    let (inventory, warnings) = match Inventory::load(&settings) {
+    let (mut inventory, warnings) = match Inventory::load(&settings) {
         Ok(loaded) => loaded,
         Err(problems) => return Ok(fail(&problems, exit::ERROR)),
     };
     warn(&warnings);
+    if let (Some(limit), false) = (&settings.limit, inventory.hosts.is_empty()) {
+        let left = match imgbuild_playbook::inventory::limit_patterns(limit, &settings.cwd) {
+            Ok(patterns) => inventory.select(&["all".to_owned()], Some(&patterns)),
+            Err(problems) => return Ok(fail(&problems, exit::ERROR)),
+        };
+        if left.hosts.is_empty() {
+            for pattern in &left.unmatched {
+                ui::note(format!("[WARNING]: Could not match supplied host pattern, ignoring: {pattern}"));
+            }
+            let message = "Specified inventory, host pattern and/or --limit leaves us with no hosts to target.";
+            return Ok(ansible::error(message, exit::ERROR));
+        }
+    }
     let callback = ansible::callback(&settings.display.stdout, &settings, process);
     let loaded = match Playbook::load(&args.playbooks, settings, inventory) {
         Ok(loaded) => loaded,
