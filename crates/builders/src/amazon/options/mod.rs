@@ -6,6 +6,7 @@
 pub mod access;
 pub mod ami;
 pub mod block_device;
+pub mod data;
 mod filter;
 pub mod run;
 mod run_rows;

@@ -97,7 +97,8 @@ pub static AMI_FILTER: Table = Table::new(
         ],
     ],
 );
-const FILTERS: &[Opt] = &[
+/// Rows of every block that has filters.
+pub const FILTERS: &[Opt] = &[
     Opt::new("filters", Kind::Map, "Filters as EC2 names them; a comma in a value separates alternatives."),
     Opt::new("filter", Kind::Blocks(&NAME_VALUE), "The same, one block each."),
 ];
