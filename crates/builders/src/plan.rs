@@ -230,6 +230,9 @@ fn actions(config: &Config) -> Vec<String> {
     }
     if !config.skip_create_ami {
         actions.extend(["CreateImage", "DeregisterImage", "DescribeSnapshots", "DeleteSnapshot", "DeleteTags"]);
+        if config.surrogate.is_some() {
+            actions.extend(["CreateSnapshot", "RegisterImage"]);
+        }
         if config.spot.is_none() {
             actions.push("StopInstances");
         }

@@ -3,7 +3,7 @@
 use crate::amazon::check::Finding;
 use crate::amazon::ebs::AmazonEbs;
 use crate::amazon::env::Amazon;
-use crate::amazon::options::{AMAZON_EBS, Config, DATA_NAMES, Flags};
+use crate::amazon::options::{AMAZON_EBS, AMAZON_EBSSURROGATE, Config, DATA_NAMES, Flags};
 use crate::file::{FILE, File};
 use crate::null::{NULL, Null};
 use crate::plan::Plan;
@@ -17,7 +17,6 @@ use std::sync::Arc;
 const OTHERS: &[&str] = &[
     "alicloud-ecs",
     "amazon-chroot",
-    "amazon-ebssurrogate",
     "amazon-ebsvolume",
     "amazon-instance",
     "anka-vm",
@@ -74,11 +73,11 @@ const OTHERS: &[&str] = &[
 ];
 
 /// What can be named instead.
-const SUPPORTED: &str = "\"amazon-ebs\", \"file\" and \"null\"";
+const SUPPORTED: &str = "\"amazon-ebs\", \"amazon-ebssurrogate\", \"file\" and \"null\"";
 
 /// A builder whose options are read and checked. No call was made.
 pub enum Prepared {
-    /// `amazon-ebs`.
+    /// `amazon-ebs` or `amazon-ebssurrogate`.
     AmazonEbs(Box<Config>),
     /// `file`.
     File(Box<File>),
@@ -97,6 +96,8 @@ pub fn prepare(
     match kind {
         "amazon-ebs" => Config::read(&builder.body, context, flags)
             .map(|(config, warnings)| (Prepared::AmazonEbs(Box::new(config)), warnings)),
+        "amazon-ebssurrogate" => Config::read_surrogate(&builder.body, context, flags)
+            .map(|(config, warnings)| (Prepared::AmazonEbs(Box::new(config)), warnings)),
         "file" => File::read(&builder.body, context).map(|(file, warnings)| (Prepared::File(Box::new(file)), warnings)),
         "null" => Null::read(&builder.body, context).map(|(null, warnings)| (Prepared::Null(Box::new(null)), warnings)),
         known if OTHERS.contains(&known) => {
@@ -106,15 +107,15 @@ pub fn prepare(
         }
         unknown => {
             let message = format!("unknown builder type {unknown:?}: this program builds with {SUPPORTED}");
-            let names = OTHERS.iter().copied().chain(["amazon-ebs", "file", "null"]);
+            let names = OTHERS.iter().copied().chain(["amazon-ebs", "amazon-ebssurrogate", "file", "null"]);
             Err(Diagnostic::error(message).at(&builder.kind.span).suggest(unknown, names).into())
         }
     }
 }
 
 /// The option tables of all builders, for the generated documentation.
-pub fn tables() -> [&'static Table; 3] {
-    [&AMAZON_EBS, &FILE, &NULL]
+pub fn tables() -> [&'static Table; 4] {
+    [&AMAZON_EBS, &AMAZON_EBSSURROGATE, &FILE, &NULL]
 }
 
 impl Prepared {

@@ -1,4 +1,4 @@
-//! `amazon-ebs`: launch, provision, stop, make an image. One straight line of phases; what is undone, and when, is decided here.
+//! `amazon-ebs` and `amazon-ebssurrogate`: launch, provision, stop, make an image. One straight line of phases; what is undone, and when, is decided here.
 
 use super::env::{Amazon, Env};
 use super::failure::Failure;
@@ -7,7 +7,9 @@ use super::options::Config;
 use super::phase::connect::Reached;
 use super::phase::image::{Imaged, Labels};
 use super::phase::launch::{HeldLaunch, Launched, Subject};
-use super::phase::{connect, copy, image, launch, network, preflight, provision, publish, source, stop, verify};
+use super::phase::{
+    connect, copy, image, launch, network, preflight, provision, publish, register, source, stop, verify,
+};
 use super::types::Image;
 use async_trait::async_trait;
 use imgbuild_engine::artifact::{Artifact, SharedArtifact};
@@ -21,6 +23,8 @@ use std::time::Duration;
 
 /// Packer's id of this builder.
 pub const BUILDER_ID: &str = "mitchellh.amazonebs";
+/// That of `amazon-ebssurrogate`.
+pub const SURROGATE_ID: &str = "mitchellh.amazon.ebssurrogate";
 
 /// How long unwinding may take: terminating an instance takes minutes at worst.
 const UNWIND: Duration = Duration::from_secs(1200);
@@ -117,7 +121,10 @@ impl AmazonEbs {
         let only_interim = env.config.ami.skip_build_region;
         let interim = only_interim || checked.replaces(&env.region);
         let name = if interim { copy::interim_name(&labels.name) } else { labels.name.clone() };
-        let image = image::run(env, &launched, labels, &name).await?;
+        let image = match &self.config.surrogate {
+            Some(surrogate) => register::run(env, surrogate, &launched, labels, &name).await?,
+            None => image::run(env, &launched, labels, &name).await?,
+        };
         // The machine is gone for good now: an error-cleanup-provisioner has nothing to run on.
         progress.0.lock().unwrap_or_else(|e| e.into_inner()).take();
         let rest = async {
@@ -128,7 +135,12 @@ impl AmazonEbs {
             phase(env, "copy").await?;
             let mut images = copy::run(env, checked, &image, labels).await?;
             match image.held {
-                Some(held) if only_interim => release(env, "the interim AMI", held).await?,
+                Some(held) if only_interim => {
+                    release(env, "the interim AMI", held).await?;
+                    for snapshot in image.parts {
+                        release(env, "its snapshot", snapshot).await?;
+                    }
+                }
                 _ => images.insert(0, image),
             }
             let images = copy::swap(env, checked, labels, images).await?;
@@ -230,13 +242,15 @@ async fn release(env: &Env<'_>, what: &str, held: imgbuild_engine::run::Held<()>
 fn keep(env: &Env<'_>, images: Vec<Imaged>) -> Result<SharedArtifact, Failure> {
     let mut kept = Vec::new();
     for image in images {
-        if let Some(held) = image.held {
+        // The snapshots first: a death in between leaves the image owed, and it takes its snapshots along.
+        for held in image.parts.into_iter().chain(image.held) {
             env.session.run.keep(held)?;
         }
         kept.push((image.region, image.id, image.snapshots));
     }
     kept.sort_by(|a, b| a.0.cmp(&b.0));
-    Ok(Arc::new(AmiArtifact { account: Arc::clone(&env.account), images: kept }))
+    let builder_id = if env.config.surrogate.is_some() { SURROGATE_ID } else { BUILDER_ID };
+    Ok(Arc::new(AmiArtifact { builder_id, account: Arc::clone(&env.account), images: kept }))
 }
 
 /// What `-on-error` says becomes of a failed build.
@@ -312,6 +326,7 @@ fn build_error(failure: Failure, leaks: Vec<Leak>) -> BuildError {
 
 /// AMIs, by region.
 struct AmiArtifact {
+    builder_id: &'static str,
     account: Arc<dyn super::ec2::Account>,
     images: Vec<(Region, AmiId, Vec<SnapshotId>)>,
 }
@@ -319,7 +334,7 @@ struct AmiArtifact {
 #[async_trait]
 impl Artifact for AmiArtifact {
     fn builder_id(&self) -> &str {
-        BUILDER_ID
+        self.builder_id
     }
 
     fn id(&self) -> String {

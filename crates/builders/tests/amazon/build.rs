@@ -223,3 +223,41 @@ fn the_plan_names_what_is_made_and_which_permissions_it_takes() {
         assert!(plan.actions.iter().any(|a| a == action), "{action}");
     }
 }
+
+/// Options of an `amazon-ebssurrogate` with two volumes, of which the image has one.
+pub fn surrogate(more: serde_json::Value) -> serde_json::Value {
+    let mut options = json!({
+        "type": "amazon-ebssurrogate",
+        "ami_virtualization_type": "hvm",
+        "launch_block_device_mappings": [
+            {"device_name": "/dev/xvdf", "volume_size": 8, "delete_on_termination": true},
+            {"device_name": "/dev/xvdg", "volume_size": 1, "delete_on_termination": true, "omit_from_artifact": true},
+        ],
+        "ami_root_device": {"source_device_name": "/dev/xvdf", "device_name": "/dev/xvda", "volume_type": "gp3"},
+    });
+    if let (Some(all), Some(more)) = (options.as_object_mut(), more.as_object()) {
+        all.extend(more.clone());
+    }
+    options
+}
+
+#[tokio::test]
+async fn a_surrogate_is_registered_from_snapshots_of_its_volume() {
+    let world = World::new();
+    let options = surrogate(json!({"tags": {"Base": "{{ .SourceAMI }}"}, "boot_mode": "uefi", "tpm_support": "v2.0"}));
+    let built = world.build(options, None).await.unwrap();
+    let artifact = built.artifact.unwrap();
+    assert_eq!(artifact.builder_id(), "mitchellh.amazon.ebssurrogate");
+    let images = world.cloud.own_images();
+    let [image] = images.as_slice() else { panic!("{images:?}") };
+    assert_eq!((image.name.as_str(), image.tags["Base"].as_str()), ("an image", "ami-source"));
+    let devices: Vec<&str> = image.mappings.iter().map(|m| m.device_name.as_str()).collect();
+    assert_eq!(devices, ["/dev/xvda"]);
+    let tags = world.cloud.tags(image.mappings[0].snapshot.as_ref().unwrap().as_str());
+    assert_eq!(tags.into_iter().collect::<Vec<_>>(), [("Base".to_owned(), "ami-source".to_owned())]);
+    assert_eq!(world.cloud.left().len(), 2, "{:?}", world.cloud.left());
+    let calls = world.cloud.calls();
+    assert!(!calls.iter().any(|c| c.ends_with("CreateImage")), "{calls:?}");
+    artifact.destroy().await.unwrap();
+    assert_eq!(world.cloud.left(), Vec::<String>::new());
+}

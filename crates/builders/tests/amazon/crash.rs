@@ -76,6 +76,11 @@ async fn a_fleet_with_a_temporary_profile() {
 }
 
 #[tokio::test]
+async fn a_surrogate_with_a_copy() {
+    at_every_write(crate::build::surrogate(json!({"ami_regions": ["us-west-2"]}))).await;
+}
+
+#[tokio::test]
 async fn encrypted_copies() {
     at_every_write(json!({
         "ami_regions": ["us-west-2", "eu-west-1"],

@@ -161,7 +161,9 @@ impl Ec2 for Client {
 
     async fn snapshots(&self, filters: Vec<Filter>) -> Ec2Result<Vec<Snapshot>> {
         self.call("DescribeSnapshots", |state, region| {
-            let here = state.snapshots.iter().filter(|(at, s)| at == region && passes(&filters, &s.tags, |_| None));
+            let field = |s: &Snapshot, name: &str| (name == "snapshot-id").then(|| s.id.to_string());
+            let here =
+                state.snapshots.iter().filter(|(at, s)| at == region && passes(&filters, &s.tags, |n| field(s, n)));
             Ok(here.map(|(_, s)| s.clone()).collect())
         })
     }

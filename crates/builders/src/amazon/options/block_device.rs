@@ -11,22 +11,30 @@ pub const MAPPINGS: &[Opt] = &[
     Opt::new("ami_block_device_mappings", Kind::Blocks(&DEVICE), "Devices of the AMI, over those of the instance."),
 ];
 
-static DEVICE: Table = Table::new(
+/// Rows of `amazon-ebssurrogate`.
+pub const SURROGATE_MAPPINGS: &[Opt] = &[
+    Opt::new("launch_block_device_mappings", Kind::Blocks(&SURROGATE_DEVICE), "Devices of the source instance."),
+    Opt::new("ami_block_device_mappings", Kind::Blocks(&DEVICE), "Devices of the AMI, over those of the instance."),
+];
+
+static DEVICE: Table = Table::new("block device mapping", &[DEVICE_ROWS]);
+static SURROGATE_DEVICE: Table = Table::new(
     "block device mapping",
-    &[&[
-        Opt::new("device_name", Kind::String, "Name in the API, /dev/sdb.").default("required"),
-        Opt::new("delete_on_termination", Kind::Bool, "Delete the volume with the instance.").default("false"),
-        Opt::new("encrypted", Kind::Trilean, "Encrypt the volume."),
-        Opt::new("iops", Kind::Int, "I/O operations per second; io1, io2 and gp3 only."),
-        Opt::new("no_device", Kind::Bool, "Leave out this device of the source image.").default("false"),
-        Opt::new("snapshot_id", Kind::String, "Make the volume from this snapshot."),
-        Opt::new("throughput", Kind::Int, "MiB/s; gp3 only."),
-        Opt::new("virtual_name", Kind::String, "ephemeral0 and so on: an instance store volume."),
-        Opt::new("volume_type", Kind::String, "gp2, gp3, io1, io2, st1, sc1, standard."),
-        Opt::new("volume_size", Kind::Int, "GiB."),
-        Opt::new("kms_key_id", Kind::String, "KMS key of the volume."),
-    ]],
+    &[DEVICE_ROWS, &[Opt::new("omit_from_artifact", Kind::Bool, "The image leaves this volume out.").default("false")]],
 );
+const DEVICE_ROWS: &[Opt] = &[
+    Opt::new("device_name", Kind::String, "Name in the API, /dev/sdb.").default("required"),
+    Opt::new("delete_on_termination", Kind::Bool, "Delete the volume with the instance.").default("false"),
+    Opt::new("encrypted", Kind::Trilean, "Encrypt the volume."),
+    Opt::new("iops", Kind::Int, "I/O operations per second; io1, io2 and gp3 only."),
+    Opt::new("no_device", Kind::Bool, "Leave out this device of the source image.").default("false"),
+    Opt::new("snapshot_id", Kind::String, "Make the volume from this snapshot."),
+    Opt::new("throughput", Kind::Int, "MiB/s; gp3 only."),
+    Opt::new("virtual_name", Kind::String, "ephemeral0 and so on: an instance store volume."),
+    Opt::new("volume_type", Kind::String, "gp2, gp3, io1, io2, st1, sc1, standard."),
+    Opt::new("volume_size", Kind::Int, "GiB."),
+    Opt::new("kms_key_id", Kind::String, "KMS key of the volume."),
+];
 
 /// A mapping as written.
 #[derive(Debug, Clone, PartialEq)]

@@ -11,6 +11,7 @@ mod filter;
 pub mod run;
 mod run_rows;
 pub mod spot;
+pub mod surrogate;
 
 use crate::paths::Paths;
 use crate::read::{Diags, text};
@@ -22,6 +23,7 @@ use imgbuild_diag::Diagnostics;
 use imgbuild_template::{Body, Context, Kind, Opt, Reader, Renamed, Table};
 use run::Run;
 use spot::Spot;
+use surrogate::Surrogate;
 
 const OWN: &[Opt] = &[
     Opt::new("skip_create_ami", Kind::Bool, "Run the provisioners and make no AMI.").default("false"),
@@ -41,6 +43,23 @@ const OWN: &[Opt] = &[
 pub static AMAZON_EBS: Table = Table::new(
     "amazon-ebs",
     &[access::ACCESS, ami::AMI, ami::SNAPSHOT, run_rows::RUN, spot::SPOT, block_device::MAPPINGS, OWN, COMMUNICATOR],
+)
+.renamed(RENAMED);
+
+/// All options of `amazon-ebssurrogate`.
+pub static AMAZON_EBSSURROGATE: Table = Table::new(
+    "amazon-ebssurrogate",
+    &[
+        access::ACCESS,
+        ami::AMI,
+        ami::SNAPSHOT,
+        run_rows::RUN,
+        spot::SPOT,
+        block_device::SURROGATE_MAPPINGS,
+        surrogate::SURROGATE,
+        OWN,
+        COMMUNICATOR,
+    ],
 )
 .renamed(RENAMED);
 
@@ -89,6 +108,8 @@ pub struct Config {
     pub launch_mappings: Vec<Device>,
     /// Devices of the image.
     pub ami_mappings: Vec<Device>,
+    /// The image is registered from volumes of the instance (`amazon-ebssurrogate`).
+    pub surrogate: Option<Surrogate>,
     /// Make no image.
     pub skip_create_ami: bool,
     /// The image does not get `run_tags`.
@@ -121,11 +142,28 @@ pub const DATA_NAMES: [&str; 6] =
 impl Config {
     /// Reads a builder block. The result holds warnings where it is good.
     pub fn read(body: &Body, context: &Context, flags: Flags) -> Result<(Config, Diagnostics), Diagnostics> {
+        Config::read_as(body, context, flags, &AMAZON_EBS)
+    }
+
+    /// Reads a block of `amazon-ebssurrogate`.
+    pub fn read_surrogate(body: &Body, context: &Context, flags: Flags) -> Result<(Config, Diagnostics), Diagnostics> {
+        Config::read_as(body, context, flags, &AMAZON_EBSSURROGATE)
+    }
+
+    fn read_as(
+        body: &Body,
+        context: &Context,
+        flags: Flags,
+        table: &'static Table,
+    ) -> Result<(Config, Diagnostics), Diagnostics> {
         let context = context.clone().with_amazon_functions(true);
         let mut found = Diagnostics::new();
-        let reader = body.reader(&AMAZON_EBS, &context, &mut found);
+        let reader = body.reader(table, &context, &mut found);
         let mut diags = Diags::new(found, body);
-        let config = Config::resolve(&reader, context, flags, &mut diags);
+        let mut config = Config::resolve(&reader, context, flags, &mut diags);
+        if std::ptr::eq(table, &AMAZON_EBSSURROGATE) {
+            config.surrogate = Some(surrogate::read(&reader, &config.launch_mappings, &mut diags));
+        }
         diags.found.into_result(config)
     }
 
@@ -141,6 +179,7 @@ impl Config {
             spot,
             launch_mappings: block_device::read(reader, "launch_block_device_mappings", diags),
             ami_mappings: block_device::read(reader, "ami_block_device_mappings", diags),
+            surrogate: None,
             skip_create_ami: reader.is_true("skip_create_ami"),
             skip_ami_run_tags: reader.is_true("skip_ami_run_tags"),
             interface: interface(reader, diags),

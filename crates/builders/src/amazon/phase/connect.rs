@@ -53,7 +53,10 @@ pub async fn run(env: &Env<'_>, source: &Image, launched: &Launched) -> Result<R
     Ok(Reached {
         session: Session {
             build_name: env.ui().build().to_owned(),
-            builder_type: "amazon-ebs".into(),
+            builder_type: match env.config.surrogate {
+                Some(_) => "amazon-ebssurrogate".into(),
+                None => "amazon-ebs".into(),
+            },
             communicator,
             pty,
             username,

@@ -81,7 +81,7 @@ async fn copy(
     if lacks(&image.tags, &wanted) {
         tag(env, region, &id, &snapshots, &wanted, &with_run(&labels.snapshots, &run)).await?;
     }
-    Ok(Imaged { region: region.clone(), id, image, snapshots, held: Some(held) })
+    Ok(Imaged { region: region.clone(), id, image, snapshots, held: Some(held), parts: Vec::new() })
 }
 
 /// The old AMIs go, and the new images get their name. `images` are available in all regions.
@@ -98,7 +98,7 @@ pub async fn swap(
     // From here on a death must leave the new images alone: soon they are the only ones.
     let mut kept = Vec::new();
     for mut image in images {
-        if let Some(held) = image.held.take() {
+        for held in std::mem::take(&mut image.parts).into_iter().chain(image.held.take()) {
             env.session.run.keep(held)?;
         }
         kept.push(image);

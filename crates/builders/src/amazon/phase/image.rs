@@ -28,6 +28,8 @@ pub struct Imaged {
     pub snapshots: Vec<SnapshotId>,
     /// To be kept or released; none: it is the user's already.
     pub held: Option<Held<()>>,
+    /// Snapshots that were made before it, with the same fate.
+    pub parts: Vec<Held<()>>,
 }
 
 /// What images and snapshots are called and tagged, in every region.
@@ -103,7 +105,7 @@ pub async fn run(env: &Env<'_>, launched: &Launched, labels: &Labels, name: &str
     if lacks || untagged.load(Ordering::Relaxed) {
         tag(env, &env.region, &id, &snapshots, &want_image, &want_snapshots).await?;
     }
-    Ok(Imaged { region: env.region.clone(), id, image, snapshots, held: Some(held) })
+    Ok(Imaged { region: env.region.clone(), id, image, snapshots, held: Some(held), parts: Vec::new() })
 }
 
 /// The run's tag as a map.

@@ -9,6 +9,7 @@ pub mod network;
 pub mod preflight;
 pub mod provision;
 pub mod publish;
+pub mod register;
 pub mod seal;
 pub mod source;
 pub mod stop;

@@ -7,7 +7,7 @@ use crate::amazon::env::Env;
 use crate::amazon::failure::Failure;
 use crate::amazon::ids::{Region, SnapshotId};
 use crate::amazon::options::ami::{Protection, Replace};
-use crate::amazon::releaser::KEEP_TAG;
+use crate::amazon::releaser::{KEEP_TAG, TOKEN_TAG};
 use crate::amazon::types::{Filter, Grant, ImageChange, ImageQuery, Tags};
 use futures_util::future::try_join_all;
 use imgbuild_engine::run::RUN_TAG;
@@ -126,7 +126,7 @@ pub async fn settle(env: &Env<'_>, images: &[Imaged]) -> Result<(), Failure> {
         let ec2 = &env.account.ec2(&image.region);
         let mut ids = vec![image.id.to_string()];
         ids.extend(image.snapshots.iter().map(ToString::to_string));
-        let keys = [RUN_TAG.to_owned()];
+        let keys = [RUN_TAG.to_owned(), TOKEN_TAG.to_owned()];
         let untagged =
             patiently(env, "taking the run's tag off the AMI", |e| e.is_not_found(), || ec2.delete_tags(&ids, &keys));
         let Err(failure) = untagged.await else { return Ok(()) };
