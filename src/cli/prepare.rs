@@ -129,8 +129,9 @@ pub fn prepare(
     if problems.has_errors() {
         // Several builds share provisioners: what is wrong in one is said once.
         let mut once = Diagnostics::new();
+        let mut told = std::collections::HashSet::new();
         for problem in problems {
-            if !once.iter().any(|known| known.to_string() == problem.to_string()) {
+            if told.insert(problem.to_string()) {
                 once.push(problem);
             }
         }

@@ -78,18 +78,13 @@ fn render_node(node: &Node, option: &str, later: bool, context: &Context, diags:
         if !text.contains("{{") {
             return text.clone();
         }
-        let outcome = match interpolate::check(text, span, context) {
-            Err(error) => Err(named(error, "invalid", option)),
-            Ok(()) if later => Ok(text.clone()),
-            Ok(()) => interpolate::render_once(text, span, context).map_err(|e| named(e, "render", option)),
-        };
-        match outcome {
+        match interpolate::check_and_render(text, span, context, later) {
             Ok(rendered) => {
                 hollow(text, &rendered, option, span, diags);
                 rendered
             }
-            Err(error) => {
-                diags.push(error);
+            Err((readable, error)) => {
+                diags.push(named(error, if readable { "render" } else { "invalid" }, option));
                 String::new()
             }
         }

@@ -70,9 +70,9 @@ pub enum Data {
     None,
     /// Names that will have values once the builder runs. Provisioners and post-processors while they are prepared:
     /// `{{ build "ID" }}` stays, as `{{.ID}}`, for the second pass.
-    Later(Vec<String>),
+    Later(Arc<BTreeMap<String, Datum>>),
     /// The values of the second pass.
-    Fields(BTreeMap<String, Datum>),
+    Fields(Arc<BTreeMap<String, Datum>>),
 }
 
 /// The data names that every build has (`{{ build "ID" }}`), beside those of its builder. Order as in Packer's documents.
@@ -157,7 +157,7 @@ impl Context {
 
     /// With these data fields: the second pass.
     pub fn with_data<K: Into<String>, V: Into<Datum>>(mut self, fields: impl IntoIterator<Item = (K, V)>) -> Self {
-        self.data = Data::Fields(fields.into_iter().map(|(k, v)| (k.into(), v.into())).collect());
+        self.data = Data::Fields(Arc::new(fields.into_iter().map(|(k, v)| (k.into(), v.into())).collect()));
         self
     }
 
@@ -165,9 +165,9 @@ impl Context {
     pub fn with_field(mut self, name: impl Into<String>, value: impl Into<Datum>) -> Self {
         let mut fields = match self.data {
             Data::Fields(fields) => fields,
-            Data::None | Data::Later(_) => BTreeMap::new(),
+            Data::None | Data::Later(_) => Arc::default(),
         };
-        fields.insert(name.into(), value.into());
+        Arc::make_mut(&mut fields).insert(name.into(), value.into());
         self.data = Data::Fields(fields);
         self
     }
@@ -176,7 +176,12 @@ impl Context {
     /// (`SourceAMI`, `SourceAMIName`, … for amazon) will be there later.
     pub fn with_promised<S: AsRef<str>>(mut self, builder_names: impl IntoIterator<Item = S>) -> Self {
         let names = BUILD_NAMES.iter().map(|n| (*n).to_owned());
-        self.data = Data::Later(names.chain(builder_names.into_iter().map(|n| n.as_ref().to_owned())).collect());
+        let names = names.chain(builder_names.into_iter().map(|n| n.as_ref().to_owned()));
+        let promised = names.map(|name| {
+            let stand_in = super::functions::promised(&name);
+            (name, stand_in)
+        });
+        self.data = Data::Later(Arc::new(promised.collect()));
         self
     }
 
@@ -211,6 +216,6 @@ impl Context {
             Data::Fields(fields) => Some(fields),
             Data::None | Data::Later(_) => None,
         };
-        fields.into_iter().flatten().map(|(name, value)| (name.as_str(), value))
+        fields.into_iter().flat_map(|fields| fields.iter()).map(|(name, value)| (name.as_str(), value))
     }
 }

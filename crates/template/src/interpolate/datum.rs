@@ -1,6 +1,7 @@
 //! Values inside a template expression, as Go's text/template sees them.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// A value inside a template expression. Maps are ordered by key, as text/template ranges over them.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,8 +18,8 @@ pub enum Datum {
     String(String),
     /// A list.
     List(Vec<Datum>),
-    /// A map or a struct of a plugin's data.
-    Map(BTreeMap<String, Datum>),
+    /// A map or a struct of a plugin's data. Shared: every expression is given all data.
+    Map(Arc<BTreeMap<String, Datum>>),
 }
 
 impl From<&str> for Datum {
@@ -59,6 +60,6 @@ impl<T: Into<Datum>> From<Vec<T>> for Datum {
 
 impl<K: Into<String>, V: Into<Datum>> FromIterator<(K, V)> for Datum {
     fn from_iter<I: IntoIterator<Item = (K, V)>>(pairs: I) -> Self {
-        Datum::Map(pairs.into_iter().map(|(k, v)| (k.into(), v.into())).collect())
+        Datum::Map(Arc::new(pairs.into_iter().map(|(k, v)| (k.into(), v.into())).collect()))
     }
 }

@@ -7,6 +7,7 @@ use super::lex::{Fault, Number};
 use super::parse::Parsed;
 use super::printf::{plain, type_name};
 use super::{Datum, functions};
+use std::sync::Arc;
 
 /// More output than this is a template gone wild.
 const LONGEST: usize = 64 << 20;
@@ -36,8 +37,7 @@ enum Flow {
 pub(super) fn execute(parsed: &Parsed, context: &Context) -> Result<String, Fault> {
     let data = match &context.data {
         Data::None => Datum::Nil,
-        Data::Later(names) => names.iter().map(|n| (n.clone(), functions::promised(n))).collect(),
-        Data::Fields(fields) => Datum::Map(fields.clone()),
+        Data::Later(fields) | Data::Fields(fields) => Datum::Map(Arc::clone(fields)),
     };
     let mut evaluator = Evaluator {
         parsed,
@@ -130,7 +130,7 @@ impl Evaluator<'_> {
         let items: Box<dyn Iterator<Item = (Datum, Datum)>> = match value {
             Datum::Nil => Box::new(std::iter::empty()),
             Datum::List(list) => Box::new(list.into_iter().enumerate().map(|(i, v)| (Datum::Int(i as i64), v))),
-            Datum::Map(map) => Box::new(map.into_iter().map(|(k, v)| (Datum::String(k), v))),
+            Datum::Map(map) => Box::new(Arc::unwrap_or_clone(map).into_iter().map(|(k, v)| (Datum::String(k), v))),
             Datum::Int(_) if names.len() > 1 => {
                 let at = branch.pipe.at;
                 return Err(Fault::new(at, "can't use an integer to iterate over more than one variable"));

@@ -160,7 +160,7 @@ fn build(name: &str, context: &Context) -> Result<Datum, String> {
         Data::None => Err(format!(
             "Error validating build variable: the given variable {name} will not be passed into your plugin."
         )),
-        Data::Later(names) if names.iter().any(|n| n == name) => Ok(format!("{{{{.{name}}}}}").into()),
+        Data::Later(names) if names.contains_key(name) => Ok(format!("{{{{.{name}}}}}").into()),
         Data::Later(_) => Err(missing()),
         Data::Fields(fields) => match fields.get(name) {
             Some(text @ Datum::String(_)) => Ok(text.clone()),

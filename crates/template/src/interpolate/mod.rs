@@ -35,6 +35,19 @@ pub fn check(text: &str, span: &Span, context: &Context) -> Result<(), Diagnosti
     read(text, context).map(|_| ()).map_err(|fault| diagnose(&fault, text, span, context))
 }
 
+/// Checks a string's expressions and renders it once unless that is for `later`. The error points at the expression; with it
+/// comes whether the string could be read at all.
+pub(crate) fn check_and_render(
+    text: &str,
+    span: &Span,
+    context: &Context,
+    later: bool,
+) -> Result<String, (bool, Diagnostic)> {
+    let told = |readable: bool| move |fault: Fault| (readable, diagnose(&fault, text, span, context));
+    let parsed = read(text, context).map_err(told(false))?;
+    if later { Ok(text.to_owned()) } else { eval::execute(&parsed, context).map_err(told(true)) }
+}
+
 /// Renders a string once. The error points at the expression in the user's file.
 pub fn render_once(text: &str, span: &Span, context: &Context) -> Result<String, Diagnostic> {
     render_text(text, context).map_err(|fault| diagnose(&fault, text, span, context))
