@@ -65,6 +65,9 @@ pub struct Args {
 /// Runs all builds of the template.
 pub async fn run(args: Args, settings: &Settings, style: Style) -> Outcome {
     let style = Style { color: style.color && args.color, timestamps: args.timestamp_ui, ..style };
+    if let Some(path) = args.verify.as_ref().filter(|path| !settings.cwd.join(path).is_file()) {
+        return Err(anyhow::anyhow!("--verify {}: no such file", path.display()).into());
+    }
     let redactor = Redactor::new();
     let dir = args.sandbox.then(|| settings.sandbox_dir(args.sandbox_dir.as_deref()));
     let loaded = prepare::prepare(

@@ -10,7 +10,12 @@ use imgbuild_engine::postprocess::PostPlan;
 use imgbuild_engine::provision::Plan;
 use imgbuild_template::value::{Entry, Map};
 use imgbuild_template::{Body, Build, LoadOptions, Node, Provisioner, Spanned, Template, Value};
+<<<<<<< HEAD
 use std::path::{Path, PathBuf};
+=======
+use std::collections::{HashMap, HashSet};
+use std::path::Path;
+>>>>>>> 9bb173c (builders, engine, cli: names, tags and links are checked before a launch; no follow-on errors)
 
 /// A build whose blocks were all read and checked.
 pub struct PreparedBuild {
@@ -126,10 +131,21 @@ pub fn prepare(
             verify,
         });
     }
+    let mut taken: HashMap<String, String> = HashMap::new();
+    for build in &builds {
+        for (name, place) in build.builder.image_names() {
+            if let Some(other) = taken.insert(name, build.name.clone()) {
+                let message = format!("the builds '{other}' and '{}' would make AMIs of one name in one region", build.name);
+                let help = "put {{build_name}} into \"ami_name\"";
+                problems.push(Diagnostic::error(message).at(place).help(help));
+                break;
+            }
+        }
+    }
     if problems.has_errors() {
         // Several builds share provisioners: what is wrong in one is said once.
         let mut once = Diagnostics::new();
-        let mut told = std::collections::HashSet::new();
+        let mut told = HashSet::new();
         for problem in problems {
             if told.insert(problem.to_string()) {
                 once.push(problem);

@@ -55,6 +55,9 @@ fn one(dir: &Path) -> Result<(), String> {
     if let Some(file) = texts(&case, "absent").find(|file| env.work().join(file).exists()) {
         return Err(format!("{file} is there\n{said}"));
     }
+    if let Some(text) = texts(&case, "silent").find(|text| said.contains(text)) {
+        return Err(format!("{text:?} is in\n{said}"));
+    }
     texts(&case, "says").find(|text| !said.contains(text)).map_or(Ok(()), |text| Err(format!("no {text:?} in\n{said}")))
 }
 

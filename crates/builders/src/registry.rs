@@ -7,7 +7,7 @@ use crate::amazon::options::{AMAZON_EBS, AMAZON_EBSSURROGATE, Config, DATA_NAMES
 use crate::file::{FILE, File};
 use crate::null::{NULL, Null};
 use crate::plan::Plan;
-use imgbuild_diag::{Diagnostic, Diagnostics};
+use imgbuild_diag::{Diagnostic, Diagnostics, Span};
 use imgbuild_engine::build::Builder;
 use imgbuild_engine::provision;
 use imgbuild_template::{Context, Table, model};
@@ -149,6 +149,14 @@ impl Prepared {
         match self {
             Prepared::AmazonEbs(config) => crate::amazon::check::run(config, amazon).await,
             Prepared::Null(_) | Prepared::File(_) => Ok(Vec::new()),
+        }
+    }
+
+    /// The names that its images will take, each by account endpoint and region, and where the name is written.
+    pub fn image_names(&self) -> Vec<(String, &Span)> {
+        match self {
+            Prepared::AmazonEbs(config) => config.image_names(),
+            Prepared::File(_) | Prepared::Null(_) => Vec::new(),
         }
     }
 

@@ -107,7 +107,7 @@ pub(crate) async fn establish(
 }
 
 fn given_up(spec: &SshSpec, timeout: Duration, last: CommError) -> CommError {
-    let text = format!("no SSH connection to {} within {} s: {last}", spec.address(), timeout.as_secs());
+    let text = format!("no SSH connection to {} within {} s: {last}", spec.address(), timeout.as_secs_f64().round());
     match last {
         CommError::Authentication(_) => CommError::Authentication(text),
         _ => CommError::Unreachable(text),

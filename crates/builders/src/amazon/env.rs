@@ -157,7 +157,7 @@ impl<'a> Env<'a> {
                 .fold(context, |context, (name, value)| context.with_field(name, value))
                 .with_field(
                     "SourceAMITags",
-                    image.tags.iter().map(|(k, v)| (k.clone(), Datum::from(v.as_str()))).collect(),
+                    image.tags.iter().map(|(k, v)| (k.clone(), Datum::from(v.as_str()))).collect::<Datum>(),
                 ),
         }
     }

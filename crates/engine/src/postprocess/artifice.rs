@@ -24,7 +24,7 @@ impl Artifice {
     pub(super) fn prepare(body: &Body, context: &Context, promised: &[&str], diags: &mut Diagnostics) -> Self {
         let (block, reader) = Block::prepare(body, &TABLE, context, promised, diags);
         let patterns = strings(&reader, "files");
-        if patterns.is_empty() {
+        if patterns.is_empty() && !reader.unread("files") {
             error(diags, reader.span(), "No files specified in artifice configuration");
         }
         for pattern in &patterns {

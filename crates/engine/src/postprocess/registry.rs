@@ -22,6 +22,17 @@ const REFUSED: &[(&str, &str)] = &[
     ("docker-tag", "Docker images are not supported"),
     ("vagrant", "Vagrant boxes are not supported"),
     ("vagrant-cloud", "Vagrant boxes are not supported"),
+    ("vagrant-registry", "Vagrant boxes are not supported"),
+    ("amazon-ami-management", "it belongs to a plugin"),
+    ("digitalocean-import", "other clouds are not supported"),
+    ("exoscale-import", "other clouds are not supported"),
+    ("googlecompute-export", "other clouds are not supported"),
+    ("googlecompute-import", "other clouds are not supported"),
+    ("ucloud-import", "other clouds are not supported"),
+    ("vsphere", "other clouds are not supported"),
+    ("vsphere-template", "other clouds are not supported"),
+    ("yandex-export", "other clouds are not supported"),
+    ("yandex-import", "other clouds are not supported"),
 ];
 
 /// The options of every post-processor, for printed tables.
@@ -51,9 +62,9 @@ pub fn prepare(
         "shell-local" => Box::new(ShellLocalPost::prepare(body, context, promised, diags)),
         other => {
             diags.push(match REFUSED.iter().find(|(name, _)| *name == other) {
-                Some((_, why)) => Diagnostic::error(format!("the post-processor {other:?} is not supported"))
+                Some((_, why)) => Diagnostic::error(format!("the post-processor {other:?} is not supported: {why}"))
                     .at(&block.kind.span)
-                    .help(*why),
+                    .help("-except leaves it out by its name"),
                 None => Diagnostic::error(format!("unknown post-processor type {other:?}"))
                     .at(&block.kind.span)
                     .suggest(other, NAMES.iter().copied()),

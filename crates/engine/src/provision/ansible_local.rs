@@ -94,7 +94,7 @@ impl Settings {
             );
         }
         written.extend(single);
-        if written.is_empty() {
+        if written.is_empty() && !reader.unread("playbook_file") && !reader.unread("playbook_files") {
             error(diags, reader.span(), "Either playbook_file or playbook_files must be specified");
         }
         let mut playbooks = Vec::new();

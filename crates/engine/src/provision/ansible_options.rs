@@ -119,7 +119,7 @@ impl Settings {
             Some((path, written.span))
         };
         let playbook = file("playbook_file", diags);
-        if playbook.is_none() {
+        if playbook.is_none() && !reader.unread("playbook_file") {
             error(diags, reader.span(), "playbook_file must be specified.");
         }
         for name in ["ssh_host_key_file", "ssh_authorized_key_file"] {

@@ -3,10 +3,11 @@
 use super::block::{Block, error, strings, text};
 use super::shell_options::reason;
 use super::{ProvisionError, Provisioner, Session};
-use crate::communicator::Progress;
+use crate::communicator::{Command, CommError, Communicator, Progress, run};
+use crate::shell_quote::quote_path;
 use crate::event::Reporter;
 use async_trait::async_trait;
-use imgbuild_diag::Diagnostics;
+use imgbuild_diag::{Diagnostic, Diagnostics};
 use imgbuild_template::{Body, Context, Kind, Opt, Reader, Spanned, Table};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -49,12 +50,32 @@ impl File {
         let settings = Settings::read(&reader, diags);
         if !settings.download && !reader.is_true("generated") {
             for source in &settings.sources {
-                if let Err(e) = fs_err::metadata(block.path(source)) {
-                    error(diags, &source.span, format!("Bad source '{}': {}", source.value, reason(&e)));
+                let path = block.path(source);
+                match fs_err::metadata(&path) {
+                    Err(e) => error(diags, &source.span, format!("Bad source '{}': {}", source.value, reason(&e))),
+                    Ok(meta) if meta.is_dir() => broken_links(source, &path, diags),
+                    Ok(_) => {}
                 }
             }
         }
         File { block }
+    }
+}
+
+/// A directory that can't be uploaded as a whole is told before a machine is paid for.
+fn broken_links(source: &Spanned<String>, path: &Path, diags: &mut Diagnostics) {
+    let links = walkdir::WalkDir::new(path).into_iter().filter_map(Result::ok).filter(|e| e.path_is_symlink());
+    let broken: Vec<PathBuf> = links.map(walkdir::DirEntry::into_path).filter(|link| !link.exists()).collect();
+    for link in broken.iter().take(3) {
+        let target = std::fs::read_link(link).unwrap_or_default();
+        let message = format!(
+            "Bad source '{}': {} is a symbolic link to {}, which is not there",
+            source.value,
+            link.display(),
+            target.display()
+        );
+        let help = "links are followed when a directory is uploaded; \"generated\": true if it will be made by then";
+        diags.push(Diagnostic::error(message).at(&source.span).help(help));
     }
 }
 
@@ -71,7 +92,8 @@ impl Settings {
         let mut sources = strings(reader, "sources");
         sources.extend(reader.text("source"));
         let content = text(reader, "content");
-        if sources.is_empty() && content.is_none() {
+        let told = ["content", "source", "sources"].iter().any(|name| reader.unread(name));
+        if sources.is_empty() && content.is_none() && !told {
             error(diags, reader.span(), "Source must be specified.");
         }
         if content.is_some() && !sources.is_empty() {
@@ -81,7 +103,7 @@ impl Settings {
             error(diags, &reader.place("content"), "content can be uploaded only.");
         }
         let destination = text(reader, "destination");
-        if destination.is_none() {
+        if destination.is_none() && !reader.unread("destination") {
             error(diags, reader.span(), "Destination must be specified.");
         }
         Settings { content, sources, destination: destination.unwrap_or_default(), download }
@@ -163,10 +185,23 @@ impl File {
         let mut builder = tempfile::Builder::new();
         let temporary = builder.prefix(".download").permissions(everyone).tempfile_in(beside).map_err(local)?;
         let mut out = tokio::fs::File::from_std(temporary.reopen().map_err(local)?);
-        comm.download(source, &mut out, Some(progress(&session.reporter, &what))).await?;
+        if let Err(error) = comm.download(source, &mut out, Some(progress(&session.reporter, &what))).await {
+            return Err(not_a_file(comm.as_ref(), source, error).await);
+        }
         tokio::io::AsyncWriteExt::flush(&mut out).await.map_err(local)?;
         temporary.persist(&target).map_err(|e| local(e.error))?;
         Ok(())
+    }
+}
+
+/// Why a download failed; a directory is told from a file by its slash, as in Packer.
+async fn not_a_file(comm: &dyn Communicator, source: &str, error: CommError) -> ProvisionError {
+    let line = format!("test -d {}", quote_path(source));
+    let is_dir = run(comm, Command { line, pty: false }, b"").await.is_ok_and(|done| done.exit.success());
+    if is_dir {
+        format!("{source} is a directory on the machine: write \"{source}/\" to download what is in it").into()
+    } else {
+        error.into()
     }
 }
 

@@ -26,6 +26,15 @@ const REFUSED: &[(&str, &str)] = &[
     ("salt-masterless", "use \"ansible\" or \"shell\""),
     ("converge", "use \"ansible\" or \"shell\""),
     ("inspec", "use \"shell-local\""),
+    ("inspec.io", "use \"shell-local\""),
+    ("windows-update", "Windows is not supported"),
+    ("goss", "write the goss commands as a \"shell\" provisioner"),
+    ("comment", "it belongs to a plugin"),
+    ("lxc", "it belongs to a plugin"),
+    ("salt", "use \"ansible\" or \"shell\""),
+    ("serverspec", "use \"shell-local\""),
+    ("testinfra", "use \"shell-local\""),
+    ("wait-for", "use \"shell\""),
 ];
 
 /// The options of every provisioner, for printed tables.
@@ -59,9 +68,9 @@ pub fn prepare(
         other => {
             let refused = REFUSED.iter().find(|(name, _)| *name == other);
             diags.push(match refused {
-                Some((_, advice)) => Diagnostic::error(format!("the provisioner {other:?} is not supported"))
+                Some((_, advice)) => Diagnostic::error(format!("the provisioner {other:?} is not supported: {advice}"))
                     .at(&block.kind.span)
-                    .help(*advice),
+                    .help("with \"only\" and \"except\" it may belong to builds that -only and -except leave out"),
                 None => Diagnostic::error(format!("unknown provisioner type {other:?}"))
                     .at(&block.kind.span)
                     .suggest(other, NAMES.iter().copied()),

@@ -56,7 +56,8 @@ pub(crate) fn check_scripts(reader: &Reader, block: &Block, diags: &mut Diagnost
         error(diags, &reader.place("script"), "Only one of script or scripts can be specified.");
     }
     files.splice(0..0, script);
-    if files.is_empty() && inline.is_empty() {
+    let told = ["inline", "script", "scripts"].iter().any(|name| reader.unread(name));
+    if files.is_empty() && inline.is_empty() && !told {
         let message = "Either a script file or inline script must be specified.";
         diags.push(Diagnostic::error(message).at(reader.span()).help("write one of inline, script and scripts"));
     }

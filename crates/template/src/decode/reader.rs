@@ -17,6 +17,8 @@ pub struct Reader {
     values: IndexMap<&'static str, (Span, Decoded)>,
     /// Singular forms, by the name of the map option that they belong to.
     pairs: IndexMap<&'static str, (Span, Pairs)>,
+    /// Options that were written and could not be read, lower case.
+    unread: Vec<String>,
 }
 
 /// The key and value of each block of a singular form.
@@ -55,7 +57,19 @@ macro_rules! getter {
 
 impl Reader {
     pub(super) fn new(table: &'static Table, span: Span) -> Self {
-        Reader { table, span, values: IndexMap::new(), pairs: IndexMap::new() }
+        Reader { table, span, values: IndexMap::new(), pairs: IndexMap::new(), unread: Vec::new() }
+    }
+
+    /// Remembers that an option was written, if nothing came of it.
+    pub(super) fn note(&mut self, name: &str) {
+        if !self.values.keys().chain(self.pairs.keys()).any(|known| known.eq_ignore_ascii_case(name)) {
+            self.unread.push(name.to_ascii_lowercase());
+        }
+    }
+
+    /// Whether an option was written and could not be read: that has been told, and nothing more is to be said about it.
+    pub fn unread(&self, name: &str) -> bool {
+        self.unread.iter().any(|unread| unread == name)
     }
 
     /// A later layer wins; maps and nested blocks merge, lists are replaced.

@@ -17,9 +17,9 @@ use crate::paths::Paths;
 use crate::read::{Diags, text};
 use crate::ssh_options::{self, COMMUNICATOR, Communicator};
 use access::{Access, Polling};
-use ami::Ami;
+use ami::{Ami, Replace};
 use block_device::Device;
-use imgbuild_diag::Diagnostics;
+use imgbuild_diag::{Diagnostics, Span};
 use imgbuild_template::{Body, Context, Kind, Opt, Reader, Renamed, Table};
 use run::Run;
 use spot::Spot;
@@ -169,6 +169,7 @@ impl Config {
 
     fn resolve(reader: &Reader, context: Context, flags: Flags, diags: &mut Diags) -> Config {
         let paths = Paths::new(&context);
+        reserved_tags(reader, diags);
         let access = Access::read(reader, diags);
         let spot = spot::read(reader, diags);
         let communicator = ssh_options::read(reader, true, &paths, diags);
@@ -190,6 +191,20 @@ impl Config {
         }
     }
 
+    /// The names that it will take: a region and an AMI's name each. None where an image of that name may be replaced.
+    pub fn image_names(&self) -> Vec<(String, &Span)> {
+        if self.skip_create_ami || self.ami.replace != Replace::Never {
+            return Vec::new();
+        }
+        let own = (!self.ami.skip_build_region).then(|| self.access.region.as_ref().map_or("", |r| r.as_str()));
+        let copies = self.ami.regions.iter().map(|r| r.as_str());
+        let place = format!("{:?}", self.access.endpoint);
+        own.into_iter()
+            .chain(copies)
+            .map(|region| (format!("{place} {region} {}", self.ami.name), &self.ami.name_place))
+            .collect()
+    }
+
     /// All secrets of the configuration, for the redactor.
     pub fn secrets(&self) -> Vec<&str> {
         let mut secrets: Vec<&str> = self.access.secrets().collect();
@@ -198,6 +213,18 @@ impl Config {
             secrets.extend(ssh.route_secrets());
         }
         secrets
+    }
+}
+
+/// EC2 takes no tag of its own namespace; it would say so after the image is made.
+fn reserved_tags(reader: &Reader, diags: &mut Diags) {
+    for option in ["tags", "snapshot_tags", "run_tags", "run_volume_tags", "spot_tags", "fleet_tags"] {
+        for (key, value) in reader.map(option).map(|map| map.value).into_iter().flatten() {
+            if key.to_ascii_lowercase().starts_with("aws:") {
+                let message = format!("{option:?} has the key {key:?}, but tags that begin with aws: are reserved by AWS");
+                diags.error(&value.span, message);
+            }
+        }
     }
 }
 

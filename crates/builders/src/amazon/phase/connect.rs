@@ -208,6 +208,10 @@ fn unknown_host(why: &str) -> Failure {
 fn unreachable(env: &Env<'_>, error: &CommError) -> Failure {
     let failure = Failure::connection(error);
     match (error, &env.config.run.security_groups) {
+        // The packet came back: neither the security group nor a route is at fault.
+        (CommError::Unreachable(why), _) if why.contains("refused") => failure.help(
+            "nothing listens on that port of the machine: check \"ssh_port\", and whether the source AMI starts an SSH server",
+        ),
         (CommError::Unreachable(_) | CommError::TimedOut(_), SecurityGroups::TemporaryForCaller) => failure
             .help("the temporary security group admits this machine's own address only; where connections leave from another one, set \"temporary_security_group_source_cidrs\""),
         (CommError::Unreachable(_) | CommError::TimedOut(_), _) => {
