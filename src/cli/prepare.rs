@@ -135,7 +135,8 @@ pub fn prepare(
     for build in &builds {
         for (name, place) in build.builder.image_names() {
             if let Some(other) = taken.insert(name, build.name.clone()) {
-                let message = format!("the builds '{other}' and '{}' would make AMIs of one name in one region", build.name);
+                let message =
+                    format!("the builds '{other}' and '{}' would make AMIs of one name in one region", build.name);
                 let help = "put {{build_name}} into \"ami_name\"";
                 problems.push(Diagnostic::error(message).at(place).help(help));
                 break;

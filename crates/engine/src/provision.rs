@@ -15,6 +15,7 @@ mod block;
 mod environment;
 mod file;
 mod galaxy;
+mod goss;
 mod lines;
 mod registry;
 pub(crate) mod requirements;

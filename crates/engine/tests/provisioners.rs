@@ -438,3 +438,42 @@ async fn cancelling_ends_what_a_local_script_has_started() {
     }
     panic!("{process} still runs");
 }
+
+/// A stand-in for goss: says what it was called with, and fails where its tests are named so.
+const GOSS: &str = r#"#!/bin/sh
+[ "$1" = --version ] && exit 0
+echo "goss $* in $(pwd) with $TOKEN"
+case "$*" in *validate*) [ ! -e bad.yaml ];; esac
+"#;
+
+#[tokio::test]
+async fn goss_is_installed_and_runs_its_tests() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = dir.path().display();
+    std::fs::write(dir.path().join("release"), GOSS).unwrap();
+    for file in ["goss.yaml", "bad.yaml", "vars.yaml"] {
+        std::fs::write(dir.path().join(file), "x").unwrap();
+    }
+    let with = |tests: &str, rest: &str| {
+        format!(
+            r#"{{"type": "goss", "tests": [{tests}], "url": "file://{at}/release", "download_path": "{at}/bin-goss",
+                "remote_path": "{at}/remote", "vars_env": {{"TOKEN": "s'3"}}, "username": "u", "password": "hunter2"{rest}}}"#
+        )
+    };
+    let vars = r#", "vars_file": "vars.yaml", "vars_inline": {"a": "b"}, "format": "json", "retry_timeout": "5s""#;
+    let ran = run(dir.path(), &with("\"goss.yaml\"", vars)).await;
+    ran.result.unwrap();
+    let said = ran.events.join("\n");
+    let called = format!(
+        r#"out goss --vars {at}/remote/vars.yaml --vars-inline {{"a":"b"}} validate --retry-timeout 5s --sleep 1s -f json in {at}/remote with s'3"#
+    );
+    assert!(said.contains(&called), "{said}");
+    assert!(dir.path().join("goss-spec.yaml").exists() && dir.path().join("debug-goss-spec.yaml").exists());
+    // Neither secret is in a command line.
+    let commands = ran.machine.commands().join("\n");
+    assert!(!commands.contains("hunter2") && !commands.contains("s'3") && !commands.contains("TOKEN"), "{commands}");
+
+    let ran = run(dir.path(), &with("\"bad.yaml\"", ", \"skip_download\": true")).await;
+    assert!(ran.result.unwrap_err().to_string().starts_with("Error running Goss: goss validate ended with status 1"));
+    run(dir.path(), &with("\"bad.yaml\"", ", \"skip_download\": true, \"inspect\": true")).await.result.unwrap();
+}

@@ -3,9 +3,9 @@
 use super::block::{Block, error, strings, text};
 use super::shell_options::reason;
 use super::{ProvisionError, Provisioner, Session};
-use crate::communicator::{Command, CommError, Communicator, Progress, run};
-use crate::shell_quote::quote_path;
+use crate::communicator::{CommError, Command, Communicator, Progress, run};
 use crate::event::Reporter;
+use crate::shell_quote::quote_path;
 use async_trait::async_trait;
 use imgbuild_diag::{Diagnostic, Diagnostics};
 use imgbuild_template::{Body, Context, Kind, Opt, Reader, Spanned, Table};

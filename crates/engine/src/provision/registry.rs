@@ -3,6 +3,7 @@
 use super::ansible::Ansible;
 use super::ansible_local::AnsibleLocal;
 use super::file::File;
+use super::goss::Goss;
 use super::shell::Shell;
 use super::shell_local::ShellLocal;
 use super::simple::{Breakpoint, Sleep};
@@ -11,7 +12,7 @@ use imgbuild_diag::{Diagnostic, Diagnostics};
 use imgbuild_template::{Build, Context, Table, model};
 
 /// Names that can be written.
-pub const NAMES: &[&str] = &["ansible", "ansible-local", "breakpoint", "file", "shell", "shell-local", "sleep"];
+pub const NAMES: &[&str] = &["ansible", "ansible-local", "breakpoint", "file", "goss", "shell", "shell-local", "sleep"];
 
 /// Names that Packer has and we don't, and what to do instead.
 const REFUSED: &[(&str, &str)] = &[
@@ -28,7 +29,6 @@ const REFUSED: &[(&str, &str)] = &[
     ("inspec", "use \"shell-local\""),
     ("inspec.io", "use \"shell-local\""),
     ("windows-update", "Windows is not supported"),
-    ("goss", "write the goss commands as a \"shell\" provisioner"),
     ("comment", "it belongs to a plugin"),
     ("lxc", "it belongs to a plugin"),
     ("salt", "use \"ansible\" or \"shell\""),
@@ -45,6 +45,7 @@ pub fn tables() -> Vec<&'static Table> {
         &super::shell_options::TABLE,
         &super::shell_local::TABLE,
         super::file::table(),
+        &super::goss::TABLE,
     ]
 }
 
@@ -62,6 +63,7 @@ pub fn prepare(
         "ansible-local" => Box::new(AnsibleLocal::prepare(body, context, promised, diags)),
         "breakpoint" => Box::new(Breakpoint::prepare(body, context, promised, diags)),
         "file" => Box::new(File::prepare(body, context, promised, diags)),
+        "goss" => Box::new(Goss::prepare(body, context, promised, diags)),
         "shell" => Box::new(Shell::prepare(body, context, promised, diags)),
         "shell-local" => Box::new(ShellLocal::prepare(body, context, promised, diags)),
         "sleep" => Box::new(Sleep::prepare(body, context, promised, diags)),

@@ -221,7 +221,8 @@ fn reserved_tags(reader: &Reader, diags: &mut Diags) {
     for option in ["tags", "snapshot_tags", "run_tags", "run_volume_tags", "spot_tags", "fleet_tags"] {
         for (key, value) in reader.map(option).map(|map| map.value).into_iter().flatten() {
             if key.to_ascii_lowercase().starts_with("aws:") {
-                let message = format!("{option:?} has the key {key:?}, but tags that begin with aws: are reserved by AWS");
+                let message =
+                    format!("{option:?} has the key {key:?}, but tags that begin with aws: are reserved by AWS");
                 diags.error(&value.span, message);
             }
         }
