@@ -49,7 +49,7 @@ pub(crate) fn read(body: &Body, table: &'static Table, context: &Context, diags:
         };
         let rendered = render_options(options, table, context, &mut decoder.diags.borrow_mut());
         decoder.object(&rendered, table, "", &mut reader);
-        let written = layer.iter().filter(|(_, entry)| !matches!(entry.node.value, Value::Null));
+        let written = options.iter().filter(|(_, entry)| !matches!(entry.node.value, Value::Null));
         written.for_each(|(name, _)| reader.note(name));
     }
     diags.extend(decoder.diags.into_inner());

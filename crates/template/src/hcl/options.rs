@@ -68,7 +68,7 @@ impl Options {
         let mut fields: Vec<(&str, Value)> = Vec::new();
         match data {
             Data::None => {}
-            Data::Later(names) => fields.extend(names.iter().map(|name| (name.as_str(), Value::string(UNKNOWN)))),
+            Data::Later(names) => fields.extend(names.keys().map(|name| (name.as_str(), Value::string(UNKNOWN)))),
             Data::Fields(known) => {
                 fields.extend(BUILD_NAMES.iter().map(|name| (*name, Value::string(UNKNOWN))));
                 fields.extend(known.iter().map(|(name, datum)| (name.as_str(), datum_value(datum))));
