@@ -10,12 +10,8 @@ use imgbuild_engine::postprocess::PostPlan;
 use imgbuild_engine::provision::Plan;
 use imgbuild_template::value::{Entry, Map};
 use imgbuild_template::{Body, Build, LoadOptions, Node, Provisioner, Spanned, Template, Value};
-<<<<<<< HEAD
-use std::path::{Path, PathBuf};
-=======
 use std::collections::{HashMap, HashSet};
-use std::path::Path;
->>>>>>> 9bb173c (builders, engine, cli: names, tags and links are checked before a launch; no follow-on errors)
+use std::path::{Path, PathBuf};
 
 /// A build whose blocks were all read and checked.
 pub struct PreparedBuild {
