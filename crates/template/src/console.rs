@@ -15,7 +15,7 @@ pub struct Console {
 
 enum Language {
     Json(Box<Template>),
-    Hcl(Expressions),
+    Hcl(Box<Expressions>),
 }
 
 /// What a line gives.
@@ -57,7 +57,7 @@ impl Console {
         if hcl.unwrap_or_else(|| path.is_some_and(hcl::is_hcl)) {
             let mut options = options.clone();
             options.no_builds_needed = true;
-            return Ok(Console { language: Language::Hcl(Expressions::open(path, &options)?) });
+            return Ok(Console { language: Language::Hcl(Box::new(Expressions::open(path, &options)?)) });
         }
         let parsed: Parsed = match path {
             Some(path) => parse_file(path, &options.ambient)?,

@@ -2,10 +2,11 @@
 //! time: pieces of the language at hand, put together, cut and repeated at random. `fuzz/` goes on where this ends.
 
 use imgbuild_diag::{Source, Span};
+use imgbuild_template::console::Console;
 use imgbuild_template::hcl::functions::{self, Ctx};
 use imgbuild_template::hcl::{Number, Type, Value, format, json as hcl_json};
 use imgbuild_template::json::{self, Duplicates};
-use imgbuild_template::{Ambient, Context, Spanned, interpolate};
+use imgbuild_template::{Ambient, Context, LoadOptions, Spanned, interpolate};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -303,6 +304,86 @@ fn formatting_is_a_fixed_point() {
         let once = format::format(&text);
         assert_eq!(format::format(&once), once, "{text:?}");
         assert!(format::check(&Source::new("t.pkr.hcl", once.clone())).is_ok(), "{text:?} became {once:?}");
+    }
+}
+
+const EXPRESSIONS: &[&str] = &[
+    "1",
+    "2.5",
+    "\"a\"",
+    "\"${",
+    "}\"",
+    "\"%{ for x in [1] }",
+    "%{ endfor }\"",
+    "%{ if true }",
+    "true",
+    "null",
+    "[",
+    "]",
+    "{",
+    "}",
+    "(",
+    ")",
+    "a = ",
+    "for x in ",
+    "for k, v in ",
+    " : ",
+    " => ",
+    "...",
+    "if ",
+    " + ",
+    " - ",
+    " * ",
+    " / ",
+    " % ",
+    " == ",
+    " && ",
+    " || ",
+    "!",
+    "-",
+    " ? ",
+    ",",
+    ".a",
+    "[0]",
+    "[\"a\"]",
+    "[*]",
+    ".*",
+    "path.cwd",
+    "var",
+    "local",
+    "upper(",
+    "range(40)",
+    "try(",
+    "can(",
+    "convert(",
+    "jsondecode(\"[1]\")",
+    "setproduct(range(9), range(9))",
+    "list(string)",
+    "<<-EOT\n x\nEOT\n",
+    "\n",
+    "concat(",
+    "merge(",
+    "1e400",
+    "[for x in range(50) : range(50)]",
+];
+
+#[test]
+fn expressions_of_any_kind() {
+    let mut dice = Dice(5);
+    let ambient = Ambient::new("2026-11-05T20:08:09Z".parse().unwrap(), "/nowhere");
+    let console = Console::open(None, Some(true), &LoadOptions::new(Arc::new(ambient))).unwrap();
+    for _ in 0..1500 {
+        let line = dice.text(EXPRESSIONS, 12);
+        if let Err(problems) = console.answer(&line) {
+            assert!(problems.iter().all(|problem| !problem.to_string().is_empty()), "{line:?}");
+        }
+    }
+    for deep in ["[", "(", "{a=", "!", "-", "1+", "upper(", "\"${", "true ? ", "[for x in [1]: "] {
+        assert!(console.answer(&deep.repeat(1_000)).is_err(), "{deep}");
+    }
+    assert!(console.answer("setproduct(range(1000), range(1000))").is_err());
+    for (open, close) in [("[", "]"), ("(", ")"), ("upper(", ")"), ("\"${", "}\"")] {
+        let _ = console.answer(&format!("{}1{}", open.repeat(300), close.repeat(300)));
     }
 }
 

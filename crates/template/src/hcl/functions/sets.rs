@@ -9,7 +9,7 @@ use crate::hcl::value::{Data, Value};
 type Result = std::result::Result<Value, FunctionError>;
 
 /// As many tuples as `setproduct` makes.
-const LARGEST_PRODUCT: usize = 1 << 20;
+const LARGEST_PRODUCT: usize = 1 << 17;
 
 pub(super) const FUNCTIONS: &[Spec] = &[
     Spec::new("setintersection", &[p("first_set", Kind::Set)], Kind::Set, |c| {
