@@ -58,7 +58,7 @@ impl Provisioner for Ansible {
             galaxy::satisfy(file, &settings.galaxy, &env, &home, &session.reporter)?;
         }
         let inventory = Inventory::make(&self.block, &settings, session)?;
-        let mut words = build_variables(session);
+        let mut words = build_variables(session, self.block.build_name(&session.build_name));
         words.extend(settings.extra_arguments.iter().map(|word| word.value.clone()));
         words.extend(["-i".to_owned(), inventory.path().display().to_string()]);
         session.reporter.say(format!("Executing Ansible: {}", settings.playbook.display()));
@@ -85,10 +85,10 @@ impl Provisioner for Ansible {
 }
 
 /// The variables that Packer gives to every playbook.
-pub(crate) fn build_variables(session: &Session) -> Vec<String> {
+pub(crate) fn build_variables(session: &Session, name: &str) -> Vec<String> {
     // As JSON, which no name of a build can break out of.
     let mut vars = serde_json::Map::new();
-    vars.insert("packer_build_name".into(), session.build_name.as_str().into());
+    vars.insert("packer_build_name".into(), name.into());
     vars.insert("packer_builder_type".into(), session.builder_type.as_str().into());
     if let Some(http) = session.data.get("PackerHTTPAddr").filter(|http| !http.is_empty()) {
         vars.insert("packer_http_addr".into(), http.as_str().into());

@@ -238,7 +238,7 @@ impl Provisioner for AnsibleLocal {
         };
         for playbook in &settings.playbooks {
             session.reporter.say(format!("Executing Ansible: {}", playbook.display()));
-            let mut words = build_variables(session);
+            let mut words = build_variables(session, self.block.build_name(&session.build_name));
             words.extend(settings.more_words.iter().cloned());
             words.extend(settings.extra_arguments.iter().map(|word| word.value.clone()));
             words.extend(["-c", "local", "-i"].map(str::to_owned));

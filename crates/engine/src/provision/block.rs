@@ -58,6 +58,11 @@ impl Block {
         render(text, &context).map_err(|e| e.to_string())
     }
 
+    /// The name that a plugin knows its build by: in HCL2 the source's name, else that of the build.
+    pub(crate) fn build_name<'a>(&'a self, whole: &'a str) -> &'a str {
+        self.context.build_name().unwrap_or(whole)
+    }
+
     /// A path of this machine, relative ones to the working directory.
     pub(crate) fn path(&self, path: &str) -> PathBuf {
         self.context.ambient().cwd.join(path)

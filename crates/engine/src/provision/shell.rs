@@ -103,7 +103,8 @@ impl Provisioner for Shell {
         }
         let comm = session.communicator()?;
         let http = session.data.get("PackerHTTPAddr").map(String::as_str).filter(|http| !http.is_empty());
-        settings.environment = settings.environment.with_build(&session.build_name, &session.builder_type, http);
+        let name = self.block.build_name(&session.build_name);
+        settings.environment = settings.environment.with_build(name, &session.builder_type, http);
         let run = Run { block: &self.block, settings, session, comm: &*comm };
         let result = run.all(scripts).await;
         run.clean_env_file().await;

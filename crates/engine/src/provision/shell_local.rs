@@ -92,7 +92,8 @@ impl ShellLocal {
             return Ok(());
         }
         let http = on.data.get("PackerHTTPAddr").map(String::as_str).filter(|http| !http.is_empty());
-        settings.environment = settings.environment.with_build(on.build_name, on.builder_type, http);
+        let name = self.block.build_name(on.build_name);
+        settings.environment = settings.environment.with_build(name, on.builder_type, http);
         for (name, value) in on.more {
             settings.environment.give(name, value.as_str());
         }

@@ -384,3 +384,12 @@ fn globs_choose_builds() {
         assert_eq!(names(only, except), (expected.to_owned(), warnings), "{only:?} {except:?}");
     }
 }
+
+#[test]
+fn the_fixture_of_a_web_server() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/fixtures/hcl/web");
+    let ambient = Ambient::new("2026-11-05T20:08:09Z".parse().unwrap(), folder);
+    let loaded = load(Path::new(folder), &LoadOptions::new(Arc::new(ambient))).unwrap();
+    assert_eq!(loaded.template.build_names, ["web.amazon-ebs.small"]);
+    assert_eq!(loaded.template.variables.get("owner"), Some("platform"));
+}
