@@ -49,7 +49,7 @@ pub fn run(args: &Args, settings: &Settings, style: Style) -> Outcome {
     ui::diagnostics(style, &diags);
     let redactor = Redactor::new();
     let how = prepare::How { no_builds_needed: true, ..Default::default() };
-    let loaded = match prepare::load_how(&args.path, &args.template, settings, &redactor, how) {
+    let loaded = match prepare::load(&args.path, &args.template, settings, &redactor, how) {
         Ok(loaded) => loaded,
         Err(Failure::Diagnostics(errors)) => {
             // Plugins are known before variables have values; requirements files are not. Packer's init needs no values.

@@ -35,7 +35,7 @@ pub fn run(args: &Args, settings: &Settings, style: Style) -> Outcome {
 fn hcl(args: &Args, settings: &Settings, style: Style) -> Outcome {
     let redactor = Redactor::new();
     let how = prepare::How { no_builds_needed: true, ..Default::default() };
-    let loaded = prepare::load_how(&args.path, &args.template, settings, &redactor, how)?;
+    let loaded = prepare::load(&args.path, &args.template, settings, &redactor, how)?;
     if let Some(overview) = &loaded.template.overview {
         ui::say(style, "Packer Inspect: HCL2 mode\n");
         ui::say(style, &redactor.redact(&overview.variables));

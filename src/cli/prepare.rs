@@ -50,16 +50,6 @@ pub fn load(
     args: &TemplateArgs,
     settings: &Settings,
     redactor: &Redactor,
-) -> Result<imgbuild_template::Loaded, Failure> {
-    load_how(path, args, settings, redactor, How::default())
-}
-
-/// The same, read in this way.
-pub fn load_how(
-    path: &Path,
-    args: &TemplateArgs,
-    settings: &Settings,
-    redactor: &Redactor,
     how: How,
 ) -> Result<imgbuild_template::Loaded, Failure> {
     let mut options: LoadOptions = args.load_options(settings)?;
@@ -81,7 +71,7 @@ pub fn prepare(
     redactor: &Redactor,
     how: How,
 ) -> Result<Loaded, Failure> {
-    let imgbuild_template::Loaded { template, mut warnings } = load_how(path, args, settings, redactor, how)?;
+    let imgbuild_template::Loaded { template, mut warnings } = load(path, args, settings, redactor, how)?;
     let flags = Flags { force, strict: args.strict, accept_any_host_key: args.accept_any_host_key };
     let mut problems = Diagnostics::new();
     let mut builds = Vec::new();
