@@ -62,6 +62,6 @@ pub fn run(args: &Args) -> Outcome {
             wrong.push(format!("{name} is not what the code says: run cargo xtask docs"));
         }
     }
-    wrong.iter().for_each(|line| ui::note(line));
+    wrong.iter().for_each(ui::note);
     Ok(if wrong.is_empty() { failure::OK } else { failure::FAILED })
 }

@@ -73,11 +73,8 @@ impl Formatter<'_> {
             let path = path.join(&name);
             // A link to a folder is not followed: it may lead back.
             match entry.file_type() {
-                Ok(kind) if kind.is_dir() => {
-                    if self.args.recursive {
-                        self.folder(&path)?;
-                    }
-                }
+                Ok(kind) if kind.is_dir() && self.args.recursive => self.folder(&path)?,
+                Ok(kind) if kind.is_dir() => {}
                 _ if is_hcl(&path) => self.file(&path)?,
                 _ => {}
             }
