@@ -53,7 +53,11 @@ impl Live {
         };
         let (stream, bastion) = route::open(spec, outside, tcp_timeout).await?;
         let late = |what: &str, time: Duration| {
-            Failed::NotYet(CommError::Unreachable(format!("{} {what} within {} s", spec.address(), time.as_secs_f64().round())))
+            Failed::NotYet(CommError::Unreachable(format!(
+                "{} {what} within {} s",
+                spec.address(),
+                time.as_secs_f64().round()
+            )))
         };
         let client = Client {
             host: spec.host.clone(),
