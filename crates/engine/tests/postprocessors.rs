@@ -16,7 +16,7 @@ impl Sink for Nowhere {
 
 fn plan(dir: &Path, post_processors: &str) -> Result<PostPlan, Diagnostics> {
     let path = dir.join("t.json");
-    let text = format!(r#"{{"builders": [{{"type": "null"}}], "post-processors": [{post_processors}]}}"#);
+    let text = format!(r#"{{"builders": [{{"type": "null", "name": "n"}}], "post-processors": [{post_processors}]}}"#);
     std::fs::write(&path, text).unwrap();
     let ambient = Ambient::new("2026-01-01T00:00:00Z".parse().unwrap(), dir);
     let loaded = imgbuild_template::load(&path, &LoadOptions::new(Arc::new(ambient))).unwrap();
