@@ -238,7 +238,7 @@ async fn become_with_and_without_passwords() {
             Some(expected) => {
                 assert_eq!(done["failed"], json!(true));
                 assert!(done["msg"].as_str().unwrap().contains(expected), "{done:?}");
-                assert!(raw.rc != 0 && String::from_utf8_lossy(&raw.stderr).contains(expected), "{raw:?}");
+                assert!(raw.rc != 0 && raw.refused.as_ref().is_some_and(|why| why.contains(expected)), "{raw:?}");
             }
             None => {
                 assert_eq!(done.get("rc"), Some(&json!(0)), "{done:?}");

@@ -35,7 +35,7 @@ async fn connect(sshd: &Sshd) -> Arc<dyn Communicator> {
 async fn run(sshd: &Sshd, dir: &Path, provisioners: &str) -> (Result<(), ProvisionError>, String) {
     let path = dir.join("t.json");
     let text =
-        format!(r#"{{"builders": [{{"type": "null", "communicator": "none"}}], "provisioners": [{provisioners}]}}"#);
+        format!(r#"{{"builders": [{{"type": "null", "name": "my-build", "communicator": "none"}}], "provisioners": [{provisioners}]}}"#);
     std::fs::write(&path, text).unwrap();
     let mut ambient = Ambient::new("2026-01-01T00:00:00Z".parse().unwrap(), dir);
     ambient.env.insert("HOME".into(), dir.display().to_string());
@@ -140,7 +140,9 @@ async fn a_failing_playbook_fails_the_build() {
     write(dir.path(), "site.yml", "- hosts: all\n  gather_facts: false\n  tasks:\n    - command: /bin/false\n");
     let (result, said) = run(&sshd, dir.path(), r#"{"type": "ansible", "playbook_file": "site.yml"}"#).await;
     let error = result.unwrap_err().to_string();
-    assert_eq!(error, "Error executing Ansible: Non-zero exit status: exit status 2", "{said}");
+    let (first, place) = error.split_once('\n').unwrap_or_else(|| panic!("no place in {error}"));
+    assert_eq!(first, "Error executing Ansible: Non-zero exit status: exit status 2", "{said}");
+    assert!(place.contains("t.json:1:") && place.ends_with("the provisioner ansible"), "{place}");
     assert!(said.contains("non-zero return code"), "{said}");
     write(dir.path(), "broken.yml", "- hosts: all\n  tusks: []\n");
     let (result, _) = run(&sshd, dir.path(), r#"{"type": "ansible", "playbook_file": "broken.yml"}"#).await;
