@@ -133,8 +133,9 @@ impl Sink for Events {
 /// A template of one null builder with these provisioners.
 fn build(dir: &Path, provisioners: &str) -> (Build, imgbuild_template::Context) {
     let path = dir.join("t.json");
-    let text =
-        format!(r#"{{"builders": [{{"type": "null", "name": "my build", "communicator": "none"}}], "provisioners": [{provisioners}]}}"#);
+    let text = format!(
+        r#"{{"builders": [{{"type": "null", "name": "my build", "communicator": "none"}}], "provisioners": [{provisioners}]}}"#
+    );
     std::fs::write(&path, text).unwrap();
     let mut ambient = Ambient::new("2026-01-01T00:00:00Z".parse().unwrap(), dir);
     ambient.env.insert("HOME".into(), dir.display().to_string());

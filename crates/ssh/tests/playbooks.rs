@@ -34,8 +34,9 @@ async fn connect(sshd: &Sshd) -> Arc<dyn Communicator> {
 /// Runs provisioners of a template in `dir`; gives what was said.
 async fn run(sshd: &Sshd, dir: &Path, provisioners: &str) -> (Result<(), ProvisionError>, String) {
     let path = dir.join("t.json");
-    let text =
-        format!(r#"{{"builders": [{{"type": "null", "name": "my-build", "communicator": "none"}}], "provisioners": [{provisioners}]}}"#);
+    let text = format!(
+        r#"{{"builders": [{{"type": "null", "name": "my-build", "communicator": "none"}}], "provisioners": [{provisioners}]}}"#
+    );
     std::fs::write(&path, text).unwrap();
     let mut ambient = Ambient::new("2026-01-01T00:00:00Z".parse().unwrap(), dir);
     ambient.env.insert("HOME".into(), dir.display().to_string());
