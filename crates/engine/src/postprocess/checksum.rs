@@ -66,7 +66,7 @@ impl PostProcessor for Checksum {
         let mut files = inputs.clone();
         for kind in &kinds {
             let fields = [
-                ("BuildName", session.build_name.as_str()),
+                ("BuildName", self.block.build_name(&session.build_name)),
                 ("BuilderType", session.builder_type.as_str()),
                 ("ChecksumType", kind.as_str()),
             ];

@@ -31,7 +31,8 @@ impl PostProcessor for Compress {
     async fn process(&self, session: &PostSession, input: &SharedArtifact) -> Result<Outcome, String> {
         let reader = self.block.read(&session.data)?;
         let output = reader.text("output").unwrap_or_else(|| Spanned::new(OUTPUT.to_owned(), no_span()));
-        let fields = [("BuildName", session.build_name.as_str()), ("BuilderType", session.builder_type.as_str())];
+        let fields =
+            [("BuildName", self.block.build_name(&session.build_name)), ("BuilderType", session.builder_type.as_str())];
         let target = self.block.render(&output, &session.data, &fields)?;
         let (archive, algorithm) = detect(&target, text(&reader, "format").as_deref())?;
         let level = reader.int("compression_level").map_or(6, |level| level.value);

@@ -31,7 +31,8 @@ impl Manifest {
 
     /// For `imgbuild build --manifest FILE`: the file and nothing else.
     pub async fn write_to(path: &Path, session: &PostSession, artifact: &SharedArtifact) -> Result<(), String> {
-        write(path.to_owned(), entry(session, artifact, false, false, Value::Null)?, session).await
+        let build = entry(&session.build_name, session, artifact, (false, false), Value::Null)?;
+        write(path.to_owned(), build, session).await
     }
 }
 
@@ -44,23 +45,24 @@ impl PostProcessor for Manifest {
             let entries = map.value.into_iter().collect::<std::collections::BTreeMap<_, _>>();
             Value::Object(entries.into_iter().map(|(key, value)| (key, Value::from(value.value))).collect())
         });
-        let (strip_path, strip_time) = (reader.is_true("strip_path"), reader.is_true("strip_time"));
-        let build = entry(session, input, strip_path, strip_time, custom.unwrap_or(Value::Null))?;
+        let strip = (reader.is_true("strip_path"), reader.is_true("strip_time"));
+        let name = self.block.build_name(&session.build_name);
+        let build = entry(name, session, input, strip, custom.unwrap_or(Value::Null))?;
         write(output, build, session).await?;
         Ok(Outcome { artifact: Some(input.clone()), keep: true, must_keep: true })
     }
 }
 
-/// A build's entry.
+/// A build's entry. What may be stripped: paths of files, the time.
 fn entry(
+    name: &str,
     session: &PostSession,
     input: &SharedArtifact,
-    strip_path: bool,
-    strip_time: bool,
+    (strip_path, strip_time): (bool, bool),
     custom: Value,
 ) -> Result<Value, String> {
     let mut build = Map::new();
-    build.insert("name".into(), session.build_name.as_str().into());
+    build.insert("name".into(), name.into());
     build.insert("builder_type".into(), session.builder_type.as_str().into());
     if !strip_time {
         build.insert("build_time".into(), jiff::Timestamp::now().as_second().into());
