@@ -17,7 +17,7 @@ use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 
 /// The pause after the first look, and the shortest and longest later on.
-const EARLY: f64 = 3.0;
+const EARLY: f64 = 1.0;
 const SHORTEST: f64 = 1.0;
 const LONGEST: f64 = 12.0;
 /// The longest pause of a wait that takes longer than it usually does.
@@ -282,7 +282,7 @@ impl Poller {
 fn pause(elapsed: Duration, usual: Duration, chance: f64) -> Duration {
     let (t, usual) = (elapsed.as_secs_f64(), usual.as_secs_f64());
     let step = if t < 1.25 * usual {
-        EARLY.max(0.4 * t).min(SHORTEST.max((0.98 * usual - t) * 0.8)).min(LONGEST)
+        EARLY.max(0.9 * t).min(SHORTEST.max((0.98 * usual - t) * 0.8)).min(LONGEST)
     } else {
         SHORTEST.max((t - 1.1 * usual) * 0.2).min(LATE)
     };
