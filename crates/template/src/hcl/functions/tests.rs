@@ -55,7 +55,7 @@ fn eval(expression: &Expression, ctx: &Ctx<'_>) -> Result<Value, FunctionError> 
 
 fn with_ctx(test: impl Fn(&Ctx<'_>)) {
     let start: jiff::Timestamp = "2026-11-05T20:08:09Z".parse().unwrap();
-    let mut ambient = Ambient::new(start, "/work");
+    let mut ambient = Ambient::new(start, "/srv/templates");
     ambient.env.insert("HOME".into(), "/home/me".into());
     ambient.env.insert("COLOUR".into(), "blue".into());
     let mut ctx = Ctx::new(&ambient, Path::new("/base"));
