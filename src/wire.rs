@@ -11,6 +11,7 @@ use imgbuild_builders::amazon::env::Amazon;
 use imgbuild_builders::amazon::iam::Iam;
 use imgbuild_builders::amazon::ids::Region;
 use imgbuild_builders::amazon::options::access::{Access, StaticKeys};
+use imgbuild_builders::amazon::ssm::Ssm;
 use imgbuild_diag::Secret;
 use imgbuild_engine::agent_link::HostConnector;
 use imgbuild_engine::connect::Connect;
@@ -155,6 +156,9 @@ impl Account for InSandbox {
     }
     fn iam(&self) -> Arc<dyn Iam> {
         self.inner.iam()
+    }
+    fn ssm(&self, region: &Region) -> Arc<dyn Ssm> {
+        self.inner.ssm(region)
     }
     async fn check_key(&self, region: &Region, key: &str) -> Ec2Result<()> {
         self.inner.check_key(region, key).await

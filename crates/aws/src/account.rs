@@ -5,6 +5,7 @@ use crate::iam::IamClient;
 use crate::retry::Creating;
 use crate::services;
 use crate::session::Sessions;
+use crate::ssm::SsmClient;
 use async_trait::async_trait;
 use aws_config::meta::credentials::CredentialsProviderChain;
 use aws_config::provider_config::ProviderConfig;
@@ -20,6 +21,7 @@ use imgbuild_builders::amazon::iam::Iam;
 use imgbuild_builders::amazon::ids::Region;
 use imgbuild_builders::amazon::is_loopback;
 use imgbuild_builders::amazon::options::access::{Access, AssumeRole, Mfa, StaticKeys};
+use imgbuild_builders::amazon::ssm::Ssm;
 use imgbuild_engine::journal::Place;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -272,6 +274,20 @@ impl Account for AwsAccount {
             builder = builder.endpoint_url(url);
         }
         Arc::new(IamClient { sdk: aws_sdk_iam::Client::from_conf(builder.build()), creating: self.creating() })
+    }
+
+    fn ssm(&self, region: &Region) -> Arc<dyn Ssm> {
+        let region = SdkRegion::new(region.as_str().to_owned());
+        let mut ssm = aws_sdk_ssm::config::Builder::from(&self.config).region(region.clone());
+        let mut kms = aws_sdk_kms::config::Builder::from(&self.config).region(region);
+        if let Some(url) = self.emulator() {
+            (ssm, kms) = (ssm.endpoint_url(url), kms.endpoint_url(url));
+        }
+        Arc::new(SsmClient {
+            sdk: aws_sdk_ssm::Client::from_conf(ssm.build()),
+            kms: aws_sdk_kms::Client::from_conf(kms.build()),
+            creating: self.creating(),
+        })
     }
 
     async fn check_key(&self, region: &Region, key: &str) -> Ec2Result<()> {

@@ -23,12 +23,13 @@ const AUTH: [&str; 14] = [
     "UnrecognizedClientException",
 ];
 
-/// Codes for things that are not there, where they are not `….NotFound`: launch templates, IAM, KMS.
-const NOT_FOUND: [&str; 4] = [
+/// Codes for things that are not there, where they are not `….NotFound`: launch templates, IAM, KMS, sessions.
+const NOT_FOUND: [&str; 5] = [
     "InvalidLaunchTemplateId.NotFoundException",
     "InvalidLaunchTemplateName.NotFoundException",
     "NoSuchEntity",
     "NotFoundException",
+    "DoesNotExistException",
 ];
 
 /// Codes of throttling.

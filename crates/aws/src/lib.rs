@@ -13,5 +13,6 @@ mod modify;
 mod retry;
 mod services;
 mod session;
+mod ssm;
 
 pub use account::AwsAccounts;

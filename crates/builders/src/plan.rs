@@ -6,9 +6,10 @@ mod prices;
 pub use policy::policy;
 pub use prices::{Cost, Prices};
 
-use crate::amazon::options::Config;
 use crate::amazon::options::ami::{Encryption, Protection, Replace};
 use crate::amazon::options::run::{Choice, SecurityGroups};
+use crate::amazon::options::{Config, Interface};
+use crate::amazon::ssm::DOCUMENT;
 use crate::ssh_options::KeySource;
 use serde::Serialize;
 
@@ -91,15 +92,20 @@ fn temporary(config: &Config, region: &str, plan: &mut Plan) {
         let note = format!("{kind:?}, its private half stays in memory");
         plan.temporary.push(item("key pair", region, name.clone(), vec![note]));
     }
+    let sessions = config.interface == Interface::SessionManager;
     let port = config.communicator.ssh().map(|ssh| ssh.spec.port);
+    // A session's agent is on the instance: nothing comes in from outside.
+    let inbound = port.filter(|_| !sessions);
     match &config.run.security_groups {
         SecurityGroups::Ids(_) | SecurityGroups::Filter(_) => {}
         SecurityGroups::Temporary(cidrs) => {
-            let notes = port.map(|port| format!("TCP {port} from {}", cidrs.join(", "))).into_iter().collect();
+            let rule = inbound.map(|port| format!("TCP {port} from {}", cidrs.join(", ")));
+            let notes = vec![rule.unwrap_or_else(|| "no inbound rule".into())];
             plan.temporary.push(item("security group", region, None, notes));
         }
         SecurityGroups::TemporaryForCaller => {
-            let notes = port.map(|port| format!("TCP {port} from this machine's address only")).into_iter().collect();
+            let rule = inbound.map(|port| format!("TCP {port} from this machine's address only"));
+            let notes = vec![rule.unwrap_or_else(|| "no inbound rule".into())];
             plan.temporary.push(item("security group", region, None, notes));
         }
     }
@@ -124,6 +130,10 @@ fn temporary(config: &Config, region: &str, plan: &mut Plan) {
         notes.push(format!("volume {}{size}{kind}{keeps}", device.mapping.device_name));
     }
     plan.temporary.push(item("instance", region, None, notes));
+    if let Some(port) = port.filter(|_| sessions) {
+        let note = format!("{DOCUMENT} to port {port} of the instance; one more after each reboot");
+        plan.temporary.push(item("session", region, None, vec![note]));
+    }
 }
 
 fn lasting(config: &Config, region: &str, plan: &mut Plan) {
@@ -163,6 +173,9 @@ fn lasting(config: &Config, region: &str, plan: &mut Plan) {
         }
     }
 }
+
+/// Sessions; the last is for those whose id never arrived.
+const SESSIONS: [&str; 4] = ["StartSession", "ResumeSession", "TerminateSession", "DescribeSessions"];
 
 /// What a temporary instance profile takes.
 const TEMPORARY_PROFILE: [&str; 12] = [
@@ -261,6 +274,9 @@ fn actions(config: &Config) -> Vec<String> {
     }
     if run.temporary_profile.is_some() {
         actions.extend(TEMPORARY_PROFILE.iter().map(|action| format!("iam:{action}")));
+    }
+    if config.interface == Interface::SessionManager && config.communicator.ssh().is_some() {
+        actions.extend(SESSIONS.iter().map(|action| format!("ssm:{action}")));
     }
     if config.spot.is_some() {
         // The account's first spot instance makes the role that spot works with.

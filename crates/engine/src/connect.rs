@@ -124,7 +124,7 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 /// Makes a stream to a host by means of its own.
 #[async_trait]
 pub trait Dial: Send + Sync {
-    /// A new stream to the host's SSH server. An error may be tried again.
+    /// A new stream to the host's SSH server. An error may be tried again, unless it is [`CommError::Local`].
     async fn dial(&self) -> Result<Box<dyn Stream>, CommError>;
 }
 

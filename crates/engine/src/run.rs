@@ -107,6 +107,13 @@ pub struct Held<T> {
     pub value: T,
 }
 
+impl<T> Held<T> {
+    /// The hold and what the call returned, apart.
+    pub fn split(self) -> (Held<()>, T) {
+        (Held { seq: self.seq, id: self.id, value: () }, self.value)
+    }
+}
+
 /// Why a creating call failed.
 #[derive(Debug)]
 pub struct CallFailed<E> {

@@ -12,6 +12,7 @@ use crate::faults::{FaultKind, Faults};
 use crate::image::Catalogue;
 use crate::latency::Latencies;
 use crate::machine::MachineKind;
+use crate::ssm::{DataKeys, Sessions};
 use crate::state::{State, Store, StoreError, Time};
 use crate::types::is_region;
 use crate::wire::{ApiError, Result, Xml};
@@ -55,6 +56,10 @@ pub struct Core {
     pub faults: Faults,
     /// What was called.
     pub calls: Calls,
+    /// The tasks of sessions.
+    pub sessions: Sessions,
+    /// Data keys that were made.
+    pub data_keys: DataKeys,
     /// The users whose connections are accepted.
     pub users: RwLock<BTreeSet<u32>>,
     /// Rung when there may be work.

@@ -7,6 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use serde::{Deserialize, Serialize};
 
 use crate::core::Call;
+use crate::ssm::Channel;
 use crate::state::{Kind, State, Time};
 use crate::wire::{ApiError, Result, glob};
 
@@ -60,6 +61,8 @@ pub enum FaultKind {
         /// How long.
         seconds: f64,
     },
+    /// The session that the call starts has a bad data channel.
+    Channel(Channel),
     /// `InsufficientInstanceCapacity` when these instance types (patterns) are asked for.
     NoCapacity {
         /// `m3.*`
@@ -83,6 +86,7 @@ impl FaultKind {
             Self::DropAfter => "drop-after",
             Self::Slow { .. } => "slow",
             Self::Hide { .. } => "hide",
+            Self::Channel(_) => "channel",
             Self::NoCapacity { .. } => "no-capacity",
         }
     }
@@ -106,7 +110,7 @@ impl FaultKind {
                 )
                 .status(500),
             ),
-            Self::DropBefore | Self::DropAfter | Self::Slow { .. } | Self::Hide { .. } => None,
+            Self::DropBefore | Self::DropAfter | Self::Slow { .. } | Self::Hide { .. } | Self::Channel(_) => None,
         }
     }
 
@@ -120,6 +124,7 @@ impl FaultKind {
                     .map(|(_, value)| value);
                 asked.into_iter().any(|t| instance_types.iter().any(|p| glob(p, t)))
             }
+            Self::Channel(_) => call.action == "StartSession",
             _ => true,
         }
     }

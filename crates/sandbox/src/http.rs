@@ -18,6 +18,7 @@ use crate::core::{Call, Core};
 use crate::faults::{Fault, FaultKind};
 use crate::state::Time;
 use crate::wire::{ApiError, Result, Xml};
+use crate::{json, ssm};
 
 /// No request needs more.
 const MAX_BODY: usize = 4 << 20;
@@ -50,6 +51,10 @@ pub async fn answer(core: Arc<Core>, user: Option<u32>, request: Request<Incomin
     if let Some(refusal) = from_a_browser(request.headers()) {
         return Ok(plain(StatusCode::FORBIDDEN, refusal));
     }
+    if let Some(session) = request.uri().path().strip_prefix("/v1/data-channel/") {
+        let session = session.to_owned();
+        return Ok(ssm::upgrade(core, &session, request));
+    }
     let (head, body) = request.into_parts();
     let body = match Limited::new(body, MAX_BODY).collect().await {
         Ok(body) => body.to_bytes(),
@@ -61,6 +66,10 @@ pub async fn answer(core: Arc<Core>, user: Option<u32>, request: Request<Incomin
     }
     if path != "/" {
         return Ok(plain(StatusCode::NOT_FOUND, "this is an EC2 endpoint: requests go to /\n"));
+    }
+    if head.headers.contains_key(json::TARGET) {
+        let region = scope(&head.headers, &BTreeMap::new()).map(|(_, region)| region);
+        return json::answer(core, &head.headers, region, &body).await;
     }
     let mut params = form(head.uri.query().unwrap_or("").as_bytes());
     if head.method == Method::POST {
@@ -90,22 +99,22 @@ fn from_a_browser(headers: &HeaderMap) -> Option<&'static str> {
 
 fn own_path(core: &Core, method: &Method, path: &str, body: &[u8]) -> Response<Full<Bytes>> {
     match (path, method) {
-        ("faults", &Method::GET) => json(&core.faults.get()),
+        ("faults", &Method::GET) => as_json(&core.faults.get()),
         ("faults", &Method::PUT) => match serde_json::from_slice::<Vec<Fault>>(body) {
             Ok(rules) => {
                 core.faults.set(rules);
-                json(&core.faults.get())
+                as_json(&core.faults.get())
             }
             Err(e) => plain(StatusCode::BAD_REQUEST, format!("the body is not a list of faults: {e}\n")),
         },
         ("faults", &Method::DELETE) => {
             core.faults.set(Vec::new());
-            json(&core.faults.get())
+            as_json(&core.faults.get())
         }
-        ("calls", &Method::GET) => json(&core.calls.all()),
+        ("calls", &Method::GET) => as_json(&core.calls.all()),
         ("calls", &Method::DELETE) => {
             core.calls.clear();
-            json(&core.calls.all())
+            as_json(&core.calls.all())
         }
         ("faults" | "calls", _) => plain(StatusCode::METHOD_NOT_ALLOWED, "GET, DELETE, and PUT for faults\n"),
         _ => plain(StatusCode::NOT_FOUND, "there is /_sandbox/faults and /_sandbox/calls\n"),
@@ -251,7 +260,7 @@ fn plain(status: StatusCode, text: impl Into<Bytes>) -> Response<Full<Bytes>> {
     response
 }
 
-fn json(value: &impl serde::Serialize) -> Response<Full<Bytes>> {
+fn as_json(value: &impl serde::Serialize) -> Response<Full<Bytes>> {
     match serde_json::to_vec(value) {
         Ok(text) => {
             let mut response = plain(StatusCode::OK, text);

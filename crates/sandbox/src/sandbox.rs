@@ -19,6 +19,7 @@ use crate::faults::{Fault, Faults};
 use crate::image::{Catalogue, HostCatalogue, Mirrors, Progress, fixture};
 use crate::latency::Latencies;
 use crate::machine::{MachineError, MachineKind, Namespace, Supervisor};
+use crate::ssm::{DataKeys, Sessions};
 use crate::state::{State, Store, StoreError, Time};
 use crate::wire::ApiError;
 use crate::{http, peer, worker};
@@ -114,6 +115,8 @@ impl Sandbox {
             latencies,
             faults: Faults::default(),
             calls: Calls::default(),
+            sessions: Sessions::default(),
+            data_keys: DataKeys::default(),
             users: RwLock::new(BTreeSet::from([rustix::process::geteuid().as_raw()])),
             work: Notify::new(),
         };
@@ -182,7 +185,8 @@ impl Sandbox {
         let (stop, stopped) = watch::channel(false);
         let accepting = tokio::spawn(accept(self.core.clone(), listener, stopped.clone()));
         let working = tokio::spawn(worker::work(self.core.clone(), stopped));
-        Ok(Endpoint { url: format!("http://{address}"), address, stop, tasks: [accepting, working] })
+        let core = self.core.clone();
+        Ok(Endpoint { url: format!("http://{address}"), address, stop, tasks: [accepting, working], core })
     }
 }
 
@@ -194,12 +198,15 @@ pub struct Endpoint {
     pub address: SocketAddr,
     stop: watch::Sender<bool>,
     tasks: [JoinHandle<()>; 2],
+    core: Arc<Core>,
 }
 
 impl Endpoint {
     /// Takes no more requests, finishes the work that is under way, and ends. Machines go on running.
     pub async fn shutdown(self) {
         let _ = self.stop.send(true);
+        // An agent stays with its machine; that of this sandbox goes with the process that is the service.
+        self.core.sessions.end_all();
         for mut task in self.tasks {
             if tokio::time::timeout(DRAIN, &mut task).await.is_err() {
                 task.abort();
@@ -229,6 +236,7 @@ async fn accept(core: Arc<Core>, listener: TcpListener, mut stopped: watch::Rece
         tokio::spawn(async move {
             let service = service_fn(move |request| http::answer(core.clone(), user, request));
             let connection = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+            let connection = connection.with_upgrades();
             let mut connection = std::pin::pin!(connection);
             let ended = tokio::select! {
                 ended = connection.as_mut() => ended,

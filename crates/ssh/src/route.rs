@@ -46,7 +46,11 @@ pub(crate) async fn open(
             Ok((Box::new(stream), None))
         }
         Route::Command(line) => Ok((Box::new(command(line)?), None)),
-        Route::Dial(dial) => Ok((dial.dial().await.map_err(Failed::NotYet)?, None)),
+        Route::Dial(dial) => match dial.dial().await {
+            Ok(stream) => Ok((stream, None)),
+            Err(error @ CommError::Local(_)) => Err(Failed::Fatal(error)),
+            Err(error) => Err(Failed::NotYet(error)),
+        },
     }
 }
 

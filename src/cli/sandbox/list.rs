@@ -99,6 +99,10 @@ pub async fn state(args: State, settings: &Settings) -> Outcome {
         .filter(|i| i.state != InstanceState::Terminated)
         .map(|i| json!({ "id": i.id.as_str(), "state": i.state.as_str(), "tags": i.tags }))
         .collect();
+    let mut sessions = Vec::new();
+    for instance in ec2.instances(Vec::new()).await.map_err(failed)? {
+        sessions.extend(client.ssm.active_sessions(&instance.id).await.map_err(failed)?.into_iter().map(|s| s.id));
+    }
     let volumes = ec2.volumes(Vec::new()).await.map_err(failed)?;
     let snapshots = ec2.snapshots(Vec::new()).await.map_err(failed)?;
     let groups = ec2.security_groups(Vec::new()).await.map_err(failed)?;
@@ -106,6 +110,7 @@ pub async fn state(args: State, settings: &Settings) -> Outcome {
     let all = json!({
         "images": images,
         "instances": instances,
+        "sessions": sessions,
         "volumes": volumes.iter().map(|v| json!({ "id": v.id.as_str(), "state": v.state })).collect::<Vec<_>>(),
         "snapshots": snapshots.iter().map(|s| json!({ "id": s.id.as_str(), "state": s.state, "tags": s.tags })).collect::<Vec<_>>(),
         "security_groups": groups.iter().filter(|g| g.name != "default").map(|g| g.name.clone()).collect::<Vec<_>>(),

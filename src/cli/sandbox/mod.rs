@@ -13,6 +13,7 @@ use crate::wire;
 use imgbuild_builders::amazon::ec2::Ec2;
 use imgbuild_builders::amazon::ids::Region;
 use imgbuild_builders::amazon::options::access::Access;
+use imgbuild_builders::amazon::ssm::Ssm;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -53,6 +54,7 @@ pub struct Place {
 pub struct Client {
     pub dir: PathBuf,
     pub ec2: Arc<dyn Ec2>,
+    pub ssm: Arc<dyn Ssm>,
     pub accounts: Arc<wire::AnyAccounts>,
 }
 
@@ -64,7 +66,8 @@ impl Place {
         let access = Access { region: Some(Region::new(self.region.clone())), max_attempts: 3, ..Access::default() };
         let account = amazon.accounts.open(&access).await.map_err(anyhow::Error::msg)?;
         let ec2 = account.ec2(&Region::new(self.region.clone()));
-        Ok(Client { dir, ec2, accounts })
+        let ssm = account.ssm(&Region::new(self.region.clone()));
+        Ok(Client { dir, ec2, ssm, accounts })
     }
 }
 

@@ -190,9 +190,13 @@ where
     }
 }
 
-async fn close(reached: &Reached) {
+/// Closes the connection and ends the sessions that led to the machine.
+pub(super) async fn close(reached: &Reached) {
     if let Some(communicator) = &reached.session.communicator {
         communicator.close().await;
+    }
+    if let Some(way) = &reached.way {
+        way.close().await;
     }
 }
 

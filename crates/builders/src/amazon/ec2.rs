@@ -190,6 +190,8 @@ pub trait Account: Send + Sync {
     fn ec2(&self, region: &Region) -> Arc<dyn Ec2>;
     /// IAM of the account.
     fn iam(&self) -> Arc<dyn super::iam::Iam>;
+    /// Session Manager in a region.
+    fn ssm(&self, region: &Region) -> Arc<dyn super::ssm::Ssm>;
     /// KMS DescribeKey: the error says why images can't be encrypted with a key (id, alias or ARN) in a region.
     async fn check_key(&self, region: &Region, key: &str) -> Ec2Result<()>;
     /// STS DecodeAuthorizationMessage: what a refusal's encoded message says.

@@ -12,6 +12,8 @@ pub mod options;
 pub mod phase;
 pub mod pollers;
 pub mod releaser;
+pub mod ssm;
+pub mod tunnel;
 pub mod types;
 pub mod user_data;
 pub mod wait;

@@ -6,6 +6,8 @@ use super::ec2::{Account, Ec2, Ec2Error};
 use super::ids::{AmiId, InstanceId, Region, SecurityGroupId, SnapshotId, VolumeId};
 use super::options::access::Polling;
 use super::pollers::Pollers;
+use super::ssm::Ssm;
+use super::tunnel;
 use super::types::{Filter, ImageQuery, ImageState, Instance, InstanceState, Snapshot, Tags};
 use super::wait::{Verdict, Wait};
 use async_trait::async_trait;
@@ -40,6 +42,8 @@ pub mod kind {
     pub const SNAPSHOT: &str = "snapshot";
     /// A volume that outlived its instance.
     pub const VOLUME: &str = "volume";
+    /// A session of Session Manager; the intent's name is its instance.
+    pub const SESSION: &str = "session";
 }
 
 /// Removes things in one account, in any region.
@@ -102,8 +106,18 @@ impl AmazonReleaser {
                 let found = ec2.snapshots(vec![Filter::new(format!("tag:{TOKEN_TAG}"), token)]).await?;
                 found.into_iter().filter(|s| ours(&s.tags)).map(|s| s.id.to_string()).collect()
             }
+            kind::SESSION => {
+                // Sessions have no tags; the reason that they were started for holds the token.
+                let reason = tunnel::reason(&intent.token.clone().unwrap_or_default());
+                let open = self.ssm(intent).active_sessions(&InstanceId::new(name)).await?;
+                open.into_iter().filter(|s| s.reason == reason).map(|s| s.id).collect()
+            }
             _ => Vec::new(),
         })
+    }
+
+    fn ssm(&self, intent: &Intent) -> Arc<dyn Ssm> {
+        self.account.ssm(&Region::new(intent.place.region.clone()))
     }
 
     async fn release_profile(&self, name: &str) -> Result<(), Ec2Error> {
@@ -270,6 +284,7 @@ impl Releaser for AmazonReleaser {
                 let deleted = self.until_free("VolumeInUse", || ec2.delete_volume(&volume)).await;
                 deleted.map_err(|e| e.to_string())
             }
+            kind::SESSION => self.ssm(intent).terminate_session(id).await.map_err(|e| e.to_string()),
             other => Err(format!("this version does not know how to remove a {other}")),
         }
     }

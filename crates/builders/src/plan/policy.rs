@@ -3,6 +3,7 @@
 
 use super::Plan;
 use crate::amazon::iam::PATH;
+use crate::amazon::ssm::DOCUMENT;
 use imgbuild_engine::run::RUN_TAG;
 use serde_json::{Value, json};
 
@@ -48,6 +49,15 @@ pub fn policy<'a>(plans: impl IntoIterator<Item = &'a Plan>) -> Value {
     add("GiveRolesToInstances", take(&|a| a == "iam:PassRole"), json!("*"), Some(to_ec2));
     let spot = json!({ "StringLike": { "iam:AWSServiceName": "spot.amazonaws.com" } });
     add("Spot", take(&|a| a == "iam:CreateServiceLinkedRole"), json!("*"), Some(spot));
+    let instances = json!({ "Null": { format!("ssm:resourceTag/{RUN_TAG}"): "false" } });
+    add("OpenSessions", take(&|a| a == "ssm:StartSession"), json!("arn:*:ec2:*:*:instance/*"), Some(instances));
+    let document = json!(format!("arn:*:ssm:*:*:document/{DOCUMENT}"));
+    add("SessionDocument", take(&|a| a == "ssm:StartSession"), document, None);
+    // Their ids begin with the name of the user or of the role's session.
+    let sessions = ["arn:*:ssm:*:*:session/${aws:username}-*", "arn:*:ssm:*:*:session/${aws:userid}-*"];
+    let ends = |a: &str| a == "ssm:ResumeSession" || a == "ssm:TerminateSession";
+    add("OwnSessions", take(&ends), json!(sessions), None);
+    add("ListSessions", take(&|a| a == "ssm:DescribeSessions"), json!("*"), None);
     add("Keys", take(&|a| a.starts_with("kms:")), json!("*"), None);
     add("Sessions", take(&|a| a.starts_with("sts:") && !reads(a)), json!("*"), None);
     json!({ "Version": "2012-10-17", "Statement": statements })
@@ -69,6 +79,8 @@ mod tests {
             "sts:AssumeRole",
             "sts:DecodeAuthorizationMessage",
             "iam:CreateServiceLinkedRole",
+            "ssm:TerminateSession",
+            "ssm:DescribeSessions",
         ]
         .map(String::from)
         .to_vec();
@@ -80,5 +92,15 @@ mod tests {
         }
         let remove = statements.iter().find(|s| s["Sid"] == "ChangeAndRemoveOwn").unwrap();
         assert!(remove["Condition"]["Null"]["aws:ResourceTag/imgbuild:run"] == "false");
+    }
+
+    #[test]
+    fn sessions_are_opened_to_own_instances_with_the_one_document() {
+        let plan = Plan { actions: vec!["ssm:StartSession".into()], ..Plan::default() };
+        let document = policy([&plan]);
+        let statements = document["Statement"].as_array().unwrap();
+        let resources: Vec<_> = statements.iter().map(|s| s["Resource"].as_str().unwrap()).collect();
+        assert_eq!(resources, ["arn:*:ec2:*:*:instance/*", "arn:*:ssm:*:*:document/AWS-StartPortForwardingSession"]);
+        assert_eq!(statements[0]["Condition"]["Null"]["ssm:resourceTag/imgbuild:run"], "false");
     }
 }

@@ -4,7 +4,7 @@ use crate::harness::{World, read, template};
 use imgbuild_builders::amazon::types::ImageState;
 use imgbuild_builders::{Flags, Prepared};
 use imgbuild_engine::communicator::CommError;
-use imgbuild_engine::connect::{Auth, HostKeys};
+use imgbuild_engine::connect::{Auth, HostKeys, Route};
 use imgbuild_engine::provision::Plan;
 use imgbuild_engine::run::RUN_TAG;
 use imgbuild_testkit::ec2::Fault;
@@ -49,6 +49,20 @@ async fn leaves_a_tagged_image_and_nothing_else() {
     artifact.destroy().await.unwrap();
     assert_eq!(world.cloud.left(), Vec::<String>::new());
     assert_eq!(world.journal(), "", "a finished run leaves no journal");
+}
+
+#[tokio::test]
+async fn a_session_leads_to_the_instance_and_ends_before_it_stops() {
+    let world = World::new();
+    let options = json!({"ssh_interface": "session_manager", "iam_instance_profile": "ssm"});
+    world.build(options, None).await.unwrap_or_else(|e| panic!("{}", e.message));
+    let calls = world.cloud.calls();
+    let at = |name: &str| calls.iter().position(|call| call.ends_with(name));
+    assert_eq!(at("AuthorizeSecurityGroupIngress"), None, "nothing comes in from outside: {calls:?}");
+    assert!(at("TerminateSession").unwrap() < at("StopInstances").unwrap(), "{calls:?}");
+    assert!(!world.cloud.left().iter().any(|thing| thing.starts_with("session")), "{:?}", world.cloud.left());
+    let spec = world.connect.specs().remove(0);
+    assert!(matches!(spec.route, Route::Dial(_)) && spec.host.starts_with("i-"), "{spec:?}");
 }
 
 #[tokio::test]

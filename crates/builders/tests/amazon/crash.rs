@@ -76,6 +76,16 @@ async fn a_fleet_with_a_temporary_profile() {
 }
 
 #[tokio::test]
+async fn a_session_with_a_temporary_profile() {
+    let policy = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": ["ssmmessages:*"], "Resource": ["*"]}]});
+    at_every_write(json!({
+        "ssh_interface": "session_manager",
+        "temporary_iam_instance_profile_policy_document": policy,
+    }))
+    .await;
+}
+
+#[tokio::test]
 async fn a_surrogate_with_a_copy() {
     at_every_write(crate::build::surrogate(json!({"ami_regions": ["us-west-2"]}))).await;
 }

@@ -63,6 +63,17 @@ async fn refused() {
     at_every_call(copied(), Fault::Refused).await;
 }
 
+fn through_a_session() -> Value {
+    json!({"ssh_interface": "session_manager", "iam_instance_profile": "ssm"})
+}
+
+#[tokio::test]
+async fn sessions() {
+    for fault in [Fault::Refused, Fault::LostRequest] {
+        at_every_call(through_a_session(), fault).await;
+    }
+}
+
 #[tokio::test]
 async fn throttled() {
     at_every_call(small(), Fault::Throttled).await;

@@ -11,6 +11,22 @@ fn errors(options: Value) -> String {
     }
 }
 
+fn session_manager(options: Value) -> Value {
+    let mut all = json!({"ssh_interface": "session_manager", "iam_instance_profile": "ssm"});
+    all.as_object_mut().unwrap().extend(options.as_object().unwrap().clone());
+    all
+}
+
+#[test]
+fn session_manager_takes_a_profile_or_a_policy_document() {
+    let policy = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": ["ssmmessages:*"], "Resource": ["*"]}]});
+    let document = "temporary_iam_instance_profile_policy_document";
+    assert_eq!(errors(session_manager(json!({"ssh_host": "localhost", "pause_before_ssm": "10s"}))), "");
+    assert_eq!(errors(json!({"ssh_interface": "session_manager", document: policy})), "");
+    let (_, warnings) = read(&template(json!({"session_manager_port": 8081})), Flags::default()).unwrap();
+    assert!(warnings.to_string().contains("\"session_manager_port\" is not used without"), "{warnings}");
+}
+
 #[test]
 fn refused() {
     let cases: Vec<(Value, &str)> = vec![
@@ -37,6 +53,13 @@ fn refused() {
         (json!({"imds_support": "v1"}), "\"v2.0\" or empty"),
         (json!({"deprecate_at": "tomorrow"}), "not a valid time"),
         (json!({"ssh_interface": "x"}), "unknown interface type"),
+        (json!({"ssh_interface": "session_manager"}), "needs an instance profile"),
+        (
+            session_manager(json!({"ssh_bastion_host": "b.test", "ssh_bastion_username": "u"})),
+            "\"ssh_bastion_host\" can't go with",
+        ),
+        (session_manager(json!({"ssh_proxy_host": "p.test"})), "\"ssh_proxy_host\" can't go with"),
+        (session_manager(json!({"ssh_host": "10.0.0.7"})), "leads to the instance that is launched"),
         (json!({"shutdown_behavior": "x"}), "\"stop\" or \"terminate\""),
         (json!({"launch_block_device_mappings": [{"volume_size": 10}]}), "\"device_name\" must be specified"),
         (

@@ -33,6 +33,9 @@ pub trait MachineKind: Send + Sync {
     /// Whether the machine's init runs (also for machines that another process started).
     async fn status(&self, instance_id: &str) -> Status;
 
+    /// What tells one boot of a machine from the next; none while it is down.
+    async fn boot(&self, instance_id: &str) -> Option<String>;
+
     /// What the machine wrote to its console so far (empty when there is none).
     async fn console(&self, instance_id: &str) -> Vec<u8>;
 

@@ -14,6 +14,7 @@ mod launch_template;
 mod network;
 mod region;
 mod seed;
+mod session;
 mod store;
 mod time;
 mod volume;
@@ -31,6 +32,7 @@ pub use key_pair::{KeyPair, KeyType};
 pub use launch_template::{LaunchTemplate, TemplateVersion};
 pub use network::{Rule, RuleTarget, SecurityGroup, Subnet, Vpc};
 pub use region::{Region, Tags, Token};
+pub use session::Session;
 pub use store::{Store, StoreError};
 pub use time::Time;
 pub use volume::{
@@ -60,6 +62,9 @@ pub struct State {
     /// IAM's instance profiles, by name.
     #[serde(default)]
     pub instance_profiles: BTreeMap<String, InstanceProfile>,
+    /// Sessions, by id; those that have ended for an hour.
+    #[serde(default)]
+    pub sessions: BTreeMap<String, Session>,
 }
 
 impl Default for State {
@@ -70,6 +75,7 @@ impl Default for State {
             claims: BTreeMap::new(),
             roles: BTreeMap::new(),
             instance_profiles: BTreeMap::new(),
+            sessions: BTreeMap::new(),
         }
     }
 }

@@ -77,6 +77,13 @@ impl MachineKind for Pretended {
         if self.with(|i| i.running.get(id).copied().unwrap_or(false)) { Status::Running } else { Status::Exited }
     }
 
+    async fn boot(&self, id: &str) -> Option<String> {
+        self.with(|i| {
+            let starts = i.history.iter().filter(|line| **line == format!("start {id}")).count();
+            i.running.get(id).copied().unwrap_or(false).then(|| starts.to_string())
+        })
+    }
+
     async fn console(&self, id: &str) -> Vec<u8> {
         format!("console of {id}\n").into_bytes()
     }

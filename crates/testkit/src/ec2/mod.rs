@@ -4,6 +4,7 @@
 
 mod calls;
 mod iam;
+mod ssm;
 mod state;
 
 pub use calls::image;
@@ -167,6 +168,11 @@ impl Account for FakeCloud {
     fn iam(&self) -> Arc<dyn imgbuild_builders::amazon::iam::Iam> {
         let cloud = FakeCloud { inner: Arc::clone(&self.inner), clients: Arc::default() };
         Arc::new(Client { cloud, region: "global".into() })
+    }
+
+    fn ssm(&self, region: &Region) -> Arc<dyn imgbuild_builders::amazon::ssm::Ssm> {
+        let cloud = FakeCloud { inner: Arc::clone(&self.inner), clients: Arc::default() };
+        Arc::new(Client { cloud, region: region.clone() })
     }
 
     async fn check_key(&self, region: &Region, key: &str) -> Ec2Result<()> {

@@ -3,7 +3,8 @@
 use super::OWNER;
 use imgbuild_builders::amazon::ec2::{Ec2Error, Ec2Result, ErrorKind};
 use imgbuild_builders::amazon::iam::Named;
-use imgbuild_builders::amazon::ids::{Region, SecurityGroupId};
+use imgbuild_builders::amazon::ids::{InstanceId, Region, SecurityGroupId};
+use imgbuild_builders::amazon::ssm::ActiveSession;
 use imgbuild_builders::amazon::types::*;
 
 /// Things, each with its region.
@@ -22,6 +23,8 @@ pub struct State {
     pub templates: Vec<(Region, String, NewLaunchTemplate)>,
     pub roles: Vec<Named>,
     pub profiles: Vec<Named>,
+    /// Open sessions, each with its instance.
+    pub sessions: Vec<(InstanceId, ActiveSession)>,
     /// Types that EC2 has no capacity for.
     pub no_capacity: Vec<String>,
 }
@@ -51,6 +54,7 @@ impl State {
         left.extend(self.templates.iter().map(|(_, id, _)| format!("launch-template {id}")));
         left.extend(self.roles.iter().map(|r| format!("iam-role {}", r.name)));
         left.extend(self.profiles.iter().map(|p| format!("instance-profile {}", p.name)));
+        left.extend(self.sessions.iter().map(|(_, s)| format!("session {}", s.id)));
         left.sort();
         left
     }

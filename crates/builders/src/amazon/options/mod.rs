@@ -23,6 +23,7 @@ use imgbuild_diag::{Diagnostics, Span};
 use imgbuild_template::{Body, Context, Kind, Opt, Reader, Renamed, Table};
 use run::Run;
 use spot::Spot;
+use std::time::Duration;
 use surrogate::Surrogate;
 
 const OWN: &[Opt] = &[
@@ -31,11 +32,17 @@ const OWN: &[Opt] = &[
     Opt::new(
         "ssh_interface",
         Kind::String,
-        "Address to connect to: public_ip, private_ip, public_dns, private_dns, ipv6.",
+        "Address to connect to: public_ip, private_ip, public_dns, private_dns, ipv6; or session_manager: through Systems \
+         Manager, without a plugin, an inbound rule or a public address.",
     )
     .default("public address, else the private one"),
-    Opt::new("pause_before_ssm", Kind::Duration, "Wait before a Session Manager session.").default("0"),
-    Opt::new("session_manager_port", Kind::UInt(65535), "Local port of a Session Manager session."),
+    Opt::new("pause_before_ssm", Kind::Duration, "Wait before the first Session Manager session.").default("0"),
+    Opt::new(
+        "session_manager_port",
+        Kind::UInt(65535),
+        "Port of this machine's loopback that leads through the session (the build's Host and Port), for other programs.",
+    )
+    .default("any free one"),
     Opt::new("fast_launch", Kind::Any, "Windows fast launch.").refused("Windows is not supported"),
 ];
 
@@ -89,6 +96,17 @@ pub enum Interface {
     PrivateDns,
     /// IPv6 address.
     Ipv6,
+    /// No address: through Session Manager.
+    SessionManager,
+}
+
+/// `ssh_interface = "session_manager"`, resolved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct SessionManager {
+    /// `pause_before_ssm`
+    pub pause: Duration,
+    /// `session_manager_port`; 0: any.
+    pub local_port: u16,
 }
 
 /// `amazon-ebs`, resolved.
@@ -116,6 +134,8 @@ pub struct Config {
     pub skip_ami_run_tags: bool,
     /// Address to connect to.
     pub interface: Interface,
+    /// Sessions, where [`Config::interface`] asks for them.
+    pub sessions: SessionManager,
     /// Connecting.
     pub communicator: Communicator,
     /// Host keys need not be known beforehand.
@@ -172,18 +192,22 @@ impl Config {
         reserved_tags(reader, diags);
         let access = Access::read(reader, diags);
         let spot = spot::read(reader, diags);
-        let communicator = ssh_options::read(reader, true, &paths, diags);
+        let mut communicator = ssh_options::read(reader, true, &paths, diags);
+        let interface = interface(reader, diags);
+        let run = Run::read(reader, spot.is_some(), flags.strict, &paths, diags);
+        let sessions = sessions(reader, interface, &run, &mut communicator, diags);
         Config {
             polling: Polling::read(reader, &context),
             ami: Ami::read(reader, &access, flags.force, diags),
-            run: Run::read(reader, spot.is_some(), flags.strict, &paths, diags),
+            run,
             spot,
             launch_mappings: block_device::read(reader, "launch_block_device_mappings", diags),
             ami_mappings: block_device::read(reader, "ami_block_device_mappings", diags),
             surrogate: None,
             skip_create_ami: reader.is_true("skip_create_ami"),
             skip_ami_run_tags: reader.is_true("skip_ami_run_tags"),
-            interface: interface(reader, diags),
+            interface,
+            sessions,
             accept_any_host_key: flags.accept_any_host_key,
             communicator,
             access,
@@ -237,19 +261,63 @@ fn interface(reader: &Reader, diags: &mut Diags) -> Interface {
         Some("public_dns") => Interface::PublicDns,
         Some("private_dns") => Interface::PrivateDns,
         Some("ipv6") => Interface::Ipv6,
-        Some("session_manager") => {
-            let message = "\"ssh_interface\": \"session_manager\" is not supported yet";
-            diags.error_help(&reader.place("ssh_interface"), message, "use \"private_ip\" with a bastion");
-            Interface::Auto
-        }
+        Some("session_manager") => Interface::SessionManager,
         Some(other) => {
             let message = format!("unknown interface type {other:?} in \"ssh_interface\"");
             diags.error_help(
                 &reader.place("ssh_interface"),
                 message,
-                "it is public_ip, private_ip, public_dns, private_dns or ipv6",
+                "it is public_ip, private_ip, public_dns, private_dns, ipv6 or session_manager",
             );
             Interface::Auto
         }
     }
+}
+
+/// What Session Manager needs, and what can't go with it.
+fn sessions(
+    reader: &Reader,
+    interface: Interface,
+    run: &Run,
+    communicator: &mut Communicator,
+    diags: &mut Diags,
+) -> SessionManager {
+    const OWN: [&str; 2] = ["pause_before_ssm", "session_manager_port"];
+    let sessions = SessionManager {
+        pause: reader.duration("pause_before_ssm").map(|d| d.value).unwrap_or_default(),
+        local_port: reader.int("session_manager_port").and_then(|port| u16::try_from(port.value).ok()).unwrap_or(0),
+    };
+    if interface != Interface::SessionManager {
+        for option in OWN.into_iter().filter(|option| reader.has(option)) {
+            let message = format!("{option:?} is not used without \"ssh_interface\": \"session_manager\"");
+            diags.warning(&reader.place(option), message, "remove it");
+        }
+        return sessions;
+    }
+    let place = reader.place("ssh_interface");
+    if run.iam_instance_profile.is_none() && run.temporary_profile.is_none() {
+        let message = "\"ssh_interface\": \"session_manager\" needs an instance profile";
+        let help = "set \"iam_instance_profile\" to one with AmazonSSMManagedInstanceCore's permissions, or give them in \
+                    \"temporary_iam_instance_profile_policy_document\"";
+        diags.error_help(&place, message, help);
+    }
+    let Communicator::Ssh(ssh) = communicator else { return sessions };
+    for option in ["ssh_bastion_host", "ssh_proxy_host"].into_iter().filter(|option| reader.has(option)) {
+        let message = format!("{option:?} can't go with \"ssh_interface\": \"session_manager\"");
+        diags.error_help(
+            &reader.place(option),
+            message,
+            "the session leads to the instance itself: remove one of the two",
+        );
+    }
+    match ssh.host.take().as_deref() {
+        // What Packer's own tunnel listens on.
+        None | Some("localhost" | "127.0.0.1" | "::1") => {}
+        Some(host) => {
+            let message =
+                format!("\"ssh_host\" is {host:?}, but \"session_manager\" leads to the instance that is launched");
+            diags.error_help(&reader.place("ssh_host"), message, "remove \"ssh_host\"");
+        }
+    }
+    sessions
 }

@@ -5,11 +5,13 @@ use crate::amazon::env::{Env, data};
 use crate::amazon::failure::Failure;
 use crate::amazon::options::Interface;
 use crate::amazon::options::run::SecurityGroups;
+use crate::amazon::ssm::{DOCUMENT, NOT_CONNECTED};
+use crate::amazon::tunnel::{Ends, LocalPort, Tunnel};
 use crate::amazon::types::{Filter, Image, Instance};
 use crate::amazon::user_data::console_host_keys;
 use crate::ssh_options::Ssh;
 use imgbuild_engine::communicator::{CommError, Communicator};
-use imgbuild_engine::connect::{Auth, HostKeys, SshSpec};
+use imgbuild_engine::connect::{Auth, HostKeys, Route, SshSpec};
 use imgbuild_engine::provision::Session;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,6 +24,22 @@ const SETTLING: Duration = Duration::from_secs(180);
 pub struct Reached {
     /// What provisioners work with.
     pub session: Session,
+    /// The way there, where it is no address.
+    pub way: Option<Way>,
+}
+
+/// A way through Session Manager.
+pub struct Way {
+    tunnel: Tunnel,
+    /// For other programs; the build's `Host` and `Port` name it.
+    local: LocalPort,
+}
+
+impl Way {
+    /// Ends the sessions.
+    pub async fn close(&self) {
+        self.tunnel.close().await;
+    }
 }
 
 /// Connects.
@@ -29,17 +47,33 @@ pub async fn run(env: &Env<'_>, source: &Image, launched: &Launched) -> Result<R
     let mut fields = data(&env.region, source);
     fields.insert("ID".into(), launched.id.to_string());
     fields.insert("PackerRunUUID".into(), env.session.run.run().id().to_owned());
-    let (communicator, username, pty) = match env.config.communicator.ssh() {
+    let (communicator, username, pty, way) = match env.config.communicator.ssh() {
         None => {
             fields.insert("ConnType".into(), "none".into());
-            (None, String::new(), false)
+            (None, String::new(), false, None)
         }
         Some(ssh) => {
-            let host = host(env, ssh, launched).await?;
-            let spec = spec(ssh, launched, &host);
+            let way = match env.config.interface {
+                Interface::SessionManager => Some(way(env, ssh, launched).await?),
+                _ => None,
+            };
+            let host = match &way {
+                Some(_) => launched.id.to_string(),
+                None => host(env, ssh, launched).await?,
+            };
+            let mut spec = spec(ssh, launched, &host);
             fields.insert("ConnType".into(), "ssh".into());
-            fields.insert("Host".into(), host);
-            fields.insert("Port".into(), spec.port.to_string());
+            match &way {
+                Some(way) => {
+                    spec.route = Route::Dial(Arc::new(way.tunnel.clone()));
+                    fields.insert("Host".into(), "localhost".into());
+                    fields.insert("Port".into(), way.local.port.to_string());
+                }
+                None => {
+                    fields.insert("Host".into(), host);
+                    fields.insert("Port".into(), spec.port.to_string());
+                }
+            }
             fields.insert("User".into(), spec.username.clone());
             let password = ssh.password.as_ref().map(|p| p.expose().clone()).unwrap_or_default();
             fields.insert("Password".into(), password);
@@ -47,7 +81,16 @@ pub async fn run(env: &Env<'_>, source: &Image, launched: &Launched) -> Result<R
                 fields.insert("SSHPublicKey".into(), key.public.clone());
                 fields.insert("SSHPrivateKey".into(), key.private.expose().clone());
             }
-            (Some(connect(env, ssh, launched, spec).await?), ssh.spec.username.clone(), ssh.spec.pty)
+            let communicator = match connect(env, ssh, launched, spec).await {
+                Ok(communicator) => communicator,
+                Err(failure) => {
+                    if let Some(way) = &way {
+                        way.close().await;
+                    }
+                    return Err(failure);
+                }
+            };
+            (Some(communicator), ssh.spec.username.clone(), ssh.spec.pty, way)
         }
     };
     Ok(Reached {
@@ -67,7 +110,31 @@ pub async fn run(env: &Env<'_>, source: &Image, launched: &Launched) -> Result<R
             agents: env.session.agents,
             connect: Some(Arc::clone(&env.session.connect)),
         },
+        way,
     })
+}
+
+/// The way through Session Manager. No session is started yet: connecting does.
+async fn way(env: &Env<'_>, ssh: &Ssh, launched: &Launched) -> Result<Way, Failure> {
+    let sessions = env.config.sessions;
+    if !sessions.pause.is_zero() {
+        env.ui().say(format!("Waiting {} s before establishing the SSM session...", sessions.pause.as_secs_f64()));
+        env.sleep(sessions.pause).await?;
+    }
+    let tunnel = Tunnel::new(Ends {
+        run: env.session.run.clone(),
+        ssm: env.account.ssm(&env.region),
+        place: env.account.place(&env.region),
+        releaser: env.releaser.clone(),
+        instance: launched.id.clone(),
+        port: ssh.spec.port,
+        pause: env.shared.pause,
+    });
+    let local = tunnel.listen(sessions.local_port).await.map_err(|e| {
+        Failure::new(format!("port {} of this machine can't be opened: {e}", sessions.local_port))
+            .help("set \"session_manager_port\" to a free one, or leave it out")
+    })?;
+    Ok(Way { tunnel, local })
 }
 
 fn spec(ssh: &Ssh, launched: &Launched, host: &str) -> SshSpec {
@@ -117,6 +184,7 @@ fn address(instance: &Instance, interface: Interface, last: bool) -> Option<Stri
             some(&instance.public_ip).or_else(|| some(&instance.private_ip).filter(|_| last))
         }
         Interface::Auto => some(&instance.public_dns),
+        Interface::SessionManager => None,
     }
 }
 
@@ -126,7 +194,10 @@ async fn connect(
     launched: &Launched,
     mut spec: SshSpec,
 ) -> Result<Arc<dyn Communicator>, Failure> {
-    env.ui().message(format!("Using SSH communicator to connect: {}", spec.host));
+    match env.config.interface {
+        Interface::SessionManager => env.ui().message(format!("Using Session Manager to connect: {}", spec.host)),
+        _ => env.ui().message(format!("Using SSH communicator to connect: {}", spec.host)),
+    }
     env.ui().say("Waiting for SSH to become available...");
     let start = Instant::now();
     let budget = spec.timeout;
@@ -207,6 +278,16 @@ fn unknown_host(why: &str) -> Failure {
 
 fn unreachable(env: &Env<'_>, error: &CommError) -> Failure {
     let failure = Failure::connection(error);
+    if env.config.interface == Interface::SessionManager && !matches!(error, CommError::Authentication(_)) {
+        return match error {
+            CommError::Unreachable(why) if why.contains(NOT_CONNECTED) => failure
+                .help("the source AMI needs an SSM agent that starts with it, and the subnet a way to the ssm and ssmmessages endpoints")
+                .help("the instance profile needs AmazonSSMManagedInstanceCore's permissions (ssm:UpdateInstanceInformation, ssmmessages:*)"),
+            CommError::Local(why) if why.contains("StartSession") => failure
+                .help(format!("starting sessions needs ssm:StartSession for the instance and for the document {DOCUMENT}")),
+            _ => failure.help("check \"ssh_port\", and whether the source AMI starts an SSH server; \"ssh_timeout\" sets how long is tried"),
+        };
+    }
     match (error, &env.config.run.security_groups) {
         // The packet came back: neither the security group nor a route is at fault.
         (CommError::Unreachable(why), _) if why.contains("refused") => failure.help(

@@ -16,9 +16,7 @@ pub async fn run(env: &Env<'_>, source: &Image, image: &Imaged, plan: &Plan) -> 
     let launched = launch::run(env, Subject::Made { image: &image.image, source }, &network).await?;
     let reached = connect::run(env, source, &launched).await?;
     let outcome = plan.run(&reached.session).await.map_err(Failure::from);
-    if let Some(communicator) = &reached.session.communicator {
-        communicator.close().await;
-    }
+    crate::amazon::ebs::close(&reached).await;
     crate::amazon::ebs::end(env, launched.held).await;
     outcome.map_err(|failure| Failure {
         message: format!("the image failed its verification: {}", failure.message),

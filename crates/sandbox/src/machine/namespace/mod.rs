@@ -272,6 +272,11 @@ impl MachineKind for Namespace {
         if runs { Status::Running } else { Status::Exited }
     }
 
+    async fn boot(&self, instance_id: &str) -> Option<String> {
+        let init = ProcessId::read(&self.files(instance_id).init_pid()).filter(ProcessId::alive)?;
+        serde_json::to_string(&init).ok()
+    }
+
     async fn console(&self, instance_id: &str) -> Vec<u8> {
         fs_err::read(self.files(instance_id).console()).unwrap_or_default()
     }

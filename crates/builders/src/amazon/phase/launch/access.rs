@@ -83,7 +83,7 @@ pub(super) async fn security_groups(
             return Ok((ids, None));
         }
         SecurityGroups::Temporary(cidrs) => cidrs.clone(),
-        SecurityGroups::TemporaryForCaller => match env.config.communicator.ssh() {
+        SecurityGroups::TemporaryForCaller => match inbound(env) {
             Some(ssh) => caller(env, ssh).await?,
             None => Vec::new(),
         },
@@ -106,7 +106,7 @@ pub(super) async fn security_groups(
         })
         .await?;
     let group = SecurityGroupId::new(held.id.clone());
-    if let Some(ssh) = env.config.communicator.ssh() {
+    if let Some(ssh) = inbound(env) {
         let rule = Ingress { port: ssh.spec.port, cidrs };
         env.ui().say(format!(
             "Authorizing access to port {} from [{}] in the temporary security groups...",
@@ -129,6 +129,11 @@ pub(super) async fn security_groups(
         .await?;
     }
     Ok((vec![group], Some(held)))
+}
+
+/// SSH, if connections come in from outside: a session's agent is on the instance itself.
+fn inbound<'a>(env: &'a Env<'_>) -> Option<&'a Ssh> {
+    env.config.communicator.ssh().filter(|_| env.config.interface != Interface::SessionManager)
 }
 
 /// The blocks that a temporary group admits where the template names none: the addresses that connections can come from.
