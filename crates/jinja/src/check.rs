@@ -40,8 +40,8 @@ impl Walk<'_> {
 
     fn stmt(&mut self, stmt: &Stmt) {
         match &stmt.kind {
-            StmtKind::Text(_) => {}
-            StmtKind::Emit(e) | StmtKind::Extends(e) => self.expr(e),
+            StmtKind::Text(_) | StmtKind::Break | StmtKind::Continue => {}
+            StmtKind::Emit(e) | StmtKind::Do(e) | StmtKind::Extends(e) => self.expr(e),
             StmtKind::For(f) => {
                 (self.on_set)("loop");
                 self.target(&f.target);
@@ -181,7 +181,11 @@ pub(crate) fn references(program: &Program) -> BTreeSet<String> {
     };
     Walk { on_expr: &mut on_expr, on_set: &mut |_| {} }.body(&program.body);
     for text in nested {
-        let syntax = crate::syntax::Syntax { mode: Mode::Inline, options: (*program.options).clone() };
+        let syntax = crate::syntax::Syntax {
+            mode: Mode::Inline,
+            options: (*program.options).clone(),
+            extensions: crate::Extensions::default(),
+        };
         if let Ok(body) = crate::syntax::parse(&text, &syntax) {
             let inner = Program { name: "".into(), text, span: None, options: program.options.clone(), body };
             found.extend(references(&inner));

@@ -27,7 +27,7 @@ mod yaml;
 pub use error::{Detail, ErrorKind, Frame, LookupError, TemplateError, Warning};
 pub use functions::NAMES as FUNCTIONS;
 pub use host::{FileKind, FileStat, Host, LocalHost, Stamp};
-pub use options::{FileOptions, Limits};
+pub use options::{Extensions, FileOptions, Limits};
 pub use sources::{HostScopes, Loader, LookupContext, Lookups, NoLoader, NoLookups, Overlay, VarSource};
 pub use templar::{CheckKind, Templar};
 pub use value::{Key, Map, Str, Value};

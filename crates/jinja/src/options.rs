@@ -48,6 +48,15 @@ impl Default for FileOptions {
     }
 }
 
+/// Tags beyond Jinja's own (`jinja2_extensions` of Ansible's configuration).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Extensions {
+    /// `{% do %}` (`jinja2.ext.do`).
+    pub do_: bool,
+    /// `{% break %}` and `{% continue %}` (`jinja2.ext.loopcontrols`).
+    pub loop_controls: bool,
+}
+
 /// What one rendering may cost. A template that goes past a limit fails with [`crate::ErrorKind::Limit`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {

@@ -7,7 +7,8 @@ use crate::syntax::{self, At, Body, Mode, Program, Syntax};
 use crate::val::repr::value_str;
 use crate::val::{R, Val};
 use crate::{
-    ErrorKind, FileOptions, Host, Limits, Loader, Lookups, NoLoader, Str, TemplateError, Value, VarSource, Warning,
+    ErrorKind, Extensions, FileOptions, Host, Limits, Loader, Lookups, NoLoader, Str, TemplateError, Value, VarSource,
+    Warning,
 };
 use imgbuild_diag::{Diagnostic, Source, Span, did_you_mean};
 use std::collections::{BTreeSet, HashMap};
@@ -36,6 +37,7 @@ struct Shared {
     host: Arc<dyn Host>,
     limits: Limits,
     inline: Arc<FileOptions>,
+    extensions: Extensions,
     /// Parsed strings and expressions of playbooks, by mode and text.
     programs: Mutex<HashMap<(Mode, Arc<str>), Body>>,
 }
@@ -43,13 +45,18 @@ struct Shared {
 impl Templar {
     /// With default [`Limits`].
     pub fn new(lookups: Arc<dyn Lookups>, host: Arc<dyn Host>) -> Self {
-        Self::with_limits(lookups, host, Limits::default())
+        Self::with_limits(lookups, host, Limits::default(), Extensions::default())
+    }
+
+    /// With tags beyond Jinja's own.
+    pub fn with_extensions(lookups: Arc<dyn Lookups>, host: Arc<dyn Host>, extensions: Extensions) -> Self {
+        Self::with_limits(lookups, host, Limits::default(), extensions)
     }
 
     /// With limits of the caller's choice.
-    pub fn with_limits(lookups: Arc<dyn Lookups>, host: Arc<dyn Host>, limits: Limits) -> Self {
+    pub fn with_limits(lookups: Arc<dyn Lookups>, host: Arc<dyn Host>, limits: Limits, extensions: Extensions) -> Self {
         let inline = Arc::new(FileOptions::default());
-        Templar { shared: Arc::new(Shared { lookups, host, limits, inline, programs: Mutex::default() }) }
+        Templar { shared: Arc::new(Shared { lookups, host, limits, inline, extensions, programs: Mutex::default() }) }
     }
 
     pub(crate) fn limits(&self) -> &Limits {
@@ -336,7 +343,7 @@ impl Templar {
         // Jinja reads all line ends as newlines.
         let text = if text.contains('\r') { text.replace("\r\n", "\n").replace('\r', "\n").into() } else { text };
         let mut program = Program { name, text, span, options, body: Arc::from([]) };
-        let syntax = Syntax { mode, options: (*program.options).clone() };
+        let syntax = Syntax { mode, options: (*program.options).clone(), extensions: self.shared.extensions };
         match syntax::parse(&program.text, &syntax) {
             Ok(body) => {
                 program.body = body;

@@ -220,7 +220,14 @@ fn needs_rendering(value: &Val) -> bool {
 }
 
 fn missing(value: &Val, shown: &str) -> Val {
-    undefined(format!("object of type '{}' has no attribute {shown}", value.type_name()), None)
+    let message = format!("object of type '{}' has no attribute {shown}", value.type_name());
+    let Val::Dict(dict) = value else { return undefined(message, None) };
+    let wrong = shown.trim_matches('\'');
+    let keys: Vec<String> = dict.keys().iter().filter_map(|k| k.as_str().map(str::to_owned)).collect();
+    let close = imgbuild_diag::did_you_mean(wrong, keys.iter().map(String::as_str)).map(str::to_owned);
+    let mut error = crate::TemplateError::new(crate::ErrorKind::Undefined, message);
+    error.detail_mut().similar.extend(close);
+    Val::Marker(std::sync::Arc::new(error))
 }
 
 /// A Python index: negative ones count from the end.

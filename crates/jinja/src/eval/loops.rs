@@ -45,6 +45,9 @@ fn turns(cx: &Cx<'_>, env: &Env, f: &Arc<For>, items: Vec<Val>, depth: usize, ou
         inner.scope.set("loop".into(), Val::obj(state));
         stmt::assign(cx, &inner, &f.target, item.clone())?;
         stmt::exec(cx, &inner, &f.body, out)?;
+        if cx.leaving.take() == Some(super::Leave::Break) {
+            break;
+        }
     }
     Ok(())
 }

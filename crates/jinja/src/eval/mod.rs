@@ -33,6 +33,8 @@ pub(crate) struct Cx<'a> {
     pub loader: &'a dyn Loader,
     /// Literals with template marks are rendered: in conditionals and in the terms of lookups.
     pub embedded: Cell<bool>,
+    /// A loop's turn ends here: `{% break %}` or `{% continue %}` was met and its loop has not seen it yet.
+    pub leaving: Cell<Option<Leave>>,
     steps: Cell<u64>,
     /// Variables that were rendered, by name: changes in place (`append`) last as long as the rendering.
     cache: RefCell<HashMap<Arc<str>, Val>>,
@@ -48,6 +50,13 @@ impl Drop for Cx<'_> {
             scope.clear();
         }
     }
+}
+
+/// How a loop's turn ends before its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Leave {
+    Break,
+    Continue,
 }
 
 /// Whether a text holds template marks.
@@ -70,6 +79,7 @@ impl<'a> Cx<'a> {
             vars,
             loader,
             embedded: Cell::new(false),
+            leaving: Cell::new(None),
             steps: Cell::new(templar.limits().steps),
             cache: RefCell::default(),
             active: RefCell::default(),

@@ -75,6 +75,9 @@ pub(crate) fn exec(cx: &Cx<'_>, env: &Env, body: &[Stmt], out: &mut Vec<Val>) ->
         if !matches!(stmt.kind, StmtKind::Extends(_)) && env.extended().is_some() {
             out.truncate(before);
         }
+        if cx.leaving.get().is_some() {
+            return Ok(());
+        }
     }
     Ok(())
 }
@@ -83,6 +86,9 @@ fn exec_one(cx: &Cx<'_>, env: &Env, stmt: &Stmt, out: &mut Vec<Val>) -> R<()> {
     match &stmt.kind {
         StmtKind::Text(text) => out.push(Val::str(text.clone())),
         StmtKind::Emit(e) => out.push(expr::eval(cx, env, e)?),
+        StmtKind::Do(e) => _ = expr::used(cx, env, e)?,
+        StmtKind::Break => cx.leaving.set(Some(super::Leave::Break)),
+        StmtKind::Continue => cx.leaving.set(Some(super::Leave::Continue)),
         StmtKind::For(f) => loops::run(cx, env, f, out)?,
         StmtKind::If { test, yes, no } => {
             let body = if expr::truth(cx, env, test)? { yes } else { no };

@@ -83,7 +83,8 @@ fn loops_are_found() {
 #[test]
 fn limits_hold() {
     let small = Limits { steps: 10_000, depth: 50, output: 10_000 };
-    let templar = Templar::with_limits(Arc::new(Some3), Arc::new(Still::default()), small);
+    let templar =
+        Templar::with_limits(Arc::new(Some3), Arc::new(Still::default()), small, crate::Extensions::default());
     for text in [
         "{% for a in range(1000000) %}{{ a }}{% endfor %}",
         "{{ range(100000000) | list }}",

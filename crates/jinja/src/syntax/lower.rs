@@ -37,7 +37,7 @@ fn parse_once(text: &str, syntax: &Syntax) -> Result<Body, (TemplateError, At)> 
 }
 
 fn parse_here(text: &str, syntax: &Syntax) -> Result<Body, (TemplateError, At)> {
-    let lower = Lower { text, syntax, depth: Cell::new(0) };
+    let lower = Lower { text, syntax, depth: Cell::new(0), loops: Cell::new(0) };
     let what = if syntax.mode == Mode::Expression { "expression" } else { "template" };
     let syntax_error = |e: minijinja::Error| {
         let at = e.range().map_or(At::default(), |r| At { start: r.start as u32, end: r.end as u32 });
@@ -133,6 +133,8 @@ struct Lower<'s> {
     text: &'s str,
     syntax: &'s Syntax,
     depth: Cell<u32>,
+    /// `for` loops around.
+    loops: Cell<u32>,
 }
 
 fn at(span: minijinja::machinery::Span) -> At {
@@ -207,7 +209,7 @@ impl Lower<'_> {
                     iter: self.expr(&f.iter)?,
                     filter: f.filter_expr.as_ref().map(|e| self.expr(e)).transpose()?,
                     recursive: f.recursive,
-                    body: self.body(&f.body)?,
+                    body: self.body_in(&f.body, self.loops.get() + 1)?,
                     otherwise: self.body(&f.else_body)?,
                 }))
             }
@@ -254,7 +256,7 @@ impl Lower<'_> {
                 StmtKind::Block(Arc::new(Block {
                     name: b.name.into(),
                     required: b.required,
-                    body: self.body(&b.body)?,
+                    body: self.body_in(&b.body, 0)?,
                 }))
             }
             ast::Stmt::Extends(e) => {
@@ -299,14 +301,46 @@ impl Lower<'_> {
                 let call = Expr { at: call_at, kind: Box::new(self.call(&c.call)?) };
                 StmtKind::CallBlock { call, caller: Arc::new(self.make_macro(&c.macro_decl, stmt_at)?) }
             }
-            ast::Stmt::Do(d) => return Err(self.unknown("do", at(d.span()))),
-            ast::Stmt::Continue(c) => return Err(self.unknown("continue", at(c.span()))),
-            ast::Stmt::Break(b) => return Err(self.unknown("break", at(b.span()))),
+            ast::Stmt::Do(d) => {
+                stmt_at = at(d.span());
+                if !self.syntax.extensions.do_ {
+                    return Err(self.unknown("do", stmt_at));
+                }
+                StmtKind::Do(Expr { at: at(d.call.span()), kind: Box::new(self.call(&d.call)?) })
+            }
+            ast::Stmt::Continue(c) => {
+                stmt_at = at(c.span());
+                self.in_loop("continue", stmt_at)?;
+                StmtKind::Continue
+            }
+            ast::Stmt::Break(b) => {
+                stmt_at = at(b.span());
+                self.in_loop("break", stmt_at)?;
+                StmtKind::Break
+            }
         };
         Ok(Stmt { at: stmt_at, kind })
     }
 
-    /// Jinja extensions that Ansible does not load.
+    fn in_loop(&self, tag: &str, at: At) -> L<()> {
+        if !self.syntax.extensions.loop_controls {
+            return Err(self.unknown(tag, at));
+        }
+        match self.loops.get() {
+            0 => Err(Box::new((format!("'{tag}' outside loop"), at))),
+            _ => Ok(()),
+        }
+    }
+
+    /// A body with so many loops around it.
+    fn body_in(&self, body: &[ast::Stmt<'_>], loops: u32) -> L<Body> {
+        let outer = self.loops.replace(loops);
+        let body = self.body(body);
+        self.loops.set(outer);
+        body
+    }
+
+    /// A tag of a Jinja extension that is not loaded.
     fn unknown(&self, tag: &str, at: At) -> Box<(String, At)> {
         Box::new((format!("Encountered unknown tag '{tag}'."), at))
     }
@@ -329,7 +363,7 @@ impl Lower<'_> {
         Ok(Macro {
             name: m.name.into(),
             params,
-            body: self.body(&m.body)?,
+            body: self.body_in(&m.body, 0)?,
             uses_varargs: text.contains("varargs"),
             uses_kwargs: text.contains("kwargs"),
         })

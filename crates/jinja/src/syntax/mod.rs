@@ -121,6 +121,10 @@ pub(crate) struct Stmt {
 pub(crate) enum StmtKind {
     Text(Arc<str>),
     Emit(Expr),
+    /// Evaluated, not printed.
+    Do(Expr),
+    Break,
+    Continue,
     For(Arc<For>),
     If {
         test: Expr,
@@ -229,4 +233,5 @@ impl Program {
 pub(crate) struct Syntax {
     pub mode: Mode,
     pub options: FileOptions,
+    pub extensions: crate::Extensions,
 }
