@@ -18,6 +18,8 @@ use imgbuild_engine::connect::Connect;
 use imgbuild_engine::journal::Place;
 use imgbuild_engine::openssh::LocalUser;
 use imgbuild_engine::provision::Ask;
+use imgbuild_engine::url_client::HttpUrlClient;
+use imgbuild_playbook::UrlClient;
 use imgbuild_playbook::target::Connector;
 use imgbuild_sandbox::image::{HostCatalogue, Mirrors};
 use imgbuild_sandbox::machine::{Namespace, Supervisor};
@@ -53,6 +55,11 @@ pub fn connector(settings: &Settings) -> Arc<dyn Connector> {
     let name = settings.var("USER").or(settings.var("LOGNAME")).unwrap_or("root").to_owned();
     let user = LocalUser { home: settings.home.clone(), name, agent_socket: agent_socket(settings) };
     Arc::new(HostConnector::new(connect(settings), AGENTS, user))
+}
+
+/// The network of the `url` lookup.
+pub fn url_client(settings: &Settings) -> Arc<dyn UrlClient> {
+    Arc::new(HttpUrlClient::new(settings.env.clone()))
 }
 
 /// What the amazon builders of a run share. With a sandbox directory, every account is the sandbox.

@@ -89,7 +89,7 @@ async fn start(args: &PlaybookArgs, settings: Settings, process: &Process) -> Ou
     }
     let callback = ansible::callback(&settings.display.stdout, &settings, process);
     let loaded = match Playbook::load(&args.playbooks, settings, inventory) {
-        Ok(loaded) => loaded,
+        Ok(loaded) => loaded.with_url_client(wire::url_client(process)),
         Err(problems) => return Ok(fail(&problems, exit::UNREACHABLE)),
     };
     warn(&loaded.warnings);

@@ -154,6 +154,11 @@ pub async fn ask(question: String) -> Option<String> {
     if !std::io::stdin().is_terminal() {
         return None;
     }
+    ask_anyone(question).await
+}
+
+/// Asks whoever writes to the standard input; `None` where nothing more comes.
+pub async fn ask_anyone(question: String) -> Option<String> {
     tokio::task::spawn_blocking(move || {
         {
             let mut out = std::io::stdout().lock();

@@ -17,3 +17,4 @@ pub mod provision;
 pub mod run;
 pub mod shell_quote;
 pub mod tree;
+pub mod url_client;

@@ -30,6 +30,8 @@ pub struct Prompt {
     pub seconds: Option<u64>,
     /// One line is read; `false`: only Enter (or Ctrl-C) is waited for.
     pub echo_answer: bool,
+    /// An answer may also come from a pipe: nobody needs to sit at a terminal.
+    pub piped: bool,
 }
 
 /// Asks the person (`vars_prompt`, `pause`, `--step`).
@@ -129,7 +131,8 @@ impl Playbook {
             url: std::sync::OnceLock::new(),
         });
         let lookups: Arc<dyn Lookups> = Arc::clone(&plugins) as Arc<dyn Lookups>;
-        let templar = Templar::new(lookups, Arc::new(Controller::new(Arc::clone(&settings), Arc::clone(&warn))));
+        let host = Arc::new(Controller::new(Arc::clone(&settings), Arc::clone(&warn)));
+        let templar = Templar::with_extensions(lookups, host, settings.jinja_extensions);
         let limit =
             settings.limit.as_deref().map(|l| crate::inventory::limit_patterns(l, &settings.cwd)).transpose()?;
         let ids = Arc::new(Ids::default());

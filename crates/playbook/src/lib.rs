@@ -12,6 +12,7 @@ pub mod inventory;
 pub mod settings;
 pub mod target;
 pub mod vault;
+pub mod yaml;
 
 mod actions;
 mod api;
@@ -21,10 +22,10 @@ mod lookup;
 mod play;
 mod text;
 mod vars;
-mod yaml;
 
 pub use api::{Loaded, NoPrompts, Outcome, Playbook, Prompt, Prompter, Session, run};
 pub use exec::stats::{HostStats, Stats};
 pub use inventory::Inventory;
-pub use lookup::UrlClient;
+pub use lookup::{UrlClient, UrlFailure, UrlRequest};
+pub use play::split;
 pub use settings::Settings;

@@ -253,7 +253,7 @@ async fn start(args: &Args, settings: Settings, process: &Process) -> Outcome {
     let callback = callback(&name, &settings, process);
     let dir = settings.playbook_dir.clone().unwrap_or_else(|| settings.cwd.clone());
     let loaded = match Playbook::load_text("__adhoc_playbook__", &text, &dir, settings, inventory) {
-        Ok(loaded) => loaded,
+        Ok(loaded) => loaded.with_url_client(wire::url_client(process)),
         Err(problems) => return Ok(fail(&problems, exit::FAILED)),
     };
     warn(&loaded.warnings);

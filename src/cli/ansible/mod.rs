@@ -87,7 +87,7 @@ pub fn error(text: impl std::fmt::Display, code: u8) -> u8 {
 /// The callback of this name.
 pub fn callback(name: &str, settings: &Settings, process: &Process) -> Arc<dyn Callback> {
     let mut options = DisplayOptions::new(settings, ui::color(process), ui::columns());
-    let sink: Arc<dyn LineSink> = Arc::new(Lines);
+    let sink: Arc<dyn LineSink> = Arc::new(Lines { log: Log::open(settings) });
     match name {
         "minimal" => Arc::new(MinimalCallback::new(options, sink, false)),
         "oneline" => Arc::new(MinimalCallback::new(options, sink, true)),
@@ -99,15 +99,49 @@ pub fn callback(name: &str, settings: &Settings, process: &Process) -> Arc<dyn C
     }
 }
 
-/// Finished lines go where Ansible's go.
-struct Lines;
+/// Finished lines go where Ansible's go, and to the log.
+struct Lines {
+    log: Option<Log>,
+}
 
 impl LineSink for Lines {
     fn out(&self, line: &str) {
         ui::line(line);
+        self.log.iter().for_each(|log| log.write("INFO", line));
     }
     fn err(&self, line: &str) {
         ui::note(line);
+        self.log.iter().for_each(|log| log.write("WARNING", line));
+    }
+}
+
+/// `log_path`: each line with the time, as ansible-core writes it.
+struct Log {
+    file: std::sync::Mutex<std::fs::File>,
+    user: String,
+}
+
+impl Log {
+    fn open(settings: &Settings) -> Option<Self> {
+        let path = settings.log_path.as_ref()?;
+        match std::fs::OpenOptions::new().create(true).append(true).open(path) {
+            Ok(file) => Some(Log { file: file.into(), user: settings.local_user.clone() }),
+            Err(error) => {
+                ui::note(format!("[WARNING]: log file at '{}' is not writeable, aborting: {error}", path.display()));
+                None
+            }
+        }
+    }
+
+    fn write(&self, level: &str, text: &str) {
+        use std::io::Write as _;
+        let now = jiff::Zoned::now();
+        let time = format!("{},{:03}", now.strftime("%Y-%m-%d %H:%M:%S"), now.millisecond());
+        let plain = console::strip_ansi_codes(text);
+        let line = format!("{time} p={} u={} n=ansible {level}| {plain}\n", std::process::id(), self.user);
+        let mut file = self.file.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        // A log that can't be written is no reason to end the run.
+        _ = file.write_all(line.as_bytes());
     }
 }
 
@@ -120,8 +154,13 @@ impl Prompter for Terminal {
         ui::interactive()
     }
     async fn ask(&self, prompt: Prompt) -> Option<String> {
-        let answer =
-            async { if prompt.private { ui::ask_secret(prompt.text).await } else { ui::ask(prompt.text).await } };
+        let answer = async {
+            match (prompt.private, prompt.piped) {
+                (true, _) => ui::ask_secret(prompt.text).await,
+                (false, true) => ui::ask_anyone(prompt.text).await,
+                (false, false) => ui::ask(prompt.text).await,
+            }
+        };
         match prompt.seconds {
             Some(seconds) => tokio::time::timeout(std::time::Duration::from_secs(seconds), answer).await.ok().flatten(),
             None => answer.await,

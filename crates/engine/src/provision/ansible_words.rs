@@ -89,7 +89,8 @@ pub(crate) async fn run(
     }
     let display = DisplayOptions::new(&settings, false, None);
     let syntax_check = args.syntax_check;
-    let loaded = Playbook::load(&[playbook], settings, inventory).map_err(failed)?;
+    let url_client = Arc::new(crate::url_client::HttpUrlClient::new(settings.env.clone()));
+    let loaded = Playbook::load(&[playbook], settings, inventory).map_err(failed)?.with_url_client(url_client);
     if syntax_check {
         session.reporter.message(loaded.syntax_check().trim_end());
         return Ok(());

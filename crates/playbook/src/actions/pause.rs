@@ -31,7 +31,13 @@ pub async fn run(call: &Call<'_>) -> Result<Res, Problem> {
             match prompt {
                 Some(prompt) if prompter.interactive() => {
                     let question = format!("[{title}]\n{prompt}:\r");
-                    let ask = Prompt { text: question, private: !echo, seconds: Some(limit), echo_answer: true };
+                    let ask = Prompt {
+                        text: question,
+                        private: !echo,
+                        seconds: Some(limit),
+                        echo_answer: true,
+                        piped: false,
+                    };
                     input = prompter.ask(ask).await.unwrap_or_default();
                 }
                 prompt => {
@@ -46,7 +52,7 @@ pub async fn run(call: &Call<'_>) -> Result<Res, Problem> {
             let text = prompt.unwrap_or_else(|| "Press enter to continue, Ctrl+C to interrupt".into());
             if prompter.interactive() {
                 let question = format!("[{title}]\n{text}:\r");
-                let ask = Prompt { text: question, private: !echo, seconds: None, echo_answer: true };
+                let ask = Prompt { text: question, private: !echo, seconds: None, echo_answer: true, piped: false };
                 input = prompter.ask(ask).await.unwrap_or_default();
             } else {
                 engine.emit(Event::Warning("Not waiting for response to prompt as stdin is not interactive".into()));

@@ -313,7 +313,7 @@ impl DefaultCallback {
         let show = |state: &mut State, result: &Value| {
             let changed = result.get("changed").is_some_and(Value::is_true);
             if let Some(found) = result.get("diff").filter(|d| changed && d.is_true()) {
-                let text = diff::render(found, self.options.color);
+                let text = diff::render(found, self.options.color, self.options.display.diff_context);
                 if !text.is_empty() {
                     self.task_banner(state, &ended.task);
                     self.sink.out(&text);
@@ -402,6 +402,7 @@ impl Callback for DefaultCallback {
             }
             Event::NoHostsMatched => self.line("skipping: no hosts matched", Color::Skip),
             Event::NoHostsRemaining => self.banner("NO MORE HOSTS LEFT"),
+            Event::Asked(text) => self.banner(text),
             Event::TaskStart(task) => {
                 let at_once = self.options.display.skipped_hosts && self.options.display.ok_hosts;
                 if at_once && !matches!(state.strategy.as_str(), "free" | "host_pinned") {

@@ -6,20 +6,17 @@ use imgbuild_jinja::Value;
 use std::collections::HashMap;
 use std::fmt::Write as _;
 
-/// Lines around a change.
-const CONTEXT: usize = 3;
-
 /// The text of one diff or of a list of them; empty where there is nothing to show.
-pub fn render(diff: &Value, color: bool) -> String {
+pub fn render(diff: &Value, color: bool, context: usize) -> String {
     let mut out = String::new();
     match diff {
-        Value::List(all) => all.iter().for_each(|d| one(&mut out, d, color)),
-        one_diff => one(&mut out, one_diff, color),
+        Value::List(all) => all.iter().for_each(|d| one(&mut out, d, color, context)),
+        one_diff => one(&mut out, one_diff, color, context),
     }
     out
 }
 
-fn one(out: &mut String, diff: &Value, color: bool) {
+fn one(out: &mut String, diff: &Value, color: bool, context: usize) {
     if diff.get("dst_binary").is_some() {
         out.push_str("diff skipped: destination file appears to be binary\n");
     }
@@ -47,7 +44,7 @@ fn one(out: &mut String, diff: &Value, color: bool) {
             other => format!("{}\n", dump::json(other, Some(4))),
         };
         let (before, after) = (text(before), text(after));
-        let lines = unified(&split(&before), &split(&after), &header("before"), &header("after"));
+        let lines = unified(&split(&before), &split(&after), &header("before"), &header("after"), context);
         for line in &lines {
             let kind = match line.as_bytes().first() {
                 Some(b'+') => Some(Color::DiffAdd),
@@ -81,9 +78,9 @@ fn split(text: &str) -> Vec<String> {
 type Match = (usize, usize, usize);
 type Op = (u8, usize, usize, usize, usize);
 
-fn unified(a: &[String], b: &[String], from: &str, to: &str) -> Vec<String> {
+fn unified(a: &[String], b: &[String], from: &str, to: &str, context: usize) -> Vec<String> {
     let mut out = Vec::new();
-    for group in grouped(opcodes(a, b)) {
+    for group in grouped(opcodes(a, b), context) {
         let (Some(first), Some(last)) = (group.first(), group.last()) else { continue };
         if out.is_empty() {
             out.push(format!("--- {from}\n"));
@@ -110,26 +107,26 @@ fn range(start: usize, stop: usize) -> String {
     }
 }
 
-fn grouped(mut codes: Vec<Op>) -> Vec<Vec<Op>> {
+fn grouped(mut codes: Vec<Op>, context: usize) -> Vec<Vec<Op>> {
     if codes.is_empty() {
         codes.push((b'e', 0, 1, 0, 1));
     }
     if let Some((b'e', i1, i2, j1, j2)) = codes.first_mut().map(|c| (c.0, &mut c.1, c.2, &mut c.3, c.4)) {
-        *i1 = (*i1).max(i2.saturating_sub(CONTEXT));
-        *j1 = (*j1).max(j2.saturating_sub(CONTEXT));
+        *i1 = (*i1).max(i2.saturating_sub(context));
+        *j1 = (*j1).max(j2.saturating_sub(context));
     }
     if let Some(last) = codes.last_mut().filter(|c| c.0 == b'e') {
-        last.2 = last.2.min(last.1 + CONTEXT);
-        last.4 = last.4.min(last.3 + CONTEXT);
+        last.2 = last.2.min(last.1 + context);
+        last.4 = last.4.min(last.3 + context);
     }
     let mut groups = Vec::new();
     let mut group: Vec<Op> = Vec::new();
     for (tag, mut i1, i2, mut j1, j2) in codes {
-        if tag == b'e' && i2 - i1 > 2 * CONTEXT {
-            group.push((tag, i1, i2.min(i1 + CONTEXT), j1, j2.min(j1 + CONTEXT)));
+        if tag == b'e' && i2 - i1 > 2 * context {
+            group.push((tag, i1, i2.min(i1 + context), j1, j2.min(j1 + context)));
             groups.push(std::mem::take(&mut group));
-            i1 = i1.max(i2 - CONTEXT);
-            j1 = j1.max(j2 - CONTEXT);
+            i1 = i1.max(i2 - context);
+            j1 = j1.max(j2 - context);
         }
         group.push((tag, i1, i2, j1, j2));
     }
@@ -237,12 +234,12 @@ mod tests {
             false,
         );
         assert_eq!(
-            render(&diff, false),
+            render(&diff, false, 3),
             "--- before: /f\n+++ after: /f\n@@ -1,3 +1,3 @@\n a\n-b\n-c\n+x\n+c\n\\ No newline at end of file\n\n"
         );
         let same = Value::from_json(serde_json::json!({"before": "a\n", "after": "a\n"}), false);
-        assert_eq!(render(&same, false), "");
+        assert_eq!(render(&same, false, 3), "");
         let new = Value::from_json(serde_json::json!({"before": "", "after": "a\n"}), false);
-        assert_eq!(render(&new, false), "--- before\n+++ after\n@@ -0,0 +1 @@\n+a\n\n");
+        assert_eq!(render(&new, false, 3), "--- before\n+++ after\n@@ -0,0 +1 @@\n+a\n\n");
     }
 }

@@ -61,7 +61,7 @@ impl MinimalCallback {
                 if ended.diff
                     && let Some(found) = result.get("diff").filter(|d| d.is_true())
                 {
-                    self.sink.out(&diff::render(found, self.options.color));
+                    self.sink.out(&diff::render(found, self.options.color, self.options.display.diff_context));
                 }
                 if plain && result.get("ansible_job_id").is_none() {
                     self.line(color, &self.command(host, word, result));

@@ -111,6 +111,8 @@ pub enum Event {
     NoHostsMatched,
     /// All hosts of the play have failed.
     NoHostsRemaining,
+    /// What `--step` has asked.
+    Asked(String),
     /// A task begins.
     TaskStart(Arc<TaskInfo>),
     /// A task begins on a host (`show_per_host_start`).

@@ -39,6 +39,8 @@ pub struct Done {
     pub delegated: Option<(String, Option<String>)>,
     /// Facts go to that host.
     pub delegate_facts: bool,
+    /// The person has seen the result.
+    pub shown: bool,
 }
 
 /// `loop_control`, rendered.
@@ -81,6 +83,7 @@ impl PlayRun {
             notify: Vec::new(),
             delegated: None,
             delegate_facts: false,
+            shown: false,
         };
         let vars = match self.vars(&host, Some(task)) {
             Ok(vars) => vars,

@@ -267,16 +267,9 @@ impl Place<'_> {
         let failed =
             |f: Failure| f.because(format!("Finalization of task args for '{full}' failed"), Some(&self.task.span));
         let mut args = Map::new();
-        for raw in self.task.scope.all_items("module_defaults") {
-            let Value::Map(all) = raw else { continue };
-            for (name, defaults) in all.iter() {
-                let name = name.to_string();
-                let short = name.strip_prefix("ansible.builtin.").or_else(|| name.strip_prefix("ansible.legacy."));
-                if short.unwrap_or(&name) == action.name || name == full || name == action.written {
-                    let value = templar.template(defaults, vars).map_err(|e| failed(e.into()))?;
-                    args.extend(super::result::as_map(&value));
-                }
-            }
+        for defaults in self.module_defaults(action, &full) {
+            let value = templar.template(&defaults, vars).map_err(|e| failed(e.into()))?;
+            args.extend(super::result::as_map(&value));
         }
         if let Some(raw) = &self.task.args_template {
             match templar.template(raw, vars).map_err(|e| failed(e.into()))? {
@@ -325,6 +318,29 @@ impl Place<'_> {
             }
         }
         Ok(args)
+    }
+
+    /// What `module_defaults` says of the module: groups first, then the module itself. At an inner level an entry stands for
+    /// that of the same name around it.
+    fn module_defaults(&self, action: &crate::play::modules::Action, full: &str) -> Vec<Value> {
+        let short = |name: &str| {
+            let short = name.strip_prefix("ansible.builtin.").or_else(|| name.strip_prefix("ansible.legacy."));
+            short.unwrap_or(name).to_owned()
+        };
+        let mut entries: indexmap::IndexMap<String, Value> = indexmap::IndexMap::new();
+        for raw in self.task.scope.all_items("module_defaults") {
+            let Value::Map(all) = raw else { continue };
+            for (name, defaults) in all.iter() {
+                let name = name.to_string();
+                let own = short(&name) == action.name || name == full || name == action.written;
+                let group = name.strip_prefix("group/").is_some_and(|g| crate::play::action_groups::holds(g, full));
+                if own || group {
+                    entries.insert(if own { String::new() } else { name }, defaults.clone());
+                }
+            }
+        }
+        let own = entries.shift_remove("");
+        entries.into_values().chain(own).collect()
     }
 
     /// The action, again and again while `until` does not hold.

@@ -4,6 +4,7 @@
 //! [`host_task`] one task on one host; [`item`] one item of its loop; [`settle`] what a result changes.
 
 pub mod connection;
+pub mod debugger;
 pub mod engine;
 mod fact_cache;
 pub mod flow;
@@ -24,6 +25,7 @@ pub mod tags;
 mod title;
 
 pub use fact_cache::FactCache;
+pub use host_task::python_type;
 
 /// Strategies by short name.
-pub const STRATEGIES: &[&str] = &["linear", "free", "host_pinned"];
+pub const STRATEGIES: &[&str] = &["linear", "free", "host_pinned", "debug"];

@@ -45,6 +45,8 @@ pub struct Shared {
     pub roles_left: HashSet<(u64, Host)>,
     /// Hosts whose failures `meta: clear_host_errors` took back.
     pub cleared: HashSet<Host>,
+    /// Hosts that have reached the task of `--start-at-task`.
+    pub started: HashSet<Host>,
     /// The batch ends here.
     pub stop: bool,
     /// No further batch begins.
@@ -73,6 +75,10 @@ pub struct PlayRun {
     pub batch: Vec<Host>,
     /// Strategy.
     pub strategy: Strategy,
+    /// The task of `--start-at-task`, where this batch begins there.
+    pub start: std::sync::OnceLock<u64>,
+    /// Failures open the debugger.
+    pub debugger: bool,
     /// Handlers in order.
     pub handlers: RwLock<Vec<Arc<Task>>>,
     /// State.

@@ -60,6 +60,11 @@ pub async fn run(engine: &Arc<Engine>, playbooks: &[PlaybookFile]) -> u8 {
             break;
         }
     }
+    if let Some(name) = lock(&engine.start_at).as_ref() {
+        engine.emit(Event::Error(format!(
+            "No matching task \"{name}\" found. Note: --start-at-task can only follow static includes."
+        )));
+    }
     if engine.session.cancel.is_cancelled() {
         return exit::INTERRUPTED;
     }
@@ -75,7 +80,11 @@ impl Engine {
         }
         hosts.sort();
         hosts.dedup();
-        let path = self.settings.cwd.join(playbook).with_extension("retry");
+        let beside = self.settings.cwd.join(playbook).with_extension("retry");
+        let path = match (&self.settings.retry_files_path, beside.file_name()) {
+            (Some(folder), Some(name)) => folder.join(name),
+            _ => beside,
+        };
         let text: String = hosts.iter().map(|h| format!("{h}\n")).collect();
         match fs_err::write(&path, text) {
             Ok(()) => self.emit(Event::Verbose {
@@ -155,11 +164,12 @@ async fn run_play(engine: &Arc<Engine>, play: &Arc<Play>) -> Result<Next, String
     let hosts = engine.hosts(&patterns, &order)?;
     let wanted = text("strategy")?.unwrap_or_else(|| engine.settings.strategy.clone());
     let strategy = match wanted.strip_prefix("ansible.builtin.").unwrap_or(&wanted) {
-        "linear" => Strategy::Linear,
+        "linear" | "debug" => Strategy::Linear,
         "free" => Strategy::Free,
         "host_pinned" => Strategy::HostPinned,
         other => return Err(format!("{}: Invalid play strategy specified: {other}", play.span)),
     };
+    let debugger = engine.settings.task_debugger || matches!(&*wanted, "debug" | "ansible.builtin.debug");
     let check = keyword("check_mode")?.as_ref().and_then(boolean).unwrap_or(engine.settings.check);
     let start = || Event::PlayStart { name: name.clone(), strategy: wanted.clone(), check_mode: check };
     let serial: Vec<Value> = keyword("serial")?.map(|v| items(&v)).unwrap_or_default();
@@ -186,6 +196,8 @@ async fn run_play(engine: &Arc<Engine>, play: &Arc<Play>) -> Result<Next, String
             all: hosts.clone(),
             batch: batch.clone(),
             strategy,
+            debugger,
+            start: std::sync::OnceLock::new(),
             handlers: RwLock::new(PlayRun::flat_handlers(&play.handlers)),
             shared: Mutex::new(Shared::default()),
             forks: Arc::new(Semaphore::new(engine.settings.forks.max(1))),
@@ -271,6 +283,13 @@ fn gathering(engine: &Engine, play: &Play, vars: &Arc<dyn VarSource>) -> Result<
 impl PlayRun {
     /// All sections of the play on the hosts of a batch.
     async fn batch_of_play(self: &Arc<Self>, hosts: Vec<Host>, gather: Option<&Arc<Task>>) {
+        let pattern = lock(&self.engine.start_at).clone();
+        if let Some(pattern) = pattern {
+            // A play without that task is passed over, facts and all.
+            let Some(task) = self.find_start(&pattern) else { return };
+            *lock(&self.engine.start_at) = None;
+            _ = self.start.set(task);
+        }
         if self.strategy == Strategy::Linear {
             self.sections(hosts, gather).await;
             return;
@@ -385,7 +404,13 @@ async fn ask_one(engine: &Arc<Engine>, prompt: &VarsPrompt, vars: &Arc<dyn VarSo
         (Some(text), None) => format!("{text}: "),
         (None, _) => format!("input for {text}: "),
     };
-    let ask = |question: String| Prompt { text: question, private: prompt.private, seconds: None, echo_answer: true };
+    let ask = |question: String| Prompt {
+        text: question,
+        private: prompt.private,
+        seconds: None,
+        echo_answer: true,
+        piped: false,
+    };
     if !prompter.interactive() {
         if default.is_none() {
             engine.emit(Event::Warning(format!(

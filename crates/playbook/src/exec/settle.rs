@@ -77,6 +77,25 @@ impl PlayRun {
                 }
             }
         }
+        if !done.shown {
+            self.show(done);
+        }
+        if let Some(name) = task.own("register").and_then(|a| a.value.as_str()) {
+            let kept = registered(&done.res);
+            for host in self.told(host, once) {
+                self.engine.set_vars(&host, Map::from_iter([(Key::from(name), kept.clone())]));
+            }
+        }
+        if let Some(role) = task.scope.role().filter(|_| ran) {
+            lock(&self.shared).roles_ran.insert((role.identity.clone(), Arc::clone(host)));
+        }
+        then
+    }
+
+    /// Shows a result.
+    pub fn show(&self, done: &Done) {
+        let outcome = status(&done.res);
+        let host = &done.host;
         let shown = if done.no_log { censor_all(&done.res) } else { done.res.clone() };
         self.engine.emit(Event::Result(Ended {
             task: Arc::clone(&done.info),
@@ -92,16 +111,6 @@ impl PlayRun {
             label: None,
             result: value(&shown),
         }));
-        if let Some(name) = task.own("register").and_then(|a| a.value.as_str()) {
-            let kept = registered(&done.res);
-            for host in self.told(host, once) {
-                self.engine.set_vars(&host, Map::from_iter([(Key::from(name), kept.clone())]));
-            }
-        }
-        if let Some(role) = task.scope.role().filter(|_| ran) {
-            lock(&self.shared).roles_ran.insert((role.identity.clone(), Arc::clone(host)));
-        }
-        then
     }
 
     fn count(&self, host: &Host, change: impl FnOnce(&mut super::stats::HostStats)) {
@@ -240,14 +249,16 @@ impl Growth {
                     inventory.add_host(name, None).vars.extend(vars.iter().map(|(k, v)| (k.clone(), v.clone())));
                 }
                 for group in info.get("groups").and_then(Value::as_list).unwrap_or_default() {
-                    let group = crate::text::of(group);
+                    let group = inventory.group_name(&crate::text::of(group));
                     inventory.add_group(&group);
                     inventory.add_host_to_group(name, &group);
                 }
             }
             Growth::Group { host, group, parents } => {
+                let group = &inventory.group_name(group);
                 inventory.add_group(group);
                 for parent in parents {
+                    let parent = &inventory.group_name(parent);
                     inventory.add_group(parent);
                     inventory.add_child(parent, group);
                 }

@@ -6,7 +6,7 @@ use super::host_task::Done;
 use super::play::PlayRun;
 use crate::api::Prompt;
 use crate::callback::{Event, TaskInfo};
-use crate::play::model::Task;
+use crate::play::model::{Item, Task};
 use imgbuild_jinja::Value;
 use std::sync::Arc;
 use tokio::task::JoinSet;
@@ -25,7 +25,7 @@ pub enum Then {
 impl PlayRun {
     /// Runs a task.
     pub async fn task(self: &Arc<Self>, task: &Arc<Task>, hosts: Vec<Host>, around: Around) -> Flow {
-        if !self.selects(task) || self.before_start(task) {
+        if !self.selects(task) || self.before_start(task, &hosts) {
             return Flow { ok: hosts, failed: Vec::new() };
         }
         let (at, others) = self.split_by_role(task, &hosts);
@@ -36,7 +36,7 @@ impl PlayRun {
             return self.meta(task, hosts, at, around).await;
         }
         let info = self.info(task, &at[0]);
-        if !self.agreed(&info).await {
+        if !self.agreed(&info, &at[0]).await {
             return Flow { ok: hosts, failed: Vec::new() };
         }
         let once = self.runs_once(task, &at[0]);
@@ -146,8 +146,7 @@ impl PlayRun {
             // Closed semaphores do not occur: nobody closes them.
             let _place = self.forks.acquire().await.ok();
             let done = self.throttled(task, Arc::clone(host), Arc::clone(info)).await;
-            let then = self.settle(task, &done, around, once);
-            return vec![(done, then)];
+            return vec![self.debugged(task, done, around, once).await];
         }
         let mut running = JoinSet::new();
         for host in hosts.iter().cloned() {
@@ -163,15 +162,34 @@ impl PlayRun {
         let mut settled = Vec::new();
         while let Some(done) = running.join_next().await {
             match done {
-                Ok(done) => {
-                    let then = self.settle(task, &done, around, once);
-                    settled.push((done, then));
-                }
+                Ok(done) => settled.push(self.debugged(task, done, around, once).await),
                 Err(error) => self.engine.fail(format!("a task's worker ended unexpectedly: {error}")),
             }
         }
         settled.sort_by_key(|(done, _)| hosts.iter().position(|h| *h == done.host));
         settled
+    }
+
+    /// Takes a result in; one that opens the debugger may be taken back there and the task run again.
+    async fn debugged(self: &Arc<Self>, task: &Arc<Task>, mut done: Done, around: Around, once: bool) -> (Done, Then) {
+        let mut edits = super::debugger::Edits::default();
+        while self.wants_debugger(task, &done) && !self.engine.cancelled() {
+            self.show(&done);
+            done.shown = true;
+            match self.debug_session(task, &done, &mut edits).await {
+                super::debugger::Next::Continue => break,
+                super::debugger::Next::Redo => {
+                    let task = edits.apply(task);
+                    done = self.throttled(&task, Arc::clone(&done.host), Arc::clone(&done.info)).await;
+                }
+                super::debugger::Next::Quit => {
+                    self.engine.session.cancel.cancel();
+                    break;
+                }
+            }
+        }
+        let then = self.settle(task, &done, around, once);
+        (done, then)
     }
 
     async fn throttled(self: &Arc<Self>, task: &Arc<Task>, host: Host, info: Arc<TaskInfo>) -> Done {
@@ -211,39 +229,55 @@ impl PlayRun {
         hosts.iter().cloned().partition(|h| !over(h))
     }
 
-    /// Whether `--start-at-task` was not reached yet.
-    fn before_start(&self, task: &Task) -> bool {
-        let mut wanted = lock(&self.engine.start_at);
-        let Some(pattern) = wanted.as_deref() else { return false };
-        if task.implicit {
-            return task.action.name != "gather_facts";
+    /// Whether the hosts have not reached the task of `--start-at-task` yet.
+    fn before_start(&self, task: &Task, hosts: &[Host]) -> bool {
+        let Some(start) = self.start.get() else { return false };
+        let mut shared = lock(&self.shared);
+        if task.id == *start {
+            shared.started.extend(hosts.iter().cloned());
         }
-        let name = task.name().map(crate::text::of);
-        let full = task.title(name.as_deref());
+        let gathering = task.implicit && task.action.name == "gather_facts";
+        !gathering && !hosts.iter().any(|h| shared.started.contains(h))
+    }
+
+    /// The task that `--start-at-task` names, among those that are known before anything runs: by its name, or that with its
+    /// role, or its action where it has none. The name may be a pattern.
+    pub fn find_start(self: &Arc<Self>, pattern: &str) -> Option<u64> {
         let glob = globset::Glob::new(pattern).ok().map(|g| g.compile_matcher());
         let hit = |text: &str| text == pattern || glob.as_ref().is_some_and(|g| g.is_match(text));
-        if hit(&full) || name.as_deref().is_some_and(hit) || hit(&task.action.written) {
-            *wanted = None;
-            return false;
-        }
-        true
+        let fits = |task: &Arc<Task>| {
+            let name = task.name().map(crate::text::of);
+            let full = task.title(name.as_deref());
+            (hit(&full) || name.as_deref().is_some_and(hit)) && self.selects(task)
+        };
+        let roles = self.play.roles.iter().flat_map(|r| &r.tasks);
+        let all = self.play.pre_tasks.iter().chain(roles).chain(&self.play.tasks).chain(&self.play.post_tasks);
+        all.filter_map(|item| first_task(item, &fits)).next()
     }
 
     /// `--step`.
-    async fn agreed(&self, info: &TaskInfo) -> bool {
+    async fn agreed(&self, info: &TaskInfo, host: &Host) -> bool {
         if !*lock(&self.engine.step) {
             return true;
         }
-        let text = format!("Perform task: TASK: {} (N)o/(y)es/(c)ontinue: ", info.name);
-        let prompt = Prompt { text, private: false, seconds: None, echo_answer: true };
-        match self.engine.session.prompter.ask(prompt).await.unwrap_or_default().to_lowercase().as_str() {
+        let kind = if info.handler { "HANDLER" } else { "TASK" };
+        let on = if self.strategy == super::play::Strategy::Linear { String::new() } else { format!("on {host} ") };
+        let text = format!("Perform task: {kind}: {} {on}(N)o/(y)es/(c)ontinue: ", info.name);
+        let prompt = Prompt { text: text.clone(), private: false, seconds: None, echo_answer: true, piped: true };
+        let answer = tokio::select! {
+            answer = self.engine.session.prompter.ask(prompt) => answer,
+            () = self.engine.session.cancel.cancelled() => return false,
+        };
+        let agreed = match answer.unwrap_or_default().to_lowercase().as_str() {
             "y" | "yes" => true,
             "c" | "continue" => {
                 *lock(&self.engine.step) = false;
                 true
             }
             _ => false,
-        }
+        };
+        self.engine.emit(Event::Asked(text));
+        agreed
     }
 
     /// `run_once`, or an action that acts for all hosts at once.
@@ -257,6 +291,11 @@ impl PlayRun {
     /// A boolean keyword, rendered for a host; what can't be rendered is not set.
     pub fn flag(self: &Arc<Self>, task: &Task, name: &str, host: &Host) -> Option<bool> {
         super::connection::boolean(&self.keyword(task, name, host)?)
+    }
+
+    /// A keyword as text, rendered for a host.
+    pub fn text_of(self: &Arc<Self>, task: &Task, name: &str, host: &Host) -> Option<String> {
+        self.keyword(task, name, host).filter(|v| !matches!(v, Value::Null | Value::Omit)).map(|v| crate::text::of(&v))
     }
 
     fn keyword(self: &Arc<Self>, task: &Task, name: &str, host: &Host) -> Option<Value> {
@@ -315,6 +354,14 @@ impl PlayRun {
             include: task.action.is_include(),
             args,
         })
+    }
+}
+
+/// The first task, in the order in which hosts that fail nowhere meet them, that fits.
+fn first_task(item: &Item, fits: &dyn Fn(&Arc<Task>) -> bool) -> Option<u64> {
+    match item {
+        Item::Task(task) => (!task.implicit && fits(task)).then_some(task.id),
+        Item::Block(block) => block.block.iter().chain(&block.always).find_map(|item| first_task(item, fits)),
     }
 }
 

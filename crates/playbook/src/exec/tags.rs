@@ -2,8 +2,9 @@
 
 use super::engine::lock;
 use super::play::PlayRun;
+use crate::callback::Event;
 use crate::play::model::Task;
-use crate::play::scope::items;
+use crate::play::scope::{Kind, items};
 use imgbuild_jinja::{Templar, VarSource};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -57,7 +58,40 @@ impl PlayRun {
         let settings = &self.engine.settings;
         let run = selected(&tags, &settings.tags, &settings.skip_tags);
         lock(&self.shared).selected.insert(task.id, run);
+        if !run {
+            self.explain_tags(task, &tags);
+        }
         run
+    }
+
+    /// Says in `-v` why tags leave out what is in an include, or an include with all that is in it.
+    fn explain_tags(self: &Arc<Self>, task: &Task, tags: &BTreeSet<String>) {
+        let inside = task.scope.chain().any(|s| s.kind == Kind::Include);
+        if !inside && !task.action.is_include() {
+            return;
+        }
+        let settings = &self.engine.settings;
+        let given = |flag: &str, list: &[String]| match list {
+            [] => None,
+            list => Some(format!("{flag} {}", list.join(","))),
+        };
+        let asked: Vec<String> = [given("--tags", &settings.tags), given("--skip-tags", &settings.skip_tags)]
+            .into_iter()
+            .flatten()
+            .collect();
+        let own = match tags.len() {
+            0 => "it has no tags".to_owned(),
+            _ => format!("its tags are {}", tags.iter().map(String::as_str).collect::<Vec<_>>().join(", ")),
+        };
+        let asked = if asked.is_empty() { "the tag never".to_owned() } else { asked.join(" ") };
+        let name = task.title(task.name().map(crate::text::of).as_deref());
+        let why = if task.action.is_include() {
+            "nothing in it is looked at, whatever its tags: give the include a tag that is asked for, or import statically"
+        } else {
+            "an include keeps its tags for itself: \"apply: {tags: …}\" gives them to what is in it"
+        };
+        let text = format!("left out by {asked}: [{name}] at {}: {own}; {why}", task.path());
+        self.engine.emit(Event::Verbose { level: 1, text, host: None });
     }
 
     /// What a task sees before any host is known.

@@ -27,7 +27,7 @@ pub fn parse(source: &Arc<Source>, path: &Path, inventory: &mut Inventory, out: 
             continue;
         }
         if let Some((name, kind)) = header(line) {
-            group = name;
+            group = inventory.group_name(&name);
             section = match kind.as_deref() {
                 None | Some("hosts") => Section::Hosts,
                 Some("children") => Section::Children,
@@ -61,16 +61,17 @@ pub fn parse(source: &Arc<Source>, path: &Path, inventory: &mut Inventory, out: 
         match section {
             Section::Hosts => host_line(line, &group, path, inventory, &span, out),
             Section::Children => {
-                let child = line.split_whitespace().next().unwrap_or(line);
-                if line.split('#').next().is_some_and(|l| l.trim() != child) {
+                let written = line.split_whitespace().next().unwrap_or(line);
+                if line.split('#').next().is_some_and(|l| l.trim() != written) {
                     out.push(Diagnostic::error(format!("Expected group name, got: {line}")).at(&span));
                     continue;
                 }
-                if !inventory.groups.contains_key(child) {
-                    inventory.add_group(child);
-                    pending.push((child.to_owned(), "children", span.clone()));
+                let child = inventory.group_name(written);
+                if !inventory.groups.contains_key(&child) {
+                    inventory.add_group(&child);
+                    pending.push((child.clone(), "children", span.clone()));
                 }
-                if !inventory.add_child(&group, child) {
+                if !inventory.add_child(&group, &child) {
                     out.push(
                         Diagnostic::error(format!("can't add group {child:?} to {group:?}: it would contain itself"))
                             .at(&span),

@@ -3,9 +3,12 @@
 //! Sources: INI, YAML, JSON, host lists (`a,b,`), directories of those, executable scripts. Variables of
 //! `group_vars`/`host_vars` are read by [`vars_files::VarsFiles`], not here: their place in the order of precedence differs.
 
+mod constructed;
+mod generator;
 mod host_list;
 mod ini;
 mod pattern;
+mod plugin;
 mod python_literal;
 mod range;
 mod script;
@@ -16,6 +19,7 @@ mod yaml;
 
 pub use pattern::{Selection, limit_patterns, split_patterns};
 pub use python_literal::parse as parse_python_literal;
+pub use sources::IGNORED_ENDS;
 pub use view::View;
 
 use imgbuild_jinja::{Key, Map, Value};
@@ -68,12 +72,36 @@ pub struct Inventory {
     pub sources: Vec<String>,
     /// Directories whose `group_vars` and `host_vars` belong to the inventory.
     pub vars_dirs: Vec<PathBuf>,
+    /// What becomes of characters in groups' names that no variable's name may have.
+    pub group_chars: GroupChars,
+    /// A group's name had such characters.
+    pub odd_group_names: bool,
+}
+
+/// `force_valid_group_names`: characters in groups' names that no variable's name may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum GroupChars {
+    /// They become `_`, with a warning.
+    Always,
+    /// They stay, with a warning.
+    #[default]
+    Never,
+    /// They stay.
+    Ignore,
+    /// They become `_`.
+    Silently,
 }
 
 impl Default for Inventory {
     fn default() -> Self {
-        let mut inventory =
-            Inventory { hosts: IndexMap::new(), groups: IndexMap::new(), sources: Vec::new(), vars_dirs: Vec::new() };
+        let mut inventory = Inventory {
+            hosts: IndexMap::new(),
+            groups: IndexMap::new(),
+            sources: Vec::new(),
+            vars_dirs: Vec::new(),
+            group_chars: GroupChars::default(),
+            odd_group_names: false,
+        };
         inventory.add_group("all");
         inventory.add_group("ungrouped");
         inventory.add_child("all", "ungrouped");
@@ -95,6 +123,21 @@ impl Inventory {
         }
         inventory.reconcile();
         inventory
+    }
+
+    /// A group's name as it is used: its odd characters are replaced where the settings want that.
+    pub fn group_name(&mut self, name: &str) -> String {
+        let odd = |(i, c): (usize, char)| !(c.is_alphanumeric() || c == '_') || i == 0 && c.is_numeric();
+        if !name.chars().enumerate().any(odd) {
+            return name.to_owned();
+        }
+        self.odd_group_names = true;
+        match self.group_chars {
+            GroupChars::Never | GroupChars::Ignore => name.to_owned(),
+            GroupChars::Always | GroupChars::Silently => {
+                name.chars().enumerate().map(|(i, c)| if odd((i, c)) { '_' } else { c }).collect()
+            }
+        }
     }
 
     /// The group; it exists from now on.
@@ -219,13 +262,22 @@ impl Inventory {
     /// All groups that a host is in, directly or not, in the order in which their variables are merged: by depth, then
     /// priority, then name. `all` comes first.
     pub fn groups_of(&self, host: &str) -> Vec<&Group> {
+        self.ordered_groups_of(host, true)
+    }
+
+    /// As [`Inventory::groups_of`], without what is only known once all sources are read: that all groups are in `all`.
+    pub fn named_groups_of(&self, host: &str) -> Vec<&Group> {
+        self.ordered_groups_of(host, false)
+    }
+
+    fn ordered_groups_of(&self, host: &str, finished: bool) -> Vec<&Group> {
         let mut names: IndexSet<String> = IndexSet::new();
         let Some(host) = self.hosts.get(host) else { return Vec::new() };
         for group in &host.groups {
             names.insert(group.clone());
             names.extend(self.ancestors(group));
         }
-        if !host.implicit {
+        if finished && !host.implicit {
             names.insert("all".into());
         }
         let mut groups: Vec<(usize, &Group)> =

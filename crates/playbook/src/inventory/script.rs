@@ -25,12 +25,13 @@ pub fn parse(path: &Path, env: &BTreeMap<String, String>, inventory: &mut Invent
     let mut asked: Vec<String> = Vec::new();
     let mut children: Vec<(String, String)> = Vec::new();
     for (group, data) in list.iter().filter(|(name, _)| *name != "_meta") {
+        let group = &inventory.group_name(group);
         inventory.add_group(group);
         let (hosts, vars) = match data {
             Json::Array(_) => (Some(data), None),
             Json::Object(data) => {
                 for child in data.get("children").and_then(Json::as_array).into_iter().flatten() {
-                    children.extend(child.as_str().map(|c| (group.clone(), c.to_owned())));
+                    children.extend(child.as_str().map(|c| (group.clone(), inventory.group_name(c))));
                 }
                 (data.get("hosts"), data.get("vars").and_then(Json::as_object))
             }

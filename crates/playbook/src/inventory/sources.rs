@@ -1,21 +1,22 @@
 //! From the sources of `-i` to an inventory.
 
-use super::{Inventory, host_list, ini, script, yaml};
+use super::{GroupChars, Inventory, host_list, ini, plugin, script, yaml};
 use crate::settings::Settings;
-use imgbuild_diag::{Diagnostic, Diagnostics, Source};
+use imgbuild_diag::{Diagnostic, Diagnostics, Severity, Source};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Names in a directory that are no sources.
 const IGNORED_NAMES: [&str; 3] = ["host_vars", "group_vars", "vars_plugins"];
-/// Ends of names in a directory that are no sources.
-const IGNORED_ENDS: [&str; 12] =
+/// Ends of names in a directory that are no sources, unless the settings say others.
+pub const IGNORED_ENDS: [&str; 12] =
     [".pyc", ".pyo", ".swp", ".bak", "~", ".rpm", ".md", ".txt", ".rst", ".orig", ".cfg", ".retry"];
 
 impl Inventory {
     /// Reads all sources of `settings`. What can't be read is a warning where anything else can be, as in Ansible; the
     /// warnings come with the inventory.
     pub fn load(settings: &Settings) -> Result<(Inventory, Diagnostics), Diagnostics> {
-        let mut inventory = Inventory::default();
+        let mut inventory = Inventory { group_chars: settings.group_chars, ..Inventory::default() };
         let mut out = Diagnostics::new();
         let mut parsed = false;
         let sources: Vec<String> = if settings.inventory.is_empty() {
@@ -49,6 +50,21 @@ impl Inventory {
             parsed |= inventory.read(&path, settings, &mut out);
         }
         inventory.reconcile();
+        if inventory.odd_group_names {
+            let done = match inventory.group_chars {
+                GroupChars::Never => Some("found in group names but not replaced"),
+                GroupChars::Always => Some("found in group names and automatically replaced"),
+                GroupChars::Ignore | GroupChars::Silently => None,
+            };
+            let odd = inventory.groups.keys().find(|name| name.chars().any(|c| !(c.is_alphanumeric() || c == '_')));
+            out.extend(
+                done.map(|done| {
+                    let named = odd.map(|name| format!(" (as in '{name}')")).unwrap_or_default();
+                    Diagnostic::warning(format!("Invalid characters were {done}{named}")).into()
+                })
+                .unwrap_or_default(),
+            );
+        }
         if !parsed && inventory.hosts.is_empty() {
             let any = report(
                 settings.inventory_any_unparsed_is_failed,
@@ -57,6 +73,19 @@ impl Inventory {
             out.push(any);
         }
         out.into_result(inventory)
+    }
+
+    /// Takes in the text of one source: YAML or JSON where `yaml` is set, otherwise INI. What is wrong in it comes back.
+    pub fn read_source(&mut self, source: &Arc<Source>, yaml: bool, settings: &Settings) -> Diagnostics {
+        let mut out = Diagnostics::new();
+        let path = Path::new(source.name());
+        if yaml {
+            read_yaml(source, path, settings, self, &mut out);
+        } else {
+            ini::parse(source, path, self, &mut out);
+        }
+        self.reconcile();
+        out
     }
 
     fn read(&mut self, path: &Path, settings: &Settings, out: &mut Diagnostics) -> bool {
@@ -74,46 +103,66 @@ impl Inventory {
                 let name = entry.file_name().unwrap_or_default().to_string_lossy().into_owned();
                 let ignored = name.starts_with('.')
                     || IGNORED_NAMES.contains(&name.as_str())
-                    || IGNORED_ENDS.iter().any(|end| name.ends_with(end));
+                    || settings.inventory_ignore_ends.iter().any(|end| name.ends_with(end.as_str()))
+                    || settings.inventory_ignore_patterns.iter().any(|p| p.is_match(&name));
                 if !ignored {
                     parsed |= self.read(&entry, settings, out);
                 }
             }
             return parsed;
         }
-        if executable(path) {
-            script::parse(path, &settings.env, self, out);
+        let mut found = Diagnostics::new();
+        // What was read before a mistake stays, as in Ansible.
+        parse_file(path, settings, self, &mut found);
+        if !found.has_errors() {
+            out.extend(found);
             return true;
         }
-        let text = match crate::vault::read_text(path, settings) {
-            Ok(text) => text,
-            Err(error) => {
-                out.push(Diagnostic::error(error));
-                return false;
-            }
-        };
-        let source = Source::new(path.display().to_string(), text);
-        let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default();
-        let mut found = Diagnostics::new();
-        let mut next = self.clone();
-        match extension {
-            "yml" | "yaml" | "json" => match crate::yaml::load(&source, &mut found) {
-                Ok(Some(root)) => {
-                    yaml::parse(&root, path, &mut next, &mut found);
-                }
-                Ok(None) => {
-                    found.push(Diagnostic::warning(format!("{}: the inventory is empty", path.display())));
-                }
-                Err(()) => {}
-            },
-            _ => ini::parse(&source, path, &mut next, &mut found),
+        if settings.inventory_unparsed_is_failed {
+            out.extend(found);
+            return false;
         }
-        let good = !found.has_errors();
-        if good {
-            *self = next;
+        // Other sources may do: a warning with the reason, as in Ansible.
+        for mut problem in found.iter().cloned() {
+            problem.severity = Severity::Warning;
+            out.push(problem);
         }
-        out.extend(found);
-        good
+        out.push(Diagnostic::warning(format!("Unable to parse {} as an inventory source", path.display())));
+        false
+    }
+}
+
+fn parse_file(path: &Path, settings: &Settings, inventory: &mut Inventory, out: &mut Diagnostics) {
+    if executable(path) {
+        return script::parse(path, &settings.env, inventory, out);
+    }
+    let text = match crate::vault::read_text(path, settings) {
+        Ok(text) => text,
+        Err(error) => return out.push(Diagnostic::error(error)),
+    };
+    let source = Source::new(path.display().to_string(), text);
+    let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default();
+    // Without an extension, or as `.config`, a plugin's file is one where the settings enable that plugin.
+    let configured = matches!(extension, "" | "config")
+        && settings.inventory_plugins.iter().any(|p| plugin::CONFIGURED.contains(&p.as_str()))
+        && source.text().lines().any(|line| line.starts_with("plugin:"));
+    match extension {
+        "toml" => out.push(
+            Diagnostic::error(format!("{}: TOML inventories are not supported", path.display()))
+                .help("write it in YAML or INI"),
+        ),
+        "yml" | "yaml" | "json" => read_yaml(&source, path, settings, inventory, out),
+        _ if configured => read_yaml(&source, path, settings, inventory, out),
+        _ => ini::parse(&source, path, inventory, out),
+    }
+}
+
+fn read_yaml(source: &Arc<Source>, path: &Path, settings: &Settings, inventory: &mut Inventory, out: &mut Diagnostics) {
+    match crate::yaml::load(source, out) {
+        Ok(Some(root)) if root.get("plugin").is_some() => plugin::parse(&root, path, inventory, settings, out),
+        Ok(Some(root)) => _ = yaml::parse(&root, path, inventory, out),
+        Ok(None) => out.push(Diagnostic::warning(format!("{}: the inventory is empty", path.display()))),
+        Err(()) => {}
     }
 }
 

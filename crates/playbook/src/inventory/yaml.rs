@@ -18,17 +18,6 @@ pub fn parse(root: &Node, path: &Path, inventory: &mut Inventory, out: &mut Diag
         );
         return false;
     };
-    if let Some(plugin) = root.get("plugin") {
-        out.push(
-            Diagnostic::error(format!(
-                "inventory plugin {} is not supported",
-                plugin.scalar_text().unwrap_or_default()
-            ))
-            .at(&plugin.span)
-            .help("supported are INI, YAML, host lists, directories and executable scripts"),
-        );
-        return false;
-    }
     for (name, data) in groups {
         group(name, data, path, inventory, out, 0);
     }
@@ -44,6 +33,7 @@ fn group(name: &Node, data: &Node, path: &Path, inventory: &mut Inventory, out: 
         out.push(Diagnostic::error("groups are nested deeper than 100 levels").at(&name.span));
         return;
     }
+    let group_name = inventory.group_name(&group_name);
     inventory.add_group(&group_name);
     if data.is_null() {
         return;
@@ -86,7 +76,7 @@ fn group(name: &Node, data: &Node, path: &Path, inventory: &mut Inventory, out: 
             "children" => {
                 for (child, data) in entries {
                     group(child, data, path, inventory, out, depth + 1);
-                    let child_name = child.scalar_text().unwrap_or_default();
+                    let child_name = inventory.group_name(&child.scalar_text().unwrap_or_default());
                     if !inventory.add_child(&group_name, &child_name) {
                         out.push(
                             Diagnostic::error(format!(

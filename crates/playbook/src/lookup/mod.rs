@@ -14,7 +14,7 @@ mod pipe;
 mod template;
 mod url;
 
-pub use url::UrlClient;
+pub use url::{UrlClient, UrlFailure, UrlRequest};
 
 use crate::inventory::Inventory;
 use crate::settings::Settings;

@@ -91,11 +91,13 @@ impl Loader<'_> {
 /// have, a template that can't be parsed, a variable that may never be used, a task with a condition or one whose failure is
 /// ignored or rescued only fail where they are reached: what a playbook never renders does not stop it.
 fn softened(mut diagnostic: Diagnostic, certain: bool) -> Diagnostic {
-    let unknown = ["No filter named '", "No test named '", "No lookup named '"]
-        .iter()
-        .find_map(|start| diagnostic.message.strip_prefix(start))
-        .map(|rest| rest.trim_end_matches('\'').to_owned());
-    if !certain || unknown.is_none_or(|name| name.contains('.')) {
+    let kinds = [("filter", "No filter named '"), ("test", "No test named '"), ("lookup", "No lookup plugin named '")];
+    let unknown = kinds.iter().find_map(|(kind, start)| {
+        let name = diagnostic.message.strip_prefix(start)?.trim_end_matches('\'').to_owned();
+        Some((*kind, name))
+    });
+    let moved = |kind: &str, name: &str| super::redirects::collection(kind, name).is_some();
+    if !certain || unknown.is_none_or(|(kind, name)| name.contains('.') || moved(kind, &name)) {
         diagnostic.severity = Severity::Warning;
         diagnostic.help.push("the task fails where a host reaches it".into());
     }

@@ -30,6 +30,23 @@ pub struct Fields<'a> {
     pub rest: Vec<(&'a Node, &'a Node)>,
 }
 
+/// Groups of modules that `module_defaults` names.
+fn check_groups(value: &Node, out: &mut Diagnostics) {
+    let maps = value.as_seq().unwrap_or(std::slice::from_ref(value));
+    for (key, _) in maps.iter().flat_map(|m| m.as_map().unwrap_or_default()) {
+        let group = key.as_str().and_then(|k| k.strip_prefix("group/"));
+        if let Some(group) = group.filter(|g| !g.contains("{{") && !super::action_groups::known(g)) {
+            out.push(
+                Diagnostic::error(format!(
+                    "Error loading module_defaults: could not resolve the module_defaults group ansible.builtin.{group}"
+                ))
+                .at(&key.span)
+                .suggest(group, super::action_groups::names()),
+            );
+        }
+    }
+}
+
 /// Sorts the entries of a mapping.
 pub fn read<'a>(entries: &'a [(Node, Node)], level: Level, out: &mut Diagnostics) -> Fields<'a> {
     let mut fields = Fields { attrs: Attrs::new(), vars: Arc::default(), rest: Vec::new() };
@@ -44,11 +61,24 @@ pub fn read<'a>(entries: &'a [(Node, Node)], level: Level, out: &mut Diagnostics
                 continue;
             }
             check(keyword, value, out);
-            if name == "debugger" && value.as_str() != Some("never") && !value.is_null() {
+            if name == "debugger"
+                && let Some(text) = value.as_str()
+                && !text.contains("{{")
+                && !text.is_empty()
+                && !crate::exec::debugger::CHOICES.contains(&text)
+            {
+                let choices = crate::exec::debugger::CHOICES;
                 out.push(
-                    Diagnostic::warning("the task debugger is not available in imgbuild: \"debugger\" has no effect")
-                        .at(&key.span),
+                    Diagnostic::error(format!(
+                        "'{text}' is not a valid value for debugger. Must be one of {}",
+                        choices.join(", ")
+                    ))
+                    .at(&value.span)
+                    .suggest(text, choices),
                 );
+            }
+            if name == "module_defaults" {
+                check_groups(value, out);
             }
             // An empty keyword is one that was not written.
             let kept = !value.is_null() || matches!(name, "loop" | "serial" | "args");

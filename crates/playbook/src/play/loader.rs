@@ -71,6 +71,8 @@ pub struct Loader<'a> {
     pub rescued: usize,
     /// What is being checked is reached and its failure is not ignored, as far as can be told.
     pub certain: bool,
+    /// Words of roles' files, see [`super::unread`].
+    pub words: super::unread::Known,
     extra: Arc<Map>,
     files: HashMap<PathBuf, Option<Node>>,
 }
@@ -97,6 +99,7 @@ impl<'a> Loader<'a> {
             depth: 0,
             rescued: 0,
             certain: false,
+            words: Default::default(),
             extra: Arc::new(settings.extra_vars.clone()),
             files: HashMap::new(),
         }

@@ -106,7 +106,7 @@ pub enum Loop {
 }
 
 /// A task or handler.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Task {
     /// Unique in a run.
     pub id: u64,

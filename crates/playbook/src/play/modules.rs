@@ -157,6 +157,9 @@ impl Action {
         if written.matches('.').count() >= 2 && !written.starts_with("ansible.builtin.") {
             return Err(Unresolved::Unsupported);
         }
+        if super::redirects::collection("module", short).is_some() {
+            return Err(Unresolved::Unsupported);
+        }
         Err(Unresolved::Unknown(did_you_mean(short, names()).map(str::to_owned)))
     }
 

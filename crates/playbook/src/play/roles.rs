@@ -87,7 +87,18 @@ impl Loader<'_> {
             }
         };
         used.name = self.render(&name, parent, "the name of a role")?;
-        self.compile_role(used, parent)
+        let beside: Vec<Value> = used.params.values().chain(used.vars.values()).cloned().collect();
+        let attrs: Vec<Value> = used.attrs.values().map(|a| a.value.clone()).collect();
+        let params: Vec<String> = used.params.keys().map(ToString::to_string).collect();
+        let compiled = self.compile_role(used, parent)?;
+        if parent.role().is_none() {
+            let entries = node.as_map().unwrap_or_default();
+            let own = entries.iter().filter(|(k, _)| k.as_str().is_some_and(|k| params.iter().any(|p| p == k)));
+            let vars = node.get("vars").and_then(Node::as_map).unwrap_or_default();
+            let given = super::unread::given(own.chain(vars));
+            self.warn_unread(&compiled.role, given, &[beside, attrs].concat(), parent);
+        }
+        Some(compiled)
     }
 
     /// `import_role`.

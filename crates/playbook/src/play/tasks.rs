@@ -65,10 +65,6 @@ impl Loader<'_> {
     }
 
     fn block(&mut self, node: &Node, map: &[(Node, Node)], place: &Place) -> Option<Item> {
-        if place.handlers {
-            self.out.push(Diagnostic::error("Using a block as a handler is not supported.").at(&node.span));
-            return None;
-        }
         let fields = fields::read(map, Level::BLOCK, &mut self.out);
         for (key, _) in &fields.rest {
             self.out.push(fields::unknown(key, Level::BLOCK));
@@ -168,6 +164,9 @@ impl Loader<'_> {
             dir: place.dir.clone(),
         };
         self.check_templates(&task);
+        if matches!(task.action.name.as_str(), "import_role" | "include_role") && task.scope.role().is_none() {
+            self.check_role_vars(node, &task);
+        }
         match task.action.name.as_str() {
             "import_tasks" => self.import_tasks(&task, place),
             "import_role" if place.handlers => {
@@ -181,6 +180,36 @@ impl Loader<'_> {
             }
             _ => vec![Item::Task(Arc::new(task))],
         }
+    }
+
+    /// Variables of `import_role` and `include_role` that the role never reads.
+    fn check_role_vars(&mut self, node: &Node, task: &Task) {
+        let vars = node.get("vars").and_then(Node::as_map).unwrap_or_default();
+        let named = ["name", "role"].iter().find_map(|k| task.args.get(&Key::from(*k)));
+        let Some(name) = named.and_then(Value::as_str).filter(|n| !n.contains("{{") && !vars.is_empty()) else {
+            return;
+        };
+        // A role that can't be found is reported where it is used.
+        let Ok(found) = self.find_role(name, &task.scope) else { return };
+        let role = super::role::Role {
+            id: 0,
+            name: found.name,
+            path: found.path,
+            collection: found.collection,
+            params: Arc::default(),
+            defaults: Arc::default(),
+            vars: Arc::default(),
+            dependencies: Vec::new(),
+            allow_duplicates: false,
+            public: false,
+            identity: String::new(),
+            argument_specs: None,
+        };
+        let mut args: Vec<Value> = task.args.values().cloned().collect();
+        args.extend(task.loop_.iter().map(|l| match l {
+            Loop::Loop(value) | Loop::With(_, value) => value.clone(),
+        }));
+        self.warn_unread(&role, super::unread::given(vars), &args, &task.scope);
     }
 
     /// `loop` or `with_NAME`.
@@ -330,7 +359,8 @@ impl Loader<'_> {
     pub fn libraries(&self, scope: &Scope) -> Vec<PathBuf> {
         let roles = scope.roles().into_iter().map(|r| r.path.join("library"));
         let seen = self.role_libraries.iter().cloned();
-        roles.chain(seen).chain([self.dir.join("library")]).filter(|p| p.is_dir()).collect()
+        let named = self.settings.module_paths.iter().cloned();
+        named.chain(roles).chain(seen).chain([self.dir.join("library")]).filter(|p| p.is_dir()).collect()
     }
 
     /// Folders of modules whose short names the `collections` keyword, or the role's own collection, makes known.

@@ -171,6 +171,10 @@ impl Args {
         if !self.skip_tags.is_empty() {
             settings.skip_tags = words(&self.skip_tags);
         }
+        if let Some(paths) = &self.module_path {
+            let paths: Vec<_> = paths.split(':').filter(|p| !p.is_empty()).map(|p| expand_home(p, settings)).collect();
+            settings.module_paths.splice(0..0, paths);
+        }
         set(&mut settings.limit, &self.limit);
         set(&mut settings.start_at_task, &self.start_at_task);
         settings.step |= self.step;

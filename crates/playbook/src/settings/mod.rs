@@ -6,6 +6,7 @@
 mod args;
 mod config_file;
 mod extra_vars;
+mod ignored;
 mod options;
 
 pub use args::Args;
@@ -77,6 +78,8 @@ pub struct Display {
     pub args_to_stdout: bool,
     /// Show warnings about deprecated forms.
     pub deprecation_warnings: bool,
+    /// Lines of context in differences.
+    pub diff_context: usize,
     /// The callback that writes the standard output.
     pub stdout: String,
     /// Ad-hoc commands use it, too (`bin_ansible_callbacks`).
@@ -97,6 +100,7 @@ impl Default for Display {
             pretty_results: None,
             args_to_stdout: false,
             deprecation_warnings: true,
+            diff_context: 3,
             stdout: "default".into(),
             stdout_in_ad_hoc: false,
         }
@@ -228,6 +232,8 @@ pub struct Settings {
 
     /// Where roles are looked for after the playbook's own places.
     pub roles_path: Vec<PathBuf>,
+    /// Where modules of the user are looked for first (`library`, `-M`).
+    pub module_paths: Vec<PathBuf>,
     /// Where collections are looked for.
     pub collections_path: Vec<PathBuf>,
     /// `ANSIBLE_PLAYBOOK_DIR`.
@@ -270,6 +276,30 @@ pub struct Settings {
     pub ansible_managed: String,
     /// Write failed hosts to a retry file.
     pub retry_files: bool,
+    /// Where retry files go; otherwise beside the playbook.
+    pub retry_files_path: Option<PathBuf>,
+    /// Every failure opens the debugger (`enable_task_debugger`).
+    pub task_debugger: bool,
+    /// The debugger does not open for failures that are ignored.
+    pub task_debugger_ignore_errors: bool,
+    /// A keyword that a task can't have is an error, otherwise a warning.
+    pub invalid_attributes_fail: bool,
+    /// All output is also written to this file.
+    pub log_path: Option<PathBuf>,
+    /// Tags of Jinja beyond its own (`jinja2_extensions`).
+    pub jinja_extensions: imgbuild_jinja::Extensions,
+    /// Odd characters in groups' names.
+    pub group_chars: crate::inventory::GroupChars,
+    /// `constructed` inventories see extra variables.
+    pub inventory_use_extra_vars: bool,
+    /// Inventory plugins that may read files (`enable_plugins`).
+    pub inventory_plugins: Vec<String>,
+    /// Ends of names in an inventory's folder that are no sources.
+    pub inventory_ignore_ends: Vec<String>,
+    /// Names in an inventory's folder that are no sources.
+    pub inventory_ignore_patterns: Vec<regex::Regex>,
+    /// `ansible-inventory` shows what is defined at each group (`--export`).
+    pub inventory_export: bool,
     /// The `default` callback.
     pub display: Display,
 }
@@ -322,6 +352,7 @@ impl Settings {
             ],
             collections_path: vec![home.join(".ansible/collections"), "/usr/share/ansible/collections".into()],
             home,
+            module_paths: Vec::new(),
             playbook_dir: None,
             gathering: Gathering::Implicit,
             gather_subset: Vec::new(),
@@ -342,6 +373,18 @@ impl Settings {
             error_on_missing_handler: true,
             ansible_managed: "Ansible managed".into(),
             retry_files: false,
+            retry_files_path: None,
+            task_debugger: false,
+            task_debugger_ignore_errors: true,
+            invalid_attributes_fail: true,
+            log_path: None,
+            jinja_extensions: imgbuild_jinja::Extensions::default(),
+            group_chars: crate::inventory::GroupChars::default(),
+            inventory_use_extra_vars: false,
+            inventory_plugins: ["host_list", "script", "auto", "yaml", "ini", "toml"].map(str::to_owned).into(),
+            inventory_ignore_ends: crate::inventory::IGNORED_ENDS.map(str::to_owned).into(),
+            inventory_ignore_patterns: Vec::new(),
+            inventory_export: false,
             display: Display::default(),
         }
     }
@@ -385,9 +428,35 @@ pub mod exit {
 
 /// A path as a person writes it: `~` is the home directory, relative ones count from the working directory.
 pub fn expand_home(path: &str, settings: &Settings) -> PathBuf {
+    let expanded = expand_variables(path, settings);
+    let path = expanded.as_str();
     match path.strip_prefix("~/") {
         Some(rest) => settings.home.join(rest),
         None if path == "~" => settings.home.clone(),
         None => settings.cwd.join(path),
     }
+}
+
+/// `$NAME` and `${NAME}` of the environment, as Python's `os.path.expandvars` has them: what is not set stays as it is.
+fn expand_variables(path: &str, settings: &Settings) -> String {
+    let mut out = String::new();
+    let mut rest = path;
+    while let Some((before, after)) = rest.split_once('$') {
+        out.push_str(before);
+        let word = |text: &str| text.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(text.len());
+        let (name, end) = match after.strip_prefix('{').and_then(|inner| Some((inner, inner.find('}')?))) {
+            Some((inner, end)) => (&inner[..end], end + 2),
+            None => (&after[..word(after)], word(after)),
+        };
+        match settings.env.get(name) {
+            Some(value) if !name.is_empty() => out.push_str(value),
+            _ => {
+                out.push('$');
+                out.push_str(&after[..end]);
+            }
+        }
+        rest = &after[end..];
+    }
+    out.push_str(rest);
+    out
 }

@@ -1,6 +1,7 @@
 //! The table of options that come from `ANSIBLE_*` variables and `ansible.cfg`.
 
 use super::{ConfigFile, Gathering, Reaction, ResultFormat, Settings, expand_home};
+use crate::inventory::GroupChars;
 use std::path::PathBuf;
 
 /// Something that was set and has no effect here, or a value that is not understood.
@@ -35,9 +36,11 @@ impl Given {
         self.text.split(',').map(|s| s.trim().to_owned()).filter(|s| !s.is_empty()).collect()
     }
     fn path(&self, text: &str, settings: &Settings) -> PathBuf {
-        let path = expand_home(text, settings);
-        let from_base = !(text.starts_with('/') || text.starts_with('~'));
-        if from_base { self.base.join(text) } else { path }
+        let text = text.replace("{{CWD}}", &settings.cwd.display().to_string());
+        let text = text.replace("{{ ANSIBLE_HOME }}", &settings.home.join(".ansible").display().to_string());
+        // A variable may stand for a whole path.
+        let relative = !(text.starts_with('/') || text.starts_with('~') || text.starts_with('$'));
+        if relative { self.base.join(text) } else { expand_home(&text, settings) }
     }
     fn paths(&self, settings: &Settings) -> Vec<PathBuf> {
         self.text.split(':').filter(|p| !p.is_empty()).map(|p| self.path(p.trim(), settings)).collect()
@@ -75,6 +78,7 @@ rows! {
     ["ANSIBLE_ROLES_PATH"] ["defaults"."roles_path"] |s, g| { s.roles_path = g.paths(s); Ok(()) };
     ["ANSIBLE_COLLECTIONS_PATH", "ANSIBLE_COLLECTIONS_PATHS"] ["defaults"."collections_path", "defaults"."collections_paths"]
         |s, g| { s.collections_path = g.paths(s); Ok(()) };
+    ["ANSIBLE_LIBRARY"] ["defaults"."library"] |s, g| { s.module_paths = g.paths(s); Ok(()) };
     ["ANSIBLE_PLAYBOOK_DIR"] ["defaults"."playbook_dir"] |s, g| { s.playbook_dir = Some(g.path(&g.text, s)); Ok(()) };
     ["ANSIBLE_GATHERING"] ["defaults"."gathering"] |s, g| { s.gathering = match g.text.to_lowercase().as_str() {
         "implicit" => Gathering::Implicit, "explicit" => Gathering::Explicit, "smart" => Gathering::Smart,
@@ -83,7 +87,47 @@ rows! {
     ["ANSIBLE_GATHER_TIMEOUT"] ["defaults"."gather_timeout"] |s, g| { s.gather_timeout = g.number()?; Ok(()) };
     ["ANSIBLE_INJECT_FACT_VARS"] ["defaults"."inject_facts_as_vars"] |s, g| { s.inject_facts = g.bool()?; Ok(()) };
     ["ANSIBLE_HASH_BEHAVIOUR"] ["defaults"."hash_behaviour"] |s, g| { s.hash_merge = g.text == "merge"; Ok(()) };
-    ["ANSIBLE_STRATEGY"] ["defaults"."strategy"] |s, g| { s.strategy = g.text.clone(); Ok(()) };
+    ["ANSIBLE_STRATEGY"] ["defaults"."strategy"] |s, g| {
+        // Mitogen's strategies are Ansible's, only faster: so is this program.
+        s.strategy = g.text.strip_prefix("mitogen_").unwrap_or(&g.text).to_owned(); Ok(()) };
+    ["ANSIBLE_ENABLE_TASK_DEBUGGER"] ["defaults"."enable_task_debugger"] |s, g| { s.task_debugger = g.bool()?; Ok(()) };
+    ["ANSIBLE_TASK_DEBUGGER_IGNORE_ERRORS"] ["defaults"."task_debugger_ignore_errors"]
+        |s, g| { s.task_debugger_ignore_errors = g.bool()?; Ok(()) };
+    ["ANSIBLE_INVALID_TASK_ATTRIBUTE_FAILED"] ["defaults"."invalid_task_attribute_failed"]
+        |s, g| { s.invalid_attributes_fail = g.bool()?; Ok(()) };
+    ["ANSIBLE_LOG_PATH"] ["defaults"."log_path"] |s, g| { s.log_path = Some(g.path(&g.text, s)); Ok(()) };
+    ["ANSIBLE_DIFF_CONTEXT"] ["diff"."context"] |s, g| { s.display.diff_context = g.number()?; Ok(()) };
+    ["ANSIBLE_TRANSFORM_INVALID_GROUP_CHARS"] ["defaults"."force_valid_group_names"] |s, g| {
+        s.group_chars = match g.text.to_lowercase().as_str() {
+            "always" | "true" | "yes" => GroupChars::Always, "never" | "false" | "no" => GroupChars::Never,
+            "ignore" => GroupChars::Ignore, "silently" => GroupChars::Silently,
+            _ => return Err(format!("{:?} is not one of always, never, ignore, silently", g.text)) }; Ok(()) };
+    ["ANSIBLE_INVENTORY_USE_EXTRA_VARS"] ["inventory_plugins"."use_extra_vars"]
+        |s, g| { s.inventory_use_extra_vars = g.bool()?; Ok(()) };
+    ["ANSIBLE_INVENTORY_ENABLED"] ["inventory"."enable_plugins"] |s, g| {
+        let short = |p: &String| p.strip_prefix("ansible.builtin.").unwrap_or(p).to_owned();
+        s.inventory_plugins = g.list().iter().map(short).collect();
+        match s.inventory_plugins.iter().find(|p| !INVENTORY.contains(&p.as_str())) {
+            Some(other) => Err(format!("the inventory plugin {other:?} is not available; there are {}", INVENTORY.join(", "))),
+            None => Ok(()),
+        } };
+    ["ANSIBLE_INVENTORY_IGNORE"] ["defaults"."inventory_ignore_extensions", "inventory"."ignore_extensions"]
+        |s, g| { s.inventory_ignore_ends = g.list(); Ok(()) };
+    ["ANSIBLE_INVENTORY_IGNORE_REGEX"] ["defaults"."inventory_ignore_patterns", "inventory"."ignore_patterns"] |s, g| {
+        let compiled = g.list().iter().map(|p| regex::Regex::new(p)).collect::<Result<Vec<_>, _>>();
+        s.inventory_ignore_patterns = compiled.map_err(|e| e.to_string())?; Ok(()) };
+    ["ANSIBLE_INVENTORY_EXPORT"] ["inventory"."export"] |s, g| { s.inventory_export = g.bool()?; Ok(()) };
+    ["ANSIBLE_RETRY_FILES_SAVE_PATH"] ["defaults"."retry_files_save_path"]
+        |s, g| { s.retry_files_path = Some(g.path(&g.text, s)); Ok(()) };
+    ["ANSIBLE_JINJA2_EXTENSIONS"] ["defaults"."jinja2_extensions"] |s, g| {
+        let list = g.list();
+        let has = |name: &str| list.iter().any(|e| e == &format!("jinja2.ext.{name}"));
+        s.jinja_extensions = imgbuild_jinja::Extensions { do_: has("do"), loop_controls: has("loopcontrols") };
+        const KNOWN: [&str; 5] = ["jinja2.ext.do", "jinja2.ext.loopcontrols", "jinja2.ext.i18n", "jinja2.ext.with_", "jinja2.ext.autoescape"];
+        match list.iter().find(|e| !KNOWN.contains(&e.as_str())) {
+            Some(other) => Err(format!("the Jinja extension {other:?} is not available; there are {}", KNOWN.join(", "))),
+            None => Ok(()),
+        } };
     ["ANSIBLE_ANY_ERRORS_FATAL"] ["defaults"."any_errors_fatal"] |s, g| { s.any_errors_fatal = g.bool()?; Ok(()) };
     ["ANSIBLE_NO_LOG"] ["defaults"."no_log"] |s, g| { s.no_log = g.bool()?; Ok(()) };
     ["ANSIBLE_TASK_TIMEOUT"] ["defaults"."task_timeout"] |s, g| { s.task_timeout = g.number()?; Ok(()) };
@@ -190,38 +234,12 @@ rows! {
         |s, g| { s.display.deprecation_warnings = g.bool()?; Ok(()) };
 }
 
+/// Inventory plugins that are here.
+const INVENTORY: &[&str] =
+    &["host_list", "advanced_host_list", "script", "auto", "yaml", "ini", "toml", "constructed", "generator"];
+
 /// Callbacks for the standard output. `yaml` is `default` with results in YAML.
 const STDOUT: &[&str] = &["default", "minimal", "oneline", "yaml", "community.general.yaml"];
-
-/// Options of Ansible that have nothing to act on here: temporary files, Python, plugins, control sockets, colours (the
-/// terminal's business), and what concerns other programs. They are accepted in silence.
-const WITHOUT_EFFECT: &[&str] = &[
-    "ANSIBLE_CONFIG",
-    "ANSIBLE_LIBRARY",
-    "ANSIBLE_NOCOLOR",
-    "ANSIBLE_FORCE_COLOR",
-    "ANSIBLE_PIPELINING",
-    "ANSIBLE_SSH_PIPELINING",
-    "ANSIBLE_REMOTE_TEMP",
-    "ANSIBLE_REMOTE_TMP",
-    "ANSIBLE_LOCAL_TEMP",
-    "ANSIBLE_HOME",
-    "ANSIBLE_DEVEL_WARNING",
-    "ANSIBLE_LOCALHOST_WARNING",
-    "ANSIBLE_INVENTORY_UNPARSED_WARNING",
-    "ANSIBLE_PYTHON_INTERPRETER",
-    "ANSIBLE_KEEP_REMOTE_FILES",
-    "ANSIBLE_NOCOWS",
-    "ANSIBLE_SSH_CONTROL_PATH",
-    "ANSIBLE_SSH_CONTROL_PATH_DIR",
-    "ANSIBLE_SSH_RETRIES",
-    "ANSIBLE_ACTION_WARNINGS",
-    "ANSIBLE_SYSTEM_WARNINGS",
-    "ANSIBLE_COMMAND_WARNINGS",
-    "ANSIBLE_JINJA2_NATIVE",
-    "ANSIBLE_TEST_ANSIBLE_VERSION",
-    "ANSIBLE_LOG_PATH",
-];
 
 /// Sets what the file says, then what the environment says.
 pub fn apply(settings: &mut Settings, config: Option<&ConfigFile>) -> Vec<Unknown> {
@@ -247,10 +265,9 @@ pub fn apply(settings: &mut Settings, config: Option<&ConfigFile>) -> Vec<Unknow
         let why = "jsonfile needs a folder: set fact_caching_connection".to_owned();
         unknown.push(Unknown { name: "fact_caching".into(), why });
     }
-    let known = |name: &str| ROWS.iter().any(|r| r.env.contains(&name)) || WITHOUT_EFFECT.contains(&name);
-    for name in settings.env.keys().filter(|n| n.starts_with("ANSIBLE_") && !known(n)) {
-        unknown.push(Unknown { name: name.clone(), why: "this setting has no effect here".into() });
-    }
+    let known = |name: &str| ROWS.iter().any(|r| r.env.contains(&name));
+    let keys: Vec<_> = ROWS.iter().flat_map(|r| r.file.iter().copied()).collect();
+    unknown.extend(super::ignored::find(settings, config, &known, &keys));
     unknown
 }
 

@@ -1,0 +1,38 @@
+//! Names without a collection that moved into one: ansible-core still knows them, and so they are no mistakes.
+//!
+//! The table holds names only, from ansible-core 2.19's runtime metadata: kind, collection, names.
+
+use std::collections::HashMap;
+use std::sync::OnceLock;
+
+const TABLE: &str = include_str!("redirects.txt");
+
+/// The collection that a name moved to. `kind`: `module`, `filter`, `test`, `lookup`.
+pub fn collection(kind: &str, name: &str) -> Option<&'static str> {
+    static ALL: OnceLock<HashMap<(&str, &str), &str>> = OnceLock::new();
+    let all = ALL.get_or_init(|| {
+        let mut all = HashMap::new();
+        for line in TABLE.lines() {
+            let mut words = line.split(' ');
+            if let (Some(kind), Some(collection)) = (words.next(), words.next()) {
+                all.extend(words.map(|name| ((kind, name), collection)));
+            }
+        }
+        all
+    });
+    all.get(&(kind, name)).copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moved_names() {
+        assert_eq!(collection("module", "ec2_group"), Some("amazon.aws"));
+        assert_eq!(collection("module", "docker_container"), Some("community.docker"));
+        assert_eq!(collection("lookup", "hashi_vault"), Some("community.hashi_vault"));
+        assert_eq!(collection("filter", "json_query"), Some("community.general"));
+        assert_eq!(collection("module", "nothing_like_it"), None);
+    }
+}
