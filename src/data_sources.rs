@@ -2,7 +2,6 @@
 
 use crate::settings::Settings;
 use crate::wire;
-use imgbuild_builders::amazon::options::access::ACCESS;
 use imgbuild_builders::amazon::options::data;
 use imgbuild_diag::{Diagnostic, Diagnostics};
 use imgbuild_template::hcl::{DataSources, Type, Value};
@@ -33,29 +32,6 @@ static HTTP: Table = Table::new(
         Opt::new("request_body", Kind::String, "Body of the request."),
     ]],
 );
-static PARAMETER: Table = Table::new(
-    "amazon-parameterstore",
-    &[
-        ACCESS,
-        &[
-            Opt::new("name", Kind::String, "The parameter."),
-            Opt::new("with_decryption", Kind::Bool, "Decrypt a SecureString.").default("false"),
-        ],
-    ],
-);
-static SECRET: Table = Table::new(
-    "amazon-secretsmanager",
-    &[
-        ACCESS,
-        &[
-            Opt::new("name", Kind::String, "The secret."),
-            Opt::new("key", Kind::String, "The key of the secret's JSON that \"value\" is."),
-            Opt::new("version_id", Kind::String, "Its version by id."),
-            Opt::new("version_stage", Kind::String, "Its version by stage.").default("AWSCURRENT"),
-        ],
-    ],
-);
-
 const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"];
 
 impl DataSources for All {
@@ -66,8 +42,8 @@ impl DataSources for All {
     fn table(&self, kind: &str) -> Option<&'static Table> {
         match kind {
             "amazon-ami" => Some(&data::AMI),
-            "amazon-parameterstore" => Some(&PARAMETER),
-            "amazon-secretsmanager" => Some(&SECRET),
+            "amazon-parameterstore" => Some(&data::PARAMETER),
+            "amazon-secretsmanager" => Some(&data::SECRET),
             "http" => Some(&HTTP),
             "null" => Some(&NULL),
             _ => None,
@@ -96,9 +72,9 @@ impl DataSources for All {
     fn check(&self, kind: &str, options: &Reader, diags: &mut Diagnostics) {
         let required = match kind {
             "amazon-ami" => return data::check(options, diags),
+            "amazon-parameterstore" | "amazon-secretsmanager" => return data::check_named(options, diags),
             "http" => "url",
-            "null" => "input",
-            _ => "name",
+            _ => "input",
         };
         if options.text(required).is_none() {
             diags.push(Diagnostic::error(format!("The `{required}` must be specified")).at(options.span()));
@@ -117,7 +93,9 @@ impl DataSources for All {
             "amazon-ami" => self.image(options),
             "http" => http(options),
             "null" => Ok(Value::object([("output", Value::string(text("input")))])),
-            other => Err(format!("asking an {other} is not supported yet; give {:?} as a variable", text("name"))),
+            "amazon-parameterstore" => self.parameter(options),
+            "amazon-secretsmanager" => self.secret(options),
+            other => Err(format!("there is no data source {other:?}")),
         }
     }
 }
@@ -142,8 +120,39 @@ impl All {
     }
 }
 
+impl All {
+    /// The sandbox keeps neither parameters nor secrets: they are AWS's whatever the builds do.
+    fn accounts(&self) -> Arc<wire::AnyAccounts> {
+        wire::amazon(&self.settings, None).1
+    }
+
+    fn parameter(&self, options: &Reader) -> Result<Value, String> {
+        let accounts = self.accounts();
+        let found = apart(data::parameter(options, accounts.as_ref()))??;
+        Ok(Value::object([
+            // A plain String is none: the ids of public images are such parameters, and people want to see them.
+            ("value", Value::string(found.value.expose()).sensitive_if(found.secure)),
+            ("version", Value::string(found.version.to_string())),
+            ("arn", Value::string(&found.arn)),
+        ]))
+    }
+
+    fn secret(&self, options: &Reader) -> Result<Value, String> {
+        let accounts = self.accounts();
+        let (found, value) = apart(data::secret(options, accounts.as_ref()))??;
+        let text = found.text.as_ref().map_or("", |text| text.expose());
+        let binary = found.binary.as_ref().map_or(&[][..], |bytes| bytes.expose());
+        Ok(Value::object([
+            ("value", Value::string(value.expose()).sensitive()),
+            ("secret_string", Value::string(text).sensitive()),
+            ("secret_binary", Value::string(String::from_utf8_lossy(binary)).sensitive()),
+            ("version_id", Value::string(&found.version_id)),
+        ]))
+    }
+}
+
 /// Runs a future to its end on a thread of its own: templates are loaded with and without a runtime around.
-fn apart<T: Send>(future: impl Future<Output = T> + Send) -> Result<T, String> {
+pub fn apart<T: Send>(future: impl Future<Output = T> + Send) -> Result<T, String> {
     std::thread::scope(|scope| {
         let run = || {
             let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();

@@ -1,6 +1,6 @@
 //! Exit codes, and the one place where an error becomes words.
 
-use imgbuild_diag::Diagnostics;
+use imgbuild_diag::{Diagnostic, Diagnostics, Redactor};
 
 /// All went well.
 pub const OK: u8 = 0;
@@ -16,15 +16,31 @@ pub const INTERRUPTED: u8 = 130;
 /// An error that ends a command.
 #[derive(Debug)]
 pub enum Failure {
-    /// Show these.
-    Diagnostics(Diagnostics),
+    /// Show these, without the secrets that are known by now.
+    Diagnostics(Diagnostics, Redactor),
     /// Show this chain of causes.
     Error(anyhow::Error),
 }
 
 impl From<Diagnostics> for Failure {
     fn from(all: Diagnostics) -> Self {
-        Failure::Diagnostics(all)
+        Failure::Diagnostics(all, Redactor::new())
+    }
+}
+
+impl From<Diagnostic> for Failure {
+    fn from(one: Diagnostic) -> Self {
+        Diagnostics::from(one).into()
+    }
+}
+
+impl Failure {
+    /// The same, shown without these secrets: the line of a variable file that an error quotes may hold one.
+    pub fn hiding(self, redactor: &Redactor) -> Self {
+        match self {
+            Failure::Diagnostics(all, _) => Failure::Diagnostics(all, redactor.clone()),
+            Failure::Error(error) => Failure::Error(error),
+        }
     }
 }
 

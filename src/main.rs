@@ -4,6 +4,7 @@ mod agent_binaries;
 mod cli;
 mod data_sources;
 mod failure;
+mod lookup;
 mod settings;
 mod ui;
 mod userdata;

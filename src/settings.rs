@@ -3,7 +3,6 @@
 use imgbuild_template::Ambient;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 /// What the program was started with.
 #[derive(Clone)]
@@ -72,9 +71,9 @@ impl Settings {
     }
 
     /// For templates: clock, environment, working directory.
-    pub fn ambient(&self) -> Arc<Ambient> {
+    pub fn ambient(&self) -> Ambient {
         let mut ambient = Ambient::new(self.start, &self.cwd);
         ambient.env = self.env.clone();
-        Arc::new(ambient)
+        ambient
     }
 }

@@ -11,6 +11,7 @@ use imgbuild_builders::amazon::env::Amazon;
 use imgbuild_builders::amazon::iam::Iam;
 use imgbuild_builders::amazon::ids::Region;
 use imgbuild_builders::amazon::options::access::{Access, StaticKeys};
+use imgbuild_builders::amazon::secrets::{Parameter, SecretValue, SecretVersion};
 use imgbuild_builders::amazon::ssm::Ssm;
 use imgbuild_diag::Secret;
 use imgbuild_engine::agent_link::HostConnector;
@@ -172,6 +173,12 @@ impl Account for InSandbox {
     }
     async fn decode_authorization(&self, encoded: &str) -> Ec2Result<String> {
         self.inner.decode_authorization(encoded).await
+    }
+    async fn secret(&self, name: &str, version: &SecretVersion) -> Ec2Result<SecretValue> {
+        self.inner.secret(name, version).await
+    }
+    async fn parameter(&self, name: &str, decrypt: bool) -> Ec2Result<Parameter> {
+        self.inner.parameter(name, decrypt).await
     }
     fn place(&self, region: &Region) -> Place {
         Place { region: region.to_string(), sandbox: Some(self.dir.clone()), ..Place::default() }

@@ -11,8 +11,9 @@ libfuzzer_sys::fuzz_target!(|text: &str| {
         return;
     }
     let start = jiff::Timestamp::from_second(1_700_000_000).expect("a time of this century");
-    let options = LoadOptions::new(Arc::new(Ambient::new(start, "/nowhere")));
-    let console = Console::open(None, Some(true), &options).expect("there is no file to fail on");
+    let ambient = Arc::new(Ambient::new(start, "/nowhere"));
+    let options = LoadOptions { hcl: true, ..LoadOptions::new(ambient) };
+    let console = Console::open(None, &options).expect("there is no file to fail on");
     if let Err(problems) = console.answer(text) {
         assert!(problems.iter().all(|problem| !problem.to_string().is_empty()));
     }

@@ -1,10 +1,13 @@
 //! What Packer's commands share: single-dash flags and the template's options.
 
 use crate::failure::Failure;
+use crate::lookup;
 use crate::settings::Settings;
+use imgbuild_diag::Redactor;
 use imgbuild_template::LoadOptions;
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// Commands whose flags follow getopt (`-i`, `-vvv`), not Go.
 const GETOPT: &[&str] = &["playbook", "inventory", "vault", "adhoc", "galaxy", "completions", "man", "__machine"];
@@ -86,6 +89,12 @@ pub struct TemplateArgs {
     /// All builds but these; also post-processors, with the rest of their chains
     #[arg(long, value_delimiter = ',', value_name = "NAME,…")]
     pub except: Vec<String>,
+    /// json or hcl2: the language where the name of the template doesn't tell
+    #[arg(long, value_name = "LANGUAGE", value_parser = ["json", "hcl2"])]
+    pub config_type: Option<String>,
+    /// Taken for the sake of Packer's command line; locals are always evaluated in the order of their dependencies
+    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false", value_parser = go_bool)]
+    pub use_sequential_evaluation: bool,
     /// Refuse what is accepted with a warning: an AMI filter without owners
     #[arg(long)]
     pub strict: bool,
@@ -95,9 +104,12 @@ pub struct TemplateArgs {
 }
 
 impl TemplateArgs {
-    /// For the template crate.
-    pub fn load_options(&self, settings: &Settings) -> Result<LoadOptions, Failure> {
-        let mut options = LoadOptions::new(settings.ambient());
+    /// For the template crate. The redactor learns every secret that the template gets.
+    pub fn load_options(&self, settings: &Settings, redactor: &Redactor) -> Result<LoadOptions, Failure> {
+        let mut ambient = settings.ambient();
+        ambient.lookup = Some(lookup::all(settings, redactor));
+        let mut options = LoadOptions::new(Arc::new(ambient));
+        options.redactor = redactor.clone();
         for var in &self.vars {
             let (name, value) = var
                 .split_once('=')
@@ -108,8 +120,29 @@ impl TemplateArgs {
         options.var_files = self.var_files.clone();
         options.only = self.only.clone();
         options.except = self.except.clone();
+        options.hcl = self.config_type.as_deref() == Some("hcl2");
         Ok(options)
     }
+}
+
+/// Options that all of Packer's commands on a template take. Commands that have these have no use for them, nor has Packer.
+#[derive(clap::Args, Debug, Clone, Default)]
+pub struct Unused {
+    /// As in build; without effect here
+    #[arg(long = "var", value_name = "NAME=VALUE", hide = true)]
+    vars: Vec<String>,
+    /// As in build; without effect here
+    #[arg(long = "var-file", value_name = "FILE", hide = true)]
+    var_files: Vec<PathBuf>,
+    /// As in build; without effect here
+    #[arg(long, value_delimiter = ',', value_name = "NAME,…", hide = true)]
+    only: Vec<String>,
+    /// As in build; without effect here
+    #[arg(long, value_delimiter = ',', value_name = "NAME,…", hide = true)]
+    except: Vec<String>,
+    /// As in build; without effect here
+    #[arg(long, value_name = "LANGUAGE", value_parser = ["json", "hcl2"], hide = true)]
+    config_type: Option<String>,
 }
 
 #[cfg(test)]

@@ -55,8 +55,14 @@ pub struct Args {
     #[arg(long)]
     timings: bool,
     /// Warn of variables that a variable file sets and no file declares
-    #[arg(long)]
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false", value_parser = go_bool)]
     warn_on_undeclared_var: bool,
+    /// Taken for the sake of Packer's command line: plugins are built in, and none is a prerelease
+    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false", value_parser = go_bool)]
+    ignore_prerelease_plugins: bool,
+    /// Taken for the sake of Packer's command line: HCP Packer, which enforces provisioners, is never asked
+    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false", value_parser = go_bool)]
+    skip_enforcement: bool,
     /// The template; - is standard input
     #[arg(value_name = "TEMPLATE")]
     path: PathBuf,
@@ -84,7 +90,7 @@ pub async fn run(args: Args, settings: &Settings, style: Style) -> Outcome {
             ..Default::default()
         },
     )?;
-    ui::diagnostics(style, &loaded.warnings);
+    ui::redacted_diagnostics(style, &loaded.warnings, &redactor);
     if loaded.builds.is_empty() {
         return Err(anyhow::anyhow!(
             "No builds to run. (-only and -except left none of: {})",
@@ -125,7 +131,7 @@ pub async fn run(args: Args, settings: &Settings, style: Style) -> Outcome {
 
 fn job(build: PreparedBuild, amazon: &Arc<imgbuild_builders::amazon::env::Amazon>) -> Result<Job, Failure> {
     let verify = build.verify.map(Arc::new);
-    let builder = build.builder.builder(amazon, verify).map_err(|d| Failure::Diagnostics(d.into()))?;
+    let builder = build.builder.builder(amazon, verify).map_err(Failure::from)?;
     Ok(Job { name: build.name, kind: build.kind, builder, provision: Arc::new(build.provision), post: build.post })
 }
 

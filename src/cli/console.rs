@@ -17,12 +17,6 @@ use std::path::PathBuf;
 pub struct Args {
     #[command(flatten)]
     template: TemplateArgs,
-    /// The language without a template, or in spite of its name: json or hcl2
-    #[arg(long, value_name = "LANGUAGE", value_parser = ["json", "hcl2"])]
-    config_type: Option<String>,
-    /// Taken for the sake of Packer's command line; locals are always evaluated in the order of their dependencies
-    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
-    use_sequential_evaluation: Option<String>,
     /// The template; without it functions only
     #[arg(value_name = "TEMPLATE")]
     path: Option<PathBuf>,
@@ -31,10 +25,8 @@ pub struct Args {
 /// Runs it.
 pub fn run(args: &Args, settings: &Settings, style: Style) -> Outcome {
     let redactor = Redactor::new();
-    let mut options = args.template.load_options(settings)?;
-    options.redactor = redactor.clone();
-    let hcl = args.config_type.as_deref().map(|language| language == "hcl2");
-    let console = match Console::open(args.path.as_deref(), hcl, &options) {
+    let options = args.template.load_options(settings, &redactor)?;
+    let console = match Console::open(args.path.as_deref(), &options) {
         Ok(console) => console,
         Err(all) => {
             ui::redacted_diagnostics(style, &all, &redactor);

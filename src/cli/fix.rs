@@ -1,6 +1,6 @@
 //! `imgbuild fix`: prints a legacy JSON template with what older versions of Packer knew put into today's words.
 
-use super::args::go_bool;
+use super::args::{Unused, go_bool};
 use crate::failure::{self, Failure, Outcome};
 use crate::settings::Settings;
 use crate::ui::{self, Style};
@@ -14,6 +14,8 @@ pub struct Args {
     /// Check the fixed template
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "true", value_parser = go_bool)]
     validate: bool,
+    #[command(flatten)]
+    unused: Unused,
     /// The template, in JSON; - is standard input
     #[arg(value_name = "TEMPLATE")]
     path: PathBuf,

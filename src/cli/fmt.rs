@@ -1,6 +1,6 @@
 //! `imgbuild fmt`: puts HCL2 templates and variable files into the canonical layout, as `packer fmt`.
 
-use super::args::go_bool;
+use super::args::{Unused, go_bool};
 use crate::failure::{self, Failure, Outcome};
 use crate::ui::{self, Style};
 use imgbuild_diag::{Diagnostic, Diagnostics, Source};
@@ -25,6 +25,8 @@ pub struct Args {
     /// Folders inside of folders as well
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false", value_parser = go_bool)]
     recursive: bool,
+    #[command(flatten)]
+    unused: Unused,
     /// Files, folders with *.pkr.hcl and *.pkrvars.hcl files; - is standard input
     #[arg(value_name = "PATH", required = true)]
     paths: Vec<PathBuf>,

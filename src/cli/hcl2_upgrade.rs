@@ -1,6 +1,6 @@
 //! `imgbuild hcl2_upgrade`: makes an HCL2 template of a legacy JSON one.
 
-use super::args::go_bool;
+use super::args::{Unused, go_bool};
 use crate::failure::{self, Failure, Outcome};
 use crate::ui::{self, Style};
 use anyhow::Context as _;
@@ -16,6 +16,8 @@ pub struct Args {
     /// Add comments that explain the blocks
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false", value_parser = go_bool)]
     with_annotations: bool,
+    #[command(flatten)]
+    unused: Unused,
     /// The template, in JSON; - is standard input
     #[arg(value_name = "TEMPLATE")]
     path: PathBuf,

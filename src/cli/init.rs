@@ -1,7 +1,7 @@
 //! `imgbuild init`: which of the plugins that an HCL2 template requires are built in; roles and collections that its Ansible
 //! provisioners ask for. Nothing is downloaded.
 
-use super::args::TemplateArgs;
+use super::args::{TemplateArgs, go_bool};
 use super::{plugins, prepare};
 use crate::failure::{self, Failure, Outcome};
 use crate::settings::Settings;
@@ -16,10 +16,10 @@ pub struct Args {
     #[command(flatten)]
     template: TemplateArgs,
     /// Look for newer plugins: there are none beside those built in, which is said
-    #[arg(long)]
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false", value_parser = go_bool)]
     upgrade: bool,
     /// Unpack role archives again
-    #[arg(long)]
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false", value_parser = go_bool)]
     force: bool,
     /// The template: a file, or a folder
     #[arg(value_name = "TEMPLATE")]
@@ -51,13 +51,13 @@ pub fn run(args: &Args, settings: &Settings, style: Style) -> Outcome {
     let how = prepare::How { no_builds_needed: true, ..Default::default() };
     let loaded = match prepare::load(&args.path, &args.template, settings, &redactor, how) {
         Ok(loaded) => loaded,
-        Err(Failure::Diagnostics(errors)) => {
+        Err(Failure::Diagnostics(errors, redactor)) => {
             // Plugins are known before variables have values; requirements files are not. Packer's init needs no values.
             ui::say(
                 style,
                 "Requirements files of Ansible provisioners were not looked for, because the template can't be read to its end yet:\n",
             );
-            ui::diagnostics(style, &errors);
+            ui::redacted_diagnostics(style, &errors, &redactor);
             return Ok(failure::OK);
         }
         Err(other) => return Err(other),

@@ -2,11 +2,12 @@
 //! structure: builders and provisioners that this program does not run are listed like all others.
 
 use super::args::TemplateArgs;
-use super::prepare;
-use crate::failure::{self, Outcome};
+use crate::data_sources;
+use crate::failure::{self, Failure, Outcome};
 use crate::settings::Settings;
 use crate::ui::{self, Style};
 use imgbuild_diag::Redactor;
+use imgbuild_template::LoadOptions;
 use imgbuild_template::json::JsonTemplate;
 use std::path::PathBuf;
 
@@ -21,22 +22,30 @@ pub struct Args {
 
 /// Prints it.
 pub fn run(args: &Args, settings: &Settings, style: Style) -> Outcome {
-    if imgbuild_template::is_hcl(&args.path) {
-        return hcl(args, settings, style);
+    let redactor = Redactor::new();
+    // The flags are Packer's; a listing of JSON does not depend on them, but a malformed one is an error.
+    let options = args.template.load_options(settings, &redactor)?;
+    if options.is_hcl(&args.path) {
+        return hcl(args, options, settings, style);
     }
-    // The flags are Packer's; a listing does not depend on them, but a malformed one is an error.
-    let options = args.template.load_options(settings)?;
     let parsed = imgbuild_template::parse_file(&args.path, &options.ambient)?;
     json(&parsed.json, style);
     Ok(failure::OK)
 }
 
 /// An HCL2 configuration: values of variables and locals, sensitive ones hidden, and the builds.
-fn hcl(args: &Args, settings: &Settings, style: Style) -> Outcome {
-    let redactor = Redactor::new();
-    let how = prepare::How { no_builds_needed: true, ..Default::default() };
-    let loaded = prepare::load(&args.path, &args.template, settings, &redactor, how)?;
-    if let Some(overview) = &loaded.template.overview {
+fn hcl(args: &Args, mut options: LoadOptions, settings: &Settings, style: Style) -> Outcome {
+    options.no_builds_needed = true;
+    options.warn_undeclared = false;
+    options.data_sources = Some(data_sources::all(settings, None));
+    let redactor = options.redactor.clone();
+    let read = imgbuild_template::inspect(&args.path, &options);
+    let (template, problems) = read.map_err(|all| Failure::from(all).hiding(&redactor))?;
+    // A listing goes on whatever can't be worked out, as Packer's does. Variables without values show for themselves.
+    for problem in problems.errors().filter(|problem| !problem.message.starts_with("Unset variable")) {
+        ui::note(redactor.redact(&problem.to_string()));
+    }
+    if let Some(overview) = &template.overview {
         ui::say(style, "Packer Inspect: HCL2 mode\n");
         ui::say(style, &redactor.redact(&overview.variables));
         ui::say(style, &redactor.redact(&overview.builds));

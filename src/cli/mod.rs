@@ -102,8 +102,8 @@ pub fn main(settings: Settings, arguments: Vec<OsString>) -> u8 {
     };
     match dispatch(command, settings, style) {
         Ok(code) => code,
-        Err(Failure::Diagnostics(all)) => {
-            ui::diagnostics(style, &all);
+        Err(Failure::Diagnostics(all, redactor)) => {
+            ui::redacted_diagnostics(style, &all, &redactor);
             failure::FAILED
         }
         Err(Failure::Error(error)) => {

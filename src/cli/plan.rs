@@ -59,7 +59,7 @@ pub async fn run(args: Args, settings: &Settings, style: Style) -> Outcome {
         ui::line(redactor.redact(&format!("{:#}", serde_json::Value::Object(plans))));
         return Ok(failure::OK);
     }
-    ui::diagnostics(style, &loaded.warnings);
+    ui::redacted_diagnostics(style, &loaded.warnings, &redactor);
     let say = |text: String| ui::say(style, &redactor.redact(&text));
     for build in &loaded.builds {
         say(format!("{} ({})", build.name, build.kind));

@@ -2,7 +2,7 @@
 
 use crate::failure::{self, Failure, Outcome};
 use crate::ui::{self, Style};
-use imgbuild_template::hcl::required::{self, Required};
+use imgbuild_template::hcl::required::{self, RequiredPlugin};
 use std::path::{Path, PathBuf};
 
 #[derive(clap::Args)]
@@ -91,7 +91,7 @@ pub const NONE: &str = "The template requires no plugins: it has no packer block
 ///
 /// # Errors
 /// It can't be read, or is not HCL2.
-pub fn required(path: &Path) -> Result<Vec<Required>, Failure> {
+pub fn required(path: &Path) -> Result<Vec<RequiredPlugin>, Failure> {
     let name = path.to_string_lossy();
     if !(path.is_dir() || name.ends_with(".pkr.hcl") || name.ends_with(".pkr.json")) {
         return Err(refused(&format!("{name}: only HCL2 templates require plugins; JSON templates need no init")));

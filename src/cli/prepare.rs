@@ -52,13 +52,12 @@ pub fn load(
     redactor: &Redactor,
     how: How,
 ) -> Result<imgbuild_template::Loaded, Failure> {
-    let mut options: LoadOptions = args.load_options(settings)?;
-    options.redactor = redactor.clone();
+    let mut options: LoadOptions = args.load_options(settings, redactor)?;
     options.warn_undeclared = how.warn_undeclared;
     options.no_builds_needed = how.no_builds_needed;
     options.ask_data_sources = how.ask_data_sources;
     options.data_sources = Some(data_sources::all(settings, how.sandbox));
-    Ok(imgbuild_template::load(path, &options)?)
+    imgbuild_template::load(path, &options).map_err(|all| Failure::from(all).hiding(redactor))
 }
 
 /// Reads the template and prepares every selected build.
@@ -83,7 +82,7 @@ pub fn prepare(
                 Some(builder)
             }
             Err(more) => {
-                problems.extend(more);
+                more.into_iter().for_each(|problem| problems.push(of_plugin(problem, &template, build)));
                 None
             }
         };
@@ -93,7 +92,7 @@ pub fn prepare(
         let post = PostPlan::prepare(build, &context, promised, &mut diags);
         let verify =
             verify.map(|playbook| Plan::prepare(&verification(build, playbook), &context, promised, &mut diags));
-        for diagnostic in diags {
+        for diagnostic in diags.into_iter().map(|diagnostic| of_plugin(diagnostic, &template, build)) {
             match diagnostic.severity {
                 imgbuild_diag::Severity::Error => problems.push(diagnostic),
                 imgbuild_diag::Severity::Warning => warnings.push(diagnostic),
@@ -138,9 +137,22 @@ pub fn prepare(
                 once.push(problem);
             }
         }
-        return Err(once.into());
+        return Err(Failure::from(once).hiding(redactor));
     }
     Ok(Loaded { template, builds, warnings })
+}
+
+/// Where a block's type is wrong, the plugin that it belongs to is named, if the template requires one that is not built in.
+fn of_plugin(diagnostic: Diagnostic, template: &Template, build: &Build) -> Diagnostic {
+    let provisioners = build.provisioners.iter().chain(&build.cleanup).map(|p| &p.kind);
+    let post_processors = build.post_processors.iter().flatten().map(|p| &p.kind);
+    let mut kinds = std::iter::once(&build.builder.kind).chain(provisioners).chain(post_processors);
+    let kind = kinds.find(|kind| diagnostic.span.as_ref() == Some(&kind.span));
+    let plugin = kind.and_then(|kind| template.plugin_of(kind)).filter(|p| super::plugins::parts(&p.source).is_empty());
+    match plugin {
+        Some(plugin) => diagnostic.help(format!("it is a part of the plugin {}, which is not built in", plugin.source)),
+        None => diagnostic,
+    }
 }
 
 /// The build with another playbook in the place of its provisioners: run with the options (variables, groups, user) of its first

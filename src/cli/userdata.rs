@@ -1,6 +1,6 @@
 //! `imgbuild userdata server|agent`.
 
-use crate::failure::{self, Failure, Outcome};
+use crate::failure::{self, Outcome};
 use crate::{ui, userdata};
 use imgbuild_diag::Diagnostic;
 use std::collections::BTreeMap;
@@ -23,7 +23,7 @@ pub fn run(args: &Args) -> Outcome {
     let mut vars = BTreeMap::new();
     for var in &args.vars {
         let Some((name, value)) = var.split_once('=') else {
-            return Err(Failure::Diagnostics(Diagnostic::error(format!("--var {var:?} must be name=value")).into()));
+            return Err(Diagnostic::error(format!("--var {var:?} must be name=value")).into());
         };
         vars.insert(name.to_owned(), value.to_owned());
     }

@@ -21,6 +21,7 @@ use imgbuild_builders::amazon::iam::Iam;
 use imgbuild_builders::amazon::ids::Region;
 use imgbuild_builders::amazon::is_loopback;
 use imgbuild_builders::amazon::options::access::{Access, AssumeRole, Mfa, StaticKeys};
+use imgbuild_builders::amazon::secrets::{Parameter, SecretValue, SecretVersion};
 use imgbuild_builders::amazon::ssm::Ssm;
 use imgbuild_engine::journal::Place;
 use std::collections::HashMap;
@@ -296,6 +297,14 @@ impl Account for AwsAccount {
 
     async fn decode_authorization(&self, encoded: &str) -> Ec2Result<String> {
         services::decode_authorization(&self.config, self.emulator(), encoded).await
+    }
+
+    async fn secret(&self, name: &str, version: &SecretVersion) -> Ec2Result<SecretValue> {
+        services::secret(&self.config, self.emulator(), name, version).await
+    }
+
+    async fn parameter(&self, name: &str, decrypt: bool) -> Ec2Result<Parameter> {
+        services::parameter(&self.config, self.emulator(), name, decrypt).await
     }
 
     fn place(&self, region: &Region) -> Place {

@@ -23,13 +23,16 @@ const AUTH: [&str; 14] = [
     "UnrecognizedClientException",
 ];
 
-/// Codes for things that are not there, where they are not `….NotFound`: launch templates, IAM, KMS, sessions.
-const NOT_FOUND: [&str; 5] = [
+/// Codes for things that are not there, where they are not `….NotFound`: launch templates, IAM, KMS, sessions, Secrets Manager, SSM.
+const NOT_FOUND: [&str; 8] = [
     "InvalidLaunchTemplateId.NotFoundException",
     "InvalidLaunchTemplateName.NotFoundException",
     "NoSuchEntity",
     "NotFoundException",
     "DoesNotExistException",
+    "ParameterNotFound",
+    "ParameterVersionNotFound",
+    "ResourceNotFoundException",
 ];
 
 /// Codes of throttling.

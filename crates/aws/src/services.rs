@@ -1,10 +1,12 @@
-//! Single calls of services beside EC2: KMS, STS.
+//! Single calls of services beside EC2: KMS, STS, Secrets Manager, SSM.
 
 use crate::error;
 use aws_config::{Region as SdkRegion, SdkConfig};
 use aws_sdk_kms::types::{KeyState, KeyUsageType};
 use imgbuild_builders::amazon::ec2::{Ec2Error, Ec2Result, ErrorKind};
 use imgbuild_builders::amazon::ids::Region;
+use imgbuild_builders::amazon::secrets::{Parameter, SecretValue, SecretVersion};
+use imgbuild_diag::Secret;
 
 /// Whether volumes can be encrypted with a key.
 pub async fn check_key(config: &SdkConfig, endpoint: Option<&str>, region: &Region, key: &str) -> Ec2Result<()> {
@@ -41,4 +43,45 @@ pub async fn decode_authorization(config: &SdkConfig, endpoint: Option<&str>, en
     let call = aws_sdk_sts::Client::from_conf(builder.build()).decode_authorization_message().encoded_message(encoded);
     let out = call.send().await.map_err(|e| error::ec2("DecodeAuthorizationMessage", e))?;
     Ok(out.decoded_message().unwrap_or_default().to_owned())
+}
+
+/// A version of a secret, from the configuration's own region.
+pub async fn secret(
+    config: &SdkConfig,
+    endpoint: Option<&str>,
+    name: &str,
+    version: &SecretVersion,
+) -> Ec2Result<SecretValue> {
+    let mut builder = aws_sdk_secretsmanager::config::Builder::from(config);
+    if let Some(url) = endpoint {
+        builder = builder.endpoint_url(url);
+    }
+    let call = aws_sdk_secretsmanager::Client::from_conf(builder.build()).get_secret_value().secret_id(name);
+    let call = match version {
+        SecretVersion::Stage(stage) => call.version_stage(stage),
+        SecretVersion::Id(id) => call.version_id(id),
+    };
+    let out = call.send().await.map_err(|e| error::ec2("GetSecretValue", e))?;
+    Ok(SecretValue {
+        text: out.secret_string.map(Secret::new),
+        binary: out.secret_binary.map(|blob| Secret::new(blob.into_inner())),
+        version_id: out.version_id.unwrap_or_default(),
+    })
+}
+
+/// A parameter, from the configuration's own region.
+pub async fn parameter(config: &SdkConfig, endpoint: Option<&str>, name: &str, decrypt: bool) -> Ec2Result<Parameter> {
+    let mut builder = aws_sdk_ssm::config::Builder::from(config);
+    if let Some(url) = endpoint {
+        builder = builder.endpoint_url(url);
+    }
+    let call = aws_sdk_ssm::Client::from_conf(builder.build()).get_parameter().name(name).with_decryption(decrypt);
+    let out = call.send().await.map_err(|e| error::ec2("GetParameter", e))?;
+    let found = out.parameter.unwrap_or_else(|| aws_sdk_ssm::types::Parameter::builder().build());
+    Ok(Parameter {
+        secure: matches!(found.r#type, Some(aws_sdk_ssm::types::ParameterType::SecureString)),
+        value: Secret::new(found.value.unwrap_or_default()),
+        version: found.version,
+        arn: found.arn.unwrap_or_default(),
+    })
 }

@@ -8,6 +8,7 @@
 //! runs, with [`Session::data`] (`{{ build "ID" }}`, `{{ .SourceAMI }}`).
 
 mod ansible;
+mod ansible_common;
 mod ansible_local;
 mod ansible_options;
 mod ansible_words;

@@ -5,7 +5,7 @@ use crate::interpolate::{self, Context};
 use crate::json::{JsonProvisioner, JsonTemplate, OnlyExcept};
 use crate::load::LoadOptions;
 use crate::model::{Body, Build, Builder, Format, PostProcessor, Provisioner, Template};
-use crate::select;
+use crate::select::Selection;
 use crate::value::{Map, Spanned, Value};
 use crate::variables::{self, Given};
 use crate::version::Version;
@@ -32,7 +32,12 @@ pub(crate) fn template(
     let retries: Vec<u32> = json.provisioners.iter().map(|p| max_retries(p, &context, diags)).collect();
     let cleanup_retries = json.cleanup.as_ref().map_or(0, |p| max_retries(p, &context, diags));
 
-    let (only, except) = (select::patterns(&options.only), select::patterns(&options.except));
+    let selection = Selection::new(options, false, diags);
+    let post_processors: Vec<&str> = json.post_processors.iter().flatten().map(|p| p.name.as_str()).collect();
+    for name in &post_processors {
+        // All are asked for, also those behind one that cuts their chain.
+        selection.drops_post_processor(name);
+    }
     let mut builds: Vec<Build> = Vec::new();
     let mut rendered: HashMap<String, usize> = HashMap::new();
     for builder in &json.builders {
@@ -62,13 +67,13 @@ pub(crate) fn template(
             builder: Builder { kind: builder.kind.clone(), source: None, body: builder.body.clone() },
             provisioners: provisioners.map(|(p, retries)| provisioner(p, raw, *retries)).collect(),
             cleanup: json.cleanup.as_ref().map(|p| provisioner(p, raw, cleanup_retries)),
-            post_processors: chains(&json, raw, &except),
+            post_processors: chains(&json, raw, &selection),
         });
     }
     builds.sort_by(|a, b| a.name.cmp(&b.name));
     let build_names: Vec<String> = builds.iter().map(|b| b.name.clone()).collect();
-    warn_of_selection(&json, &build_names, options, diags);
-    builds.retain(|b| (options.only.is_empty() || select::any(&only, &b.name)) && !select::any(&except, &b.name));
+    builds.retain(|b| selection.takes_build(&b.name));
+    selection.report(&build_names, &post_processors, diags);
     Template {
         format: Format::Json,
         path,
@@ -77,6 +82,7 @@ pub(crate) fn template(
         variables,
         builds,
         build_names,
+        required_plugins: Vec::new(),
         overview: None,
         ambient: Arc::clone(&options.ambient),
     }
@@ -163,27 +169,6 @@ fn warn_of_strangers(json: &JsonTemplate, options: &LoadOptions, diags: &mut Dia
     }
 }
 
-/// Names on the command line that mean nothing. Packer passes over them without a word.
-fn warn_of_selection(json: &JsonTemplate, builds: &[String], options: &LoadOptions, diags: &mut Diagnostics) {
-    let post_processors = || json.post_processors.iter().flatten().map(|p| &p.name);
-    let candidates = || builds.iter().map(String::as_str);
-    let strange = |pattern: &select::Pattern<'_>| !builds.iter().any(|b| pattern.means(b));
-    for pattern in select::patterns(&options.only).into_iter().filter(strange) {
-        let name = pattern.text;
-        let warning = Diagnostic::warning(format!("-only={name}: the template has no build of that name"));
-        diags.push(warning.suggest(name, candidates()));
-    }
-    for pattern in select::patterns(&options.except).into_iter().filter(strange) {
-        let name = pattern.text;
-        if !post_processors().any(|p| pattern.means(p)) {
-            let warning = Diagnostic::warning(format!(
-                "-except={name}: the template has no build or post-processor of that name"
-            ));
-            diags.push(warning.suggest(name, candidates().chain(post_processors().map(String::as_str))));
-        }
-    }
-}
-
 /// `max_retries`: a string, for it may hold expressions.
 fn max_retries(provisioner: &JsonProvisioner, context: &Context, diags: &mut Diagnostics) -> u32 {
     let Some(text) = &provisioner.max_retries else { return 0 };
@@ -223,10 +208,10 @@ fn provisioner(json: &JsonProvisioner, builder: &str, max_retries: u32) -> Provi
 }
 
 /// The chains of one build. `-except` with a post-processor's name cuts its chain there.
-fn chains(json: &JsonTemplate, builder: &str, except: &[select::Pattern<'_>]) -> Vec<Vec<PostProcessor>> {
+fn chains(json: &JsonTemplate, builder: &str, selection: &Selection) -> Vec<Vec<PostProcessor>> {
     let chain = |chain: &Vec<crate::json::JsonPostProcessor>| {
         let belongs = chain.iter().filter(|p| !p.builds.skips(builder));
-        let kept = belongs.take_while(|p| !select::any(except, &p.name));
+        let kept = belongs.take_while(|p| !selection.drops_post_processor(&p.name));
         kept.map(|p| PostProcessor {
             kind: p.kind.clone(),
             name: p.name.clone(),

@@ -1,6 +1,6 @@
 //! The console: one line against a template, as `packer console` has it.
 
-use crate::hcl::{self, Expressions};
+use crate::hcl::Expressions;
 use crate::interpolate;
 use crate::load::{LoadOptions, Parsed, parse_file, tiny};
 use crate::model::Template;
@@ -48,13 +48,12 @@ exit             the end; also Control-C
 Interpolations such as {{timestamp}} are for JSON templates only."#;
 
 impl Console {
-    /// Reads a template or a configuration; without one there are functions only. `hcl` is the language asked for, else the name
-    /// tells.
+    /// Reads a template or a configuration; without one there are functions only, in the language asked for.
     ///
     /// # Errors
     /// The file can't be read, or it is not a template.
-    pub fn open(path: Option<&Path>, hcl: Option<bool>, options: &LoadOptions) -> Result<Console, Diagnostics> {
-        if hcl.unwrap_or_else(|| path.is_some_and(hcl::is_hcl)) {
+    pub fn open(path: Option<&Path>, options: &LoadOptions) -> Result<Console, Diagnostics> {
+        if path.map_or(options.hcl, |path| options.is_hcl(path)) {
             let mut options = options.clone();
             options.no_builds_needed = true;
             return Ok(Console { language: Language::Hcl(Box::new(Expressions::open(path, &options)?)) });

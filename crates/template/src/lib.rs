@@ -22,6 +22,7 @@ mod load;
 #[cfg(test)]
 mod load_tests;
 pub mod model;
+mod quote;
 mod select;
 pub mod upgrade;
 pub mod value;
@@ -29,8 +30,8 @@ pub mod variables;
 pub mod version;
 
 pub use decode::{Kind, Opt, Reader, Renamed, Table};
-pub use hcl::is_hcl;
+pub use hcl::{UNKNOWN, is_hcl};
 pub use interpolate::{Ambient, Context, Datum};
-pub use load::{LoadOptions, Loaded, Parsed, check_syntax, load, parse_file, parse_text, read_text, tiniest};
+pub use load::{LoadOptions, Loaded, Parsed, check_syntax, inspect, load, parse_file, parse_text, read_text, tiniest};
 pub use model::{Body, Build, Builder, PostProcessor, Provisioner, Template};
 pub use value::{Node, Spanned, Value};

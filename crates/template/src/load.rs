@@ -22,6 +22,8 @@ pub struct LoadOptions {
     pub only: Vec<String>,
     /// `-except`, already split at commas: builds and post-processors.
     pub except: Vec<String>,
+    /// The template is HCL2 whatever its name (`-config-type=hcl2`): standard input, a file of another name.
+    pub hcl: bool,
     /// HCL2: warn of variables that a variable file sets and nobody declares.
     pub warn_undeclared: bool,
     /// HCL2: a configuration without builds is good enough (console, inspect).
@@ -44,6 +46,7 @@ impl LoadOptions {
             var_files: Vec::new(),
             only: Vec::new(),
             except: Vec::new(),
+            hcl: false,
             warn_undeclared: true,
             no_builds_needed: false,
             data_sources: None,
@@ -51,6 +54,11 @@ impl LoadOptions {
             ambient,
             redactor: Redactor::new(),
         }
+    }
+
+    /// Whether a template is read as HCL2. As in Packer its name decides if it says anything.
+    pub fn is_hcl(&self, path: &Path) -> bool {
+        self.hcl || hcl::is_hcl(path)
     }
 }
 
@@ -94,21 +102,29 @@ const TINIEST: &str = r#"{"builders": [{"type": "null"}]}"#;
 /// # Errors
 /// Everything that is wrong with the template, its variable files and its selection.
 pub fn load(path: &Path, options: &LoadOptions) -> Result<Loaded, Diagnostics> {
-    if hcl::is_hcl(path) {
+    if options.is_hcl(path) {
         return hcl::parse(path, &options.ambient)?.resolve(options);
     }
     parse_file(path, &options.ambient)?.resolve(options)
+}
+
+/// Reads a configuration in HCL2 to list what it holds, whatever can't be worked out; the diagnostics may hold errors.
+///
+/// # Errors
+/// Its syntax, its declarations, or a value that was given.
+pub fn inspect(path: &Path, options: &LoadOptions) -> Result<(Template, Diagnostics), Diagnostics> {
+    hcl::parse(path, &options.ambient)?.inspect(options)
 }
 
 /// Checks that a template in either language can be read: its syntax, and which parts stand at its top.
 ///
 /// # Errors
 /// The file can't be read, or it is not a template.
-pub fn check_syntax(path: &Path, ambient: &Ambient) -> Result<(), Diagnostics> {
-    if hcl::is_hcl(path) {
-        return hcl::parse(path, ambient).map(|_| ());
+pub fn check_syntax(path: &Path, options: &LoadOptions) -> Result<(), Diagnostics> {
+    if options.is_hcl(path) {
+        return hcl::parse(path, &options.ambient).map(|_| ());
     }
-    parse_file(path, ambient).map(|_| ())
+    parse_file(path, &options.ambient).map(|_| ())
 }
 
 /// Reads and parses a template in JSON; `-` is standard input.

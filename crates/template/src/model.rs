@@ -38,6 +38,8 @@ pub struct Template {
     pub builds: Vec<Build>,
     /// The names of all builds, selected or not, in the same order.
     pub build_names: Vec<String>,
+    /// The plugins that a configuration in HCL2 requires.
+    pub required_plugins: Vec<crate::hcl::RequiredPlugin>,
     /// What `inspect` shows of a configuration in HCL2; none in JSON.
     pub overview: Option<Arc<crate::hcl::Overview>>,
     pub(crate) ambient: Arc<Ambient>,
@@ -136,6 +138,11 @@ impl Template {
             // Variables and paths are values of expressions there, not of templates.
             Format::Hcl => context,
         }
+    }
+
+    /// The required plugin that a part of this type belongs to: `virtualbox-iso` to the one that is named `virtualbox`.
+    pub fn plugin_of(&self, kind: &str) -> Option<&crate::hcl::RequiredPlugin> {
+        crate::hcl::RequiredPlugin::of(&self.required_plugins, kind)
     }
 
     /// The template's file, if it has one.

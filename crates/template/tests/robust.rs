@@ -371,7 +371,8 @@ const EXPRESSIONS: &[&str] = &[
 fn expressions_of_any_kind() {
     let mut dice = Dice(5);
     let ambient = Ambient::new("2026-11-05T20:08:09Z".parse().unwrap(), "/nowhere");
-    let console = Console::open(None, Some(true), &LoadOptions::new(Arc::new(ambient))).unwrap();
+    let options = LoadOptions { hcl: true, ..LoadOptions::new(Arc::new(ambient)) };
+    let console = Console::open(None, &options).unwrap();
     for _ in 0..1500 {
         let line = dice.text(EXPRESSIONS, 12);
         if let Err(problems) = console.answer(&line) {

@@ -1,13 +1,17 @@
-//! Beside Packer. Parts: mutations of an amazon-ebs template (`validate`, exit codes), our fixtures (any command: exit codes,
+//! Beside Packer. Parts: mutations of an amazon-ebs template and of an HCL2
+//! configuration (`validate`, exit codes), our fixtures (any command: exit codes,
 //! files, output), and, where the user brings their sources, the tables of Packer's own tests, read from there when they run.
 //!
 //! Nothing of Packer's is kept here: its licences forbid it, or it is no business of ours.
 
 mod fixtures;
 mod go;
+mod hcl_mutations;
+mod interpolate;
 mod mutations;
 mod programs;
 mod sources;
+mod tables;
 
 use super::expected::Table;
 use crate::{cargo, root, run as go_run, setup, target_dir};
@@ -70,9 +74,10 @@ pub fn run(options: &Options) -> Result<u8> {
     }
     let pair = programs::Pair { ours: std::path::absolute(ours)?, theirs: options.packer.clone() };
     let mut table = Table::read(&root().join("docs/compat/packer.md"))?;
-    let mut ran = vec!["mutation/", "fixture/"];
+    let mut ran = vec!["mutation/", "hcl mutation/", "fixture/"];
     let mut parts = vec![
         ("mutations of amazon-ebs", mutations::run(&pair, &options.filter)?),
+        ("mutations of an HCL2 configuration", hcl_mutations::run(&pair, &options.filter)?),
         ("fixtures", fixtures::run(&pair, &options.filter)?),
     ];
     if let Some(source) = &options.packer_source {
@@ -81,7 +86,9 @@ pub fn run(options: &Options) -> Result<u8> {
     }
     if let Some(source) = &options.sdk_source {
         ran.push("sdk/");
-        parts.push(("the SDK's own tests", sources::sdk(&pair, &std::path::absolute(source)?, &options.filter)?));
+        let source = std::path::absolute(source)?;
+        parts.push(("the SDK's own tests, templates", sources::sdk(&pair, &source, &options.filter)?));
+        parts.push(("the SDK's own tests, interpolation", interpolate::sdk(&pair, &source, &options.filter)?));
     }
     let mut unexplained = 0;
     for (title, outcomes) in &parts {

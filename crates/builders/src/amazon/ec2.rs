@@ -5,6 +5,7 @@
 //! idempotency token.
 
 use super::ids::{AmiId, InstanceId, Region, SecurityGroupId, SnapshotId, VolumeId, VpcId};
+use super::secrets::{Parameter, SecretValue, SecretVersion};
 use super::types::*;
 use async_trait::async_trait;
 use imgbuild_engine::journal::Place;
@@ -196,6 +197,10 @@ pub trait Account: Send + Sync {
     async fn check_key(&self, region: &Region, key: &str) -> Ec2Result<()>;
     /// STS DecodeAuthorizationMessage: what a refusal's encoded message says.
     async fn decode_authorization(&self, encoded: &str) -> Ec2Result<String>;
+    /// Secrets Manager GetSecretValue in the default region.
+    async fn secret(&self, name: &str, version: &SecretVersion) -> Ec2Result<SecretValue>;
+    /// SSM GetParameter in the default region, a SecureString decrypted if asked for.
+    async fn parameter(&self, name: &str, decrypt: bool) -> Ec2Result<Parameter>;
     /// Where things in a region live, for the journal.
     fn place(&self, region: &Region) -> Place;
 }

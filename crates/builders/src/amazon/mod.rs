@@ -12,6 +12,7 @@ pub mod options;
 pub mod phase;
 pub mod pollers;
 pub mod releaser;
+pub mod secrets;
 pub mod ssm;
 pub mod tunnel;
 pub mod types;

@@ -2,10 +2,10 @@
 //! second SSH connection, proxy, key or ansible-playbook is involved: the playbook engine runs here and reaches the machine
 //! over the build's communicator and its agent.
 
+use super::ansible_common;
 use super::ansible_options::{Settings, TABLE};
 use super::ansible_words::{self, Command};
-use super::block::{Block, error};
-use super::galaxy;
+use super::block::Block;
 use super::{ProvisionError, Provisioner, Session};
 use crate::agent_link::{HostConnector, OneHost};
 use crate::openssh::LocalUser;
@@ -27,10 +27,7 @@ impl Ansible {
     pub(crate) fn prepare(body: &Body, context: &Context, promised: &[&str], diags: &mut Diagnostics) -> Self {
         let (block, reader) = Block::prepare(body, &TABLE, context, promised, diags);
         let settings = Settings::read(&block, &reader, diags);
-        let words: Vec<String> = settings.extra_arguments.iter().map(|word| word.value.clone()).collect();
-        if let Err(why) = ansible_words::check(&words) {
-            error(diags, &reader.place("extra_arguments"), format!("extra_arguments: {}", why.trim_end()));
-        }
+        ansible_common::check_words(&settings.extra_arguments, &reader, diags);
         Ansible { block }
     }
 }
@@ -42,21 +39,12 @@ impl Provisioner for Ansible {
     }
 
     async fn provision(&self, session: &Session) -> Result<(), ProvisionError> {
-        let reader = self.block.read(&session.data)?;
-        let mut diags = Diagnostics::new();
-        let settings = Settings::read(&self.block, &reader, &mut diags);
-        if diags.has_errors() {
-            return Err(diags.to_string().into());
-        }
+        let settings = ansible_common::settings(&self.block, session, Settings::read)?;
         let ambient = self.block.context().ambient();
-        let home = self.block.home();
-        let mut env = ambient.env.clone();
         // Packer's defaults for what Ansible itself connects to; the machine's own key is checked by the build.
-        env.insert("ANSIBLE_HOST_KEY_CHECKING".into(), "False".into());
-        env.extend(settings.env.iter().cloned());
-        if let Some((file, _)) = &settings.galaxy.file {
-            galaxy::satisfy(file, &settings.galaxy, &env, &home, &session.reporter)?;
-        }
+        let defaults = [("ANSIBLE_HOST_KEY_CHECKING", "False")];
+        let (env, home) =
+            ansible_common::surroundings(&self.block, &defaults, &settings.env, &settings.galaxy, session)?;
         let inventory = Inventory::make(&self.block, &settings, session)?;
         let mut words = build_variables(session, self.block.build_name(&session.build_name));
         words.extend(settings.extra_arguments.iter().map(|word| word.value.clone()));

@@ -6,10 +6,10 @@
 //! Files that tasks name are read here, from the same folders that Packer would have copied. Lookups run on this side, too.
 
 use super::ansible::build_variables;
+use super::ansible_common;
 use super::ansible_options::{Galaxy, SHARED, assignments, stands_in};
 use super::ansible_words::{self, Command};
 use super::block::{Block, check_file, error, strings, text};
-use super::galaxy;
 use super::{ProvisionError, Provisioner, Session};
 use crate::agent_link::OneHost;
 use async_trait::async_trait;
@@ -67,10 +67,7 @@ impl AnsibleLocal {
     pub(crate) fn prepare(body: &Body, context: &Context, promised: &[&str], diags: &mut Diagnostics) -> Self {
         let (block, reader) = Block::prepare(body, &TABLE, context, promised, diags);
         let settings = Settings::read(&block, &reader, diags);
-        let words: Vec<String> = settings.extra_arguments.iter().map(|word| word.value.clone()).collect();
-        if let Err(why) = ansible_words::check(&words) {
-            error(diags, &reader.place("extra_arguments"), format!("extra_arguments: {}", why.trim_end()));
-        }
+        ansible_common::check_words(&settings.extra_arguments, &reader, diags);
         AnsibleLocal { block }
     }
 }
@@ -208,19 +205,9 @@ impl Provisioner for AnsibleLocal {
     }
 
     async fn provision(&self, session: &Session) -> Result<(), ProvisionError> {
-        let reader = self.block.read(&session.data)?;
-        let mut diags = Diagnostics::new();
-        let settings = Settings::read(&self.block, &reader, &mut diags);
-        if diags.has_errors() {
-            return Err(diags.to_string().into());
-        }
+        let settings = ansible_common::settings(&self.block, session, Settings::read)?;
         let ambient = self.block.context().ambient();
-        let home = self.block.home();
-        let mut env = ambient.env.clone();
-        env.extend(settings.env.iter().cloned());
-        if let Some((file, _)) = &settings.galaxy.file {
-            galaxy::satisfy(file, &settings.galaxy, &env, &home, &session.reporter)?;
-        }
+        let (env, home) = ansible_common::surroundings(&self.block, &[], &settings.env, &settings.galaxy, session)?;
         // One folder with links, as Packer has one on the machine: group_vars and host_vars lie beside the inventory.
         let failed = |e: std::io::Error| format!("the inventory can't be written: {e}");
         let staging = tempfile::Builder::new().prefix("packer-provisioner-ansible-local").tempdir().map_err(failed)?;

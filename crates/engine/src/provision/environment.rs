@@ -2,7 +2,7 @@
 
 use super::block::{error, strings};
 use imgbuild_diag::Diagnostics;
-use imgbuild_template::Reader;
+use imgbuild_template::{Reader, UNKNOWN};
 use std::collections::BTreeMap;
 
 /// Variables of a script, sorted by name as Packer sorts them.
@@ -23,6 +23,8 @@ impl Environment {
                 Some((name, value)) if !name.is_empty() => {
                     own.insert(name.to_owned(), value.to_owned());
                 }
+                // It holds what a data source will say.
+                _ if entry.as_str() == UNKNOWN => {}
                 // The entry may be a password that lost its name: it is not repeated.
                 _ => error(diags, &entry.span, "Environment variable not in format 'key=value'"),
             }

@@ -1,7 +1,10 @@
 //! JSON as Go's encoder writes it with `<` and `>` left readable: keys in alphabetical order, `&` escaped, two spaces.
 
+use crate::quote;
 use serde_json::Value;
 use std::fmt::Write;
+
+const ESCAPED: &[char] = &['&', '\u{2028}', '\u{2029}'];
 
 /// A value over several lines, with a line break at its end.
 pub(super) fn pretty(value: &Value) -> String {
@@ -20,7 +23,7 @@ fn write(value: &Value, depth: usize, out: &mut String) {
         Value::Null => out.push_str("null"),
         Value::Bool(b) => out.push_str(if *b { "true" } else { "false" }),
         Value::Number(n) => number(n.as_f64().unwrap_or_default(), out),
-        Value::String(s) => string(s, out),
+        Value::String(s) => out.push_str(&quote::json(s, ESCAPED)),
         Value::Array(list) if list.is_empty() => out.push_str("[]"),
         Value::Object(map) if map.is_empty() => out.push_str("{}"),
         Value::Array(list) => {
@@ -40,7 +43,7 @@ fn write(value: &Value, depth: usize, out: &mut String) {
             for (i, (key, item)) in entries.into_iter().enumerate() {
                 out.push_str(if i == 0 { "" } else { "," });
                 line(out, depth + 1);
-                string(key, out);
+                out.push_str(&quote::json(key, ESCAPED));
                 out.push_str(": ");
                 write(item, depth + 1, out);
             }
@@ -65,24 +68,4 @@ fn number(n: f64, out: &mut String) {
     }
     // Negative zero is written as such by both.
     let _ = write!(out, "{n}");
-}
-
-fn string(text: &str, out: &mut String) {
-    out.push('"');
-    for c in text.chars() {
-        match c {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            '\u{8}' => out.push_str("\\b"),
-            '\u{c}' => out.push_str("\\f"),
-            '&' | '\u{2028}' | '\u{2029}' | '\0'..'\u{20}' => {
-                let _ = write!(out, "\\u{:04x}", u32::from(c));
-            }
-            c => out.push(c),
-        }
-    }
-    out.push('"');
 }

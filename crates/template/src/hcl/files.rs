@@ -81,8 +81,14 @@ pub(crate) fn variables(path: &Path, cwd: &Path, diags: &mut Diagnostics) -> Opt
 
 fn read(path: &Path, cwd: &Path, syntax: Syntax, diags: &mut Diagnostics) -> Option<Text> {
     let name = path.to_string_lossy().into_owned();
-    let bytes =
-        std::fs::read(cwd.join(path)).map_err(|error| diags.push(crate::load::unreadable(&name, &error))).ok()?;
+    let bytes = match path == Path::new("-") {
+        true => {
+            let mut bytes = Vec::new();
+            std::io::Read::read_to_end(&mut std::io::stdin().lock(), &mut bytes).map(|_| bytes)
+        }
+        false => std::fs::read(cwd.join(path)),
+    };
+    let bytes = bytes.map_err(|error| diags.push(crate::load::unreadable(&name, &error))).ok()?;
     let Ok(text) = String::from_utf8(bytes) else {
         diags.push(Diagnostic::error(format!("{name}: the file is not encoded in UTF-8")));
         return None;

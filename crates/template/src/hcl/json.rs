@@ -4,6 +4,7 @@
 use super::number::Number;
 use super::types::Type;
 use super::value::{Data, Entries, Value};
+use crate::quote;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
@@ -64,25 +65,7 @@ fn write(value: &Value, out: &mut String) -> Option<()> {
 
 /// A string as JSON writes it, with the characters escaped that could end a script in HTML.
 pub fn quoted(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() + 2);
-    out.push('"');
-    for c in text.chars() {
-        match c {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            '\u{8}' => out.push_str("\\b"),
-            '\u{c}' => out.push_str("\\f"),
-            c if (c as u32) < 0x20 || matches!(c, '<' | '>' | '&' | '\u{2028}' | '\u{2029}') => {
-                let _ = write!(out, "\\u{:04x}", c as u32);
-            }
-            c => out.push(c),
-        }
-    }
-    out.push('"');
-    out
+    quote::json(text, &['<', '>', '&', '\u{2028}', '\u{2029}'])
 }
 
 /// Reads one JSON value.

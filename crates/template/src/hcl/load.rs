@@ -3,21 +3,20 @@
 
 use super::body::Body;
 use super::config::build::{BuildBlock, PostProcessorBlock, ProvisionerBlock, Sources, Use};
-use super::config::core::RequiredPlugin;
 use super::config::depend::Work;
 use super::config::variable::Variables;
-use super::config::{self, assign, build, core, data, depend, variable};
+use super::config::{self, assign, build, core, data, depend, registry, variable};
 use super::files::{self, Found};
 use super::options::Options;
 use super::overview::Overview;
 use super::scope::{Callable, Env, Surroundings};
-use super::select::Selection;
 use super::syntax;
 use super::types::Type;
 use super::value::Value;
 use crate::interpolate::{Ambient, Context};
 use crate::load::{LoadOptions, Loaded};
 use crate::model::{Body as Options_, Build, Builder, Format, PostProcessor, Provisioner, Template};
+use crate::select::Selection;
 use crate::value::Spanned;
 use imgbuild_diag::{Diagnostic, Diagnostics, Redactor};
 use std::path::{Path, PathBuf};
@@ -77,6 +76,25 @@ impl Config {
         Ok(Loaded { template, warnings })
     }
 
+    /// For a listing: what is wrong with declarations and given values is an error, what can't be worked out is shown as unknown
+    /// and told in the diagnostics.
+    ///
+    /// # Errors
+    /// A declaration, or a value that was given.
+    pub(crate) fn inspect(self, options: &LoadOptions) -> Result<(Template, Diagnostics), Diagnostics> {
+        let surroundings = Arc::new(Surroundings {
+            ambient: Arc::clone(&options.ambient),
+            base: options.ambient.cwd.join(&self.found.base),
+        });
+        let mut diags = Diagnostics::new();
+        core::plugins(&self.bodies, &mut diags);
+        variables(&self.bodies, &self.found, &surroundings, options, &mut diags);
+        if diags.has_errors() {
+            return Err(diags);
+        }
+        Ok(self.resolve_anyway(options))
+    }
+
     /// The same whatever is wrong: with errors among the diagnostics the template is not fit for a build.
     pub(crate) fn resolve_anyway(self, options: &LoadOptions) -> (Template, Diagnostics) {
         let (template, _, diags) = self.resolve_with_env(options);
@@ -105,13 +123,15 @@ impl Config {
             ask: options.ask_data_sources && !diags.has_errors(),
             env: env.clone(),
             context,
+            plugins: &plugins,
         };
         let values = work.run(&mut diags);
         let env = Arc::new(env.with("local", values.local()).with("data", values.data()));
         register(&values.local(), &options.redactor);
+        register(&values.data(), &options.redactor);
         let bodies: Vec<Body> = self.bodies.iter().map(|body| body.expanded(&env)).collect();
-        for block in config::blocks(&bodies, "hcp_packer_registry") {
-            build::ignored_registry(&block, &mut diags);
+        for (i, block) in config::blocks(&bodies, "hcp_packer_registry").iter().enumerate() {
+            registry::check(block, i == 0, &env, &mut diags);
         }
         for block in config::blocks(&bodies, "communicator") {
             let message = "a communicator block has no effect: Packer reads none of it either";
@@ -125,8 +145,14 @@ impl Config {
             diags.push(Diagnostic::error(message));
         }
         let overview = Overview::new(&variables, &values.locals, &blocks);
-        let mut maker =
-            Maker { sources: &sources, env: &env, plugins: &plugins, selection: Selection::new(options, &mut diags) };
+        let selection = Selection::new(options, true, &mut diags);
+        let post_processors: Vec<&str> =
+            blocks.iter().flat_map(|b| b.chains.iter().flatten()).map(|p| p.name()).collect();
+        for name in &post_processors {
+            // All are asked for, also those behind one that cuts their chain.
+            selection.drops_post_processor(name);
+        }
+        let mut maker = Maker { sources: &sources, env: &env, selection: &selection };
         let mut builds = Vec::new();
         let mut names = Vec::new();
         for block in &blocks {
@@ -134,7 +160,7 @@ impl Config {
                 names.extend(maker.one(block, used, &mut builds, &mut diags));
             }
         }
-        maker.selection.report(&names, &mut diags);
+        selection.report(&names, &post_processors, &mut diags);
         let template = Template {
             format: Format::Hcl,
             path: Some(crate::load::clean(&ambient.cwd.join(&self.path))),
@@ -143,6 +169,7 @@ impl Config {
             variables: super::overview::model_variables(&variables),
             builds,
             build_names: names,
+            required_plugins: plugins,
             overview: Some(Arc::new(overview)),
             ambient: Arc::clone(ambient),
         };
@@ -210,8 +237,7 @@ fn roots(env: Env, variables: &Variables, base: &Path, ambient: &Ambient) -> Env
 struct Maker<'a> {
     sources: &'a Sources,
     env: &'a Arc<Env>,
-    plugins: &'a [RequiredPlugin],
-    selection: Selection,
+    selection: &'a Selection,
 }
 
 impl Maker<'_> {
@@ -274,7 +300,6 @@ impl Maker<'_> {
             diags.push(Diagnostic::error(message).at(&used.span).help(help));
             return Some(name);
         }
-        let _ = self.plugins;
         builds.push(build);
         Some(name)
     }
@@ -288,7 +313,7 @@ impl Maker<'_> {
     ) -> Vec<PostProcessor> {
         let mut kept = Vec::new();
         for block in chain.iter().filter(|p| !p.builds.skips(full)) {
-            let name = block.name.clone().unwrap_or_else(|| block.kind.value.clone());
+            let name = block.name().to_owned();
             if self.selection.drops_post_processor(&name) {
                 break;
             }

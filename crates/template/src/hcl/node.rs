@@ -9,8 +9,8 @@ use hcl_edit::Span as _;
 use hcl_edit::expr::{Expression, ObjectKey};
 use imgbuild_diag::Span;
 
-/// What stands for a text that is not known yet.
-pub(crate) const UNKNOWN: &str = "<unknown>";
+/// What stands for a text that is not known yet: what a data source would say, while nobody asks it.
+pub const UNKNOWN: &str = "<unknown>";
 
 /// Where parts of a value were written.
 #[derive(Clone, Copy)]

@@ -3,6 +3,7 @@
 use super::config::build::BuildBlock;
 use super::config::variable::Variables;
 use super::value::{Data, Value};
+use crate::quote;
 use crate::value::Spanned;
 use crate::variables;
 use std::collections::BTreeMap;
@@ -31,11 +32,11 @@ fn list(variables: &Variables, locals: &BTreeMap<Arc<str>, Value>) -> String {
     sorted.sort_by(|a, b| a.name.value.cmp(&b.name.value));
     for variable in sorted {
         let value = variable.assigned.as_ref().map_or_else(|| "<unknown>".to_owned(), |a| printable(&a.value));
-        let _ = writeln!(out, "var.{}: {}", variable.name, quoted(&value));
+        let _ = writeln!(out, "var.{}: {}", variable.name, quote::go(&value, '"'));
     }
     out.push_str("\n> local-variables:\n\n");
     for (name, value) in locals {
-        let _ = writeln!(out, "local.{name}: {}", quoted(&printable(value)));
+        let _ = writeln!(out, "local.{name}: {}", quote::go(&printable(value), '"'));
     }
     out
 }
@@ -61,7 +62,7 @@ fn shown(value: &Value, nested: bool) -> String {
             Some(whole) => whole.to_string(),
             None => general(number.to_f64()),
         },
-        Data::String(text) if nested => quoted(text),
+        Data::String(text) if nested => quote::go(text, '"'),
         Data::String(text) => text.to_string(),
         Data::List(_, items) | Data::Set(_, items) | Data::Tuple(items) => {
             let lines: String = items.iter().map(|item| format!("{},\n", indented(shown(item, true)))).collect();
@@ -70,7 +71,9 @@ fn shown(value: &Value, nested: bool) -> String {
         Data::Map(_, entries) | Data::Object(entries) => {
             let known = entries.iter().filter(|(_, value)| !value.is_null());
             let lines: Vec<String> = known
-                .map(|(key, value)| format!("{}\n", indented(format!("{} = {}", quoted(key), shown(value, true)))))
+                .map(|(key, value)| {
+                    format!("{}\n", indented(format!("{} = {}", quote::go(key, '"'), shown(value, true))))
+                })
                 .collect();
             format!("{{{}{}}}", if lines.is_empty() { "" } else { "\n" }, lines.concat())
         }
@@ -87,30 +90,6 @@ fn general(number: f64) -> String {
         }
         _ => number.to_string(),
     }
-}
-
-/// A text as Go's `%q` writes it, near enough: what is not printable is escaped.
-pub(super) fn quoted(text: &str) -> String {
-    let mut out = String::from("\"");
-    for c in text.chars() {
-        match c {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            '\u{7}' => out.push_str("\\a"),
-            '\u{8}' => out.push_str("\\b"),
-            '\u{b}' => out.push_str("\\v"),
-            '\u{c}' => out.push_str("\\f"),
-            c if (c as u32) < 0x20 || c as u32 == 0x7f => {
-                let _ = write!(out, "\\x{:02x}", c as u32);
-            }
-            c => out.push(c),
-        }
-    }
-    out.push('"');
-    out
 }
 
 fn builds_text(builds: &[BuildBlock]) -> String {

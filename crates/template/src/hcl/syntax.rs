@@ -25,7 +25,7 @@ pub(crate) enum Syntax {
 pub(crate) fn parse(source: &Arc<Source>, syntax: Syntax) -> Result<Body, Diagnostics> {
     match syntax {
         Syntax::Native => {
-            let body = hcl_edit::parser::parse_body(source.text()).map_err(|e| mistake(source, &e))?;
+            let body = lenient(source.text(), hcl_edit::parser::parse_body).map_err(|e| mistake(source, &e))?;
             Ok(native(source, body, 0..source.text().len()))
         }
         Syntax::Json => Ok(Body::json(root(source)?)),
@@ -40,12 +40,69 @@ fn root(source: &Arc<Source>) -> Result<Node, Diagnostics> {
 /// Parses one expression: a variable's value from the command line, a line of the console.
 pub(crate) fn parse_expression(source: &Arc<Source>) -> Result<Expr, Diagnostics> {
     let text = source.text();
-    let expression = hcl_edit::parser::parse_expr(text).map_err(|e| mistake(source, &e))?;
+    let expression = lenient(text, hcl_edit::parser::parse_expr).map_err(|e| mistake(source, &e))?;
     Ok(Expr::native(source, expression, 0..text.len()))
 }
 
-/// What the parser says about the first mistake, in words for people.
+/// So many keys of one text are forgiven at most.
+const FORGIVEN: usize = 500;
+
+/// Parses a text. The parser refuses an object that has one key twice; in HCL the last one wins. Such a key is changed for the
+/// parser, letter by letter in its place, and the evaluator takes its name from the text ([`key_in`]).
+pub(crate) fn lenient<T>(
+    text: &str,
+    parse: impl Fn(&str) -> Result<T, hcl_edit::parser::Error>,
+) -> Result<T, hcl_edit::parser::Error> {
+    let mut changed: Option<String> = None;
+    for round in 0..FORGIVEN {
+        let current = changed.as_deref().unwrap_or(text);
+        let error = match parse(current) {
+            Err(error) if error.message().contains("redefined object key") => error,
+            other => return other,
+        };
+        match with_other_key(current, error.location().offset(), round) {
+            Some(next) => changed = Some(next),
+            None => return Err(error),
+        }
+    }
+    parse(text)
+}
+
+/// The text with the key at an offset replaced by as many other letters.
+fn with_other_key(text: &str, at: usize, round: usize) -> Option<String> {
+    let key = plain_key(text.get(at..)?)?;
+    let start = at + usize::from(text.as_bytes().get(at) == Some(&b'"'));
+    let mut number = round;
+    let mut letters = String::with_capacity(key.len());
+    for _ in 0..key.len() {
+        letters.push(char::from(b"zyxwvutsrqponmlkjihgfedcba"[number % 26]));
+        number /= 26;
+    }
+    Some(format!("{}{letters}{}", &text[..start], &text[start + key.len()..]))
+}
+
+/// The key that a text begins with: a name, or a string in which nothing is escaped or worked out.
+fn plain_key(text: &str) -> Option<&str> {
+    let quoted = text.strip_prefix('"');
+    let key = match quoted {
+        Some(inside) => &inside[..inside.find('"')?],
+        None => &text[..text.find(|c: char| !c.is_ascii_alphanumeric() && c != '_' && c != '-').unwrap_or(text.len())],
+    };
+    let plain = !key.is_empty() && key.is_ascii() && !key.contains(['\\', '$', '%', '\n']);
+    plain.then_some(key)
+}
+
+/// The name of an object's key as it stands in the text at `place`, where it is a plain one of this length.
+pub(crate) fn key_in<'a>(source: &'a Source, place: &Range<usize>, length: usize) -> Option<&'a str> {
+    plain_key(source.text().get(place.clone())?).filter(|key| key.len() == length)
+}
+
+/// What the parser says about the first mistake, in words for people. Where a string or a bracket is not closed, the parser stumbles
+/// only over what follows; the lexer of the formatter knows better.
 fn mistake(source: &Arc<Source>, error: &hcl_edit::parser::Error) -> Diagnostics {
+    if let Some(faults) = super::format::faults(source) {
+        return faults;
+    }
     let at = error.location().offset().min(source.text().len());
     let rest = &source.text()[floor(source.text(), at)..];
     let end = rest.char_indices().nth(1).map_or(rest.len(), |(i, _)| i);

@@ -41,7 +41,8 @@ pub(super) fn signature(name: &str, context: &Context) -> Option<&'static [Arg]>
     match name {
         "uuid" => Some(&[]),
         "vault" => Some(&[Arg::Text, Arg::Text]),
-        "clean_resource_name" => context.amazon.then_some(&[Arg::Text]),
+        // The old name is gone from Packer; templates that have it are still about.
+        "clean_resource_name" | "clean_ami_name" => context.amazon.then_some(&[Arg::Text]),
         _ => SIGNATURES.iter().find(|(n, _)| *n == name).map(|(_, args)| *args),
     }
 }
@@ -142,7 +143,7 @@ pub(super) fn call(name: &str, call: &Call<'_>, context: &Context) -> Result<Dat
                         Documentation: https://www.packer.io/docs/templates/engine"
                 .into());
         }
-        "clean_resource_name" => {
+        "clean_resource_name" | "clean_ami_name" => {
             let good = |b: u8| b.is_ascii_alphanumeric() || b"()[] ./-'@_".contains(&b);
             text(0).bytes().map(|b| if good(b) { char::from(b) } else { '-' }).collect()
         }

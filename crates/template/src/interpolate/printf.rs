@@ -1,6 +1,7 @@
 //! Go's `fmt` for the values of a template: `%v` and its relatives, and how values print.
 
 use super::Datum;
+use crate::quote;
 
 /// Wider fields are Go's `%!(BADWIDTH)` too.
 const WIDEST: i64 = 1_000_000;
@@ -225,7 +226,7 @@ fn int(i: i64, verb: char, flags: &Flags) -> Option<String> {
             let c = u32::try_from(i).ok().and_then(char::from_u32).unwrap_or('\u{FFFD}');
             let text = match verb {
                 'c' => c.to_string(),
-                'q' => quote(c.encode_utf8(&mut [0; 4]), '\''),
+                'q' => quote::go(c.encode_utf8(&mut [0; 4]), '\''),
                 _ => format!("U+{magnitude:04X}"),
             };
             return Some(pad(text, flags, false));
@@ -305,7 +306,7 @@ fn text(s: &str, verb: char, flags: &Flags) -> Option<String> {
         'q' | 'v' if flags.sharp && !cut.contains('`') && !cut.contains(char::is_control) && verb == 'q' => {
             format!("`{cut}`")
         }
-        'q' | 'v' => quote(&cut, '"'),
+        'q' | 'v' => quote::go(&cut, '"'),
         'x' | 'X' => {
             let bytes = &s.as_bytes()[..flags.precision.unwrap_or(s.len()).min(s.len())];
             let separator = if flags.space { " " } else { "" };
@@ -316,28 +317,6 @@ fn text(s: &str, verb: char, flags: &Flags) -> Option<String> {
         _ => return None,
     };
     Some(pad(shown, flags, false))
-}
-
-/// `strconv.Quote` and `strconv.QuoteRune`.
-fn quote(text: &str, mark: char) -> String {
-    let mut out = String::from(mark);
-    for c in text.chars() {
-        match c {
-            c if c == mark => out.extend(['\\', c]),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            '\u{7}' => out.push_str("\\a"),
-            '\u{8}' => out.push_str("\\b"),
-            '\u{b}' => out.push_str("\\v"),
-            '\u{c}' => out.push_str("\\f"),
-            c if c.is_control() && (c as u32) < 0x100 => out.push_str(&format!("\\x{:02x}", c as u32)),
-            c => out.push(c),
-        }
-    }
-    out.push(mark);
-    out
 }
 
 #[cfg(test)]

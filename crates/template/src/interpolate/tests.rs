@@ -182,6 +182,7 @@ fn names_and_paths_of_a_build() {
         &[
             ("{{build_name}} {{build_type}} {{template_dir}}", "ubuntu amazon-ebs /t"),
             ("{{clean_resource_name `a:b (c) é`}}", "a-b (c) --"),
+            ("{{`a:b` | clean_ami_name}}", "a-b"),
             ("{{isotime | clean_resource_name}}", "2026-11-05T20-08-09Z"),
         ],
     );

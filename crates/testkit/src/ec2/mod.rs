@@ -13,6 +13,7 @@ use async_trait::async_trait;
 use imgbuild_builders::amazon::ec2::{Account, Accounts, Ec2, Ec2Error, Ec2Result, ErrorKind};
 use imgbuild_builders::amazon::ids::Region;
 use imgbuild_builders::amazon::options::access::Access;
+use imgbuild_builders::amazon::secrets::{Parameter, SecretValue, SecretVersion};
 use imgbuild_builders::amazon::types::Image;
 use imgbuild_engine::journal::Place;
 use state::State;
@@ -185,6 +186,14 @@ impl Account for FakeCloud {
 
     async fn decode_authorization(&self, encoded: &str) -> Ec2Result<String> {
         Ok(format!("{{\"allowed\":false,\"encoded\":\"{encoded}\"}}"))
+    }
+
+    async fn secret(&self, _: &str, _: &SecretVersion) -> Ec2Result<SecretValue> {
+        state::refuse("GetSecretValue", "ResourceNotFoundException")
+    }
+
+    async fn parameter(&self, _: &str, _: bool) -> Ec2Result<Parameter> {
+        state::refuse("GetParameter", "ParameterNotFound")
     }
 
     fn place(&self, region: &Region) -> Place {

@@ -149,6 +149,46 @@ pub fn list(value: &[Token]) -> Vec<String> {
     fields(&value[open + 1..end]).into_iter().map(text).collect()
 }
 
+/// The keys and values of a literal `map[string]string{…}` at the head of `value`.
+pub fn pairs(value: &[Token]) -> Vec<(String, String)> {
+    let Some(open) = value.iter().position(|t| *t == Token::Mark('{')) else { return Vec::new() };
+    let end = close(value, open);
+    let pair = |f: &[Token]| match f {
+        [Token::Text(key), Token::Mark(':'), rest @ ..] => Some((key.clone(), text(rest))),
+        _ => None,
+    };
+    fields(&value[open + 1..end]).into_iter().filter_map(pair).collect()
+}
+
+/// All functions: their names and bodies.
+pub fn functions(tokens: &[Token]) -> Vec<(&str, &[Token])> {
+    let mut found = Vec::new();
+    for (i, pair) in tokens.windows(2).enumerate() {
+        let [Token::Word(word), Token::Word(name)] = pair else { continue };
+        let Some(open) = tokens[i..].iter().position(|t| *t == Token::Mark('{')).filter(|_| word == "func") else {
+            continue;
+        };
+        found.push((name.as_str(), &tokens[i + open..close(tokens, i + open)]));
+    }
+    found
+}
+
+/// What follows `name:` where it first stands.
+pub fn after<'a>(tokens: &'a [Token], name: &str) -> Option<&'a [Token]> {
+    let at = tokens.windows(2).position(|w| matches!(w, [Token::Word(word), Token::Mark(':')] if word == name))?;
+    Some(&tokens[at + 2..]).filter(|rest| !rest.is_empty())
+}
+
+/// The text that `name := "…"` gives.
+pub fn assigned(tokens: &[Token], name: &str) -> Option<String> {
+    tokens.windows(4).find_map(|w| match w {
+        [Token::Word(word), Token::Mark(':'), Token::Mark('='), Token::Text(text)] if word == name => {
+            Some(text.clone())
+        }
+        _ => None,
+    })
+}
+
 /// The keys of a literal `map[string]string{…}`.
 pub fn keys(value: &[Token]) -> Vec<String> {
     let Some(open) = value.iter().position(|t| *t == Token::Mark('{')) else { return Vec::new() };
@@ -170,8 +210,11 @@ pub fn text(value: &[Token]) -> String {
             Token::Word(name) if value.get(i + 1) == Some(&Token::Mark('(')) => {
                 let end = close(value, i + 1);
                 let mut parts: Vec<String> = fields(&value[i + 2..end]).into_iter().map(text).collect();
-                if name == "testFixture" {
-                    parts.insert(0, "test-fixtures".into());
+                match name.as_str() {
+                    "testFixture" => parts.insert(0, "test-fixtures".into()),
+                    // Of separators that this system has not.
+                    "strings.ReplaceAll" => parts.truncate(1),
+                    _ => {}
                 }
                 out.push_str(&parts.join("/"));
                 i = end;

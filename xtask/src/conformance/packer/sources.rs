@@ -4,17 +4,47 @@
 use super::Outcome;
 use super::go::{self, Token};
 use super::programs::{Pair, copy, each, run as go_run};
+use super::tables;
 use anyhow::{Context, Result};
 use std::path::{Path, PathBuf};
 
 /// One row: run these, in a copy of that folder.
-struct Row {
-    case: String,
-    dir: PathBuf,
-    args: Vec<String>,
-    exit: i32,
-    expected: Vec<String>,
-    absent: Vec<String>,
+pub struct Row {
+    pub case: String,
+    pub dir: PathBuf,
+    pub args: Vec<String>,
+    pub exit: i32,
+    /// Files that must be there afterwards, and such that must not.
+    pub expected: Vec<String>,
+    pub absent: Vec<String>,
+    /// Standard input.
+    pub input: Option<String>,
+    /// `NAME=value`.
+    pub env: Vec<String>,
+    /// All of standard output; `{cwd}` is the folder.
+    pub output: Option<String>,
+    /// What must appear in the output, and what must not.
+    pub says: Vec<String>,
+    pub silent: Vec<String>,
+}
+
+impl Row {
+    /// A row that wants an exit code.
+    pub fn new(dir: &Path, args: Vec<String>, exit: i32) -> Row {
+        Row {
+            case: format!("packer/{}", args.join(" ")),
+            dir: dir.to_owned(),
+            args,
+            exit,
+            expected: Vec::new(),
+            absent: Vec::new(),
+            input: None,
+            env: Vec::new(),
+            output: None,
+            says: Vec::new(),
+            silent: Vec::new(),
+        }
+    }
 }
 
 /// hashicorp/packer: the commands' tables and what the HCL parser's tests expect.
@@ -29,14 +59,14 @@ pub fn packer(pair: &Pair, source: &Path, filter: &str) -> Result<Vec<Outcome>> 
             args.extend(extra.iter().map(|a| (*a).to_owned()));
             args.extend(go::field(&row, "extraArgs").map(go::list).unwrap_or_default());
             args.push(path);
-            rows.push(of(&command, args, number(&row, "exitCode")));
+            rows.push(Row::new(&command, args, number(&row, "exitCode")));
         }
     }
     let build = go::tokens(&read(&command.join("build_test.go"))?);
     for row in table(&build, "TestBuild", "tc") {
         let mut args = vec!["build".to_owned()];
         args.extend(go::field(&row, "args").map(go::list).unwrap_or_default());
-        let mut made = of(&command, args, number(&row, "expectedCode"));
+        let mut made = Row::new(&command, args, number(&row, "expectedCode"));
         made.case = format!("packer/build/{}", go::field(&row, "name").map(go::text).unwrap_or_default());
         if let Some(check) = go::field(&row, "fileCheck") {
             let inner = &check[check.iter().position(|t| *t == Token::Mark('{')).map_or(0, |i| i + 1)..];
@@ -47,8 +77,11 @@ pub fn packer(pair: &Pair, source: &Path, filter: &str) -> Result<Vec<Outcome>> 
         }
         rows.push(made);
     }
+    rows.extend(tables::rows(&command)?);
     rows.extend(hcl(source)?);
-    all(pair, rows, filter)
+    let mut outcomes = all(pair, rows, filter)?;
+    outcomes.extend(tables::upgrades(pair, &command, filter)?);
+    Ok(outcomes)
 }
 
 /// `hcl2template`: a row that parses and gives builds must be listed by `inspect`; one that does not must fail `validate`.
@@ -70,28 +103,17 @@ fn hcl(source: &Path) -> Result<Vec<Row>> {
             let yes = |f: &[Token]| matches!(f, [Token::Word(w)] if w == "true");
             let exit = i32::from(yes(parse_fails) || yes(builds_fail));
             let mut args = vec![if exit == 0 { "inspect" } else { "validate" }.to_owned()];
-            for value in given.get(1).into_iter().flat_map(|f| pairs(f)) {
-                args.extend(["-var".to_owned(), value]);
+            for value in given.get(1).into_iter().flat_map(|f| go::pairs(f)) {
+                args.extend(["-var".to_owned(), format!("{}={}", value.0, value.1)]);
             }
             args.extend(given.get(2).into_iter().flat_map(|f| go::list(f)).map(|f| format!("-var-file={f}")));
             args.push(path);
-            let mut made = of(&dir, args, exit);
+            let mut made = Row::new(&dir, args, exit);
             made.case = format!("packer/hcl/{}", go::text(name));
             rows.push(made);
         }
     }
     Ok(rows)
-}
-
-/// `map[string]string{"a": "b"}` as `a=b`.
-fn pairs(value: &[Token]) -> Vec<String> {
-    let Some(open) = value.iter().position(|t| *t == Token::Mark('{')) else { return Vec::new() };
-    let fields = go::fields(&value[open + 1..value.len() - 1]);
-    let pair = |f: &[Token]| match f {
-        [Token::Text(key), Token::Mark(':'), rest @ ..] => Some(format!("{key}={}", go::text(rest))),
-        _ => None,
-    };
-    fields.into_iter().filter_map(pair).collect()
 }
 
 /// hashicorp/packer-plugin-sdk: what parses, and what is a sound template.
@@ -113,7 +135,7 @@ pub fn sdk(pair: &Pair, source: &Path, filter: &str) -> Result<Vec<Outcome>> {
             };
             let mut args: Vec<String> = kind.iter().map(|a| (*a).to_owned()).collect();
             args.push(format!("test-fixtures/{name}"));
-            let mut made = of(&dir, args, i32::from(fails));
+            let mut made = Row::new(&dir, args, i32::from(fails));
             made.case = format!("sdk/{name}");
             rows.push(made);
         }
@@ -122,7 +144,7 @@ pub fn sdk(pair: &Pair, source: &Path, filter: &str) -> Result<Vec<Outcome>> {
         let name = entry?.file_name().to_string_lossy().into_owned();
         if name.starts_with("error-") || name.starts_with("malformed") {
             let args = vec!["validate".into(), "-syntax-only".into(), format!("test-fixtures/{name}")];
-            let mut made = of(&dir, args, 1);
+            let mut made = Row::new(&dir, args, 1);
             made.case = format!("sdk/{name}");
             rows.push(made);
         }
@@ -130,17 +152,13 @@ pub fn sdk(pair: &Pair, source: &Path, filter: &str) -> Result<Vec<Outcome>> {
     all(pair, rows, filter)
 }
 
-fn of(dir: &Path, args: Vec<String>, exit: i32) -> Row {
-    let case = format!("packer/{}", args.join(" "));
-    Row { case, dir: dir.to_owned(), args, exit, expected: Vec::new(), absent: Vec::new() }
-}
-
-fn read(path: &Path) -> Result<String> {
+/// A file of the checkout.
+pub fn read(path: &Path) -> Result<String> {
     std::fs::read_to_string(path).with_context(|| path.display().to_string())
 }
 
 /// The table `name` of a test function.
-fn table(tokens: &[Token], function: &str, name: &str) -> Vec<Vec<Token>> {
+pub fn table(tokens: &[Token], function: &str, name: &str) -> Vec<Vec<Token>> {
     let at = tokens.windows(2).position(|w| w == [Token::Word("func".into()), Token::Word(function.into())]);
     at.map_or_else(Vec::new, |at| go::rows(&tokens[at..], &[name, ":", "=", "[", "]"]))
 }
@@ -163,8 +181,15 @@ fn all(pair: &Pair, rows: Vec<Row>, filter: &str) -> Result<Vec<Outcome>> {
                 copy(&row.dir.join(fixtures), &scratch.path().join(fixtures))?;
             }
         }
-        let done = go_run(&pair.ours, &row.args, scratch.path(), None)?;
-        let there = |name: &String| scratch.path().join(name).exists();
+        // `/tmp` may be a link.
+        let dir = scratch.path().canonicalize()?;
+        let input = row.input.as_ref().map(|_| dir.join(".input"));
+        if let (Some(path), Some(text)) = (&input, &row.input) {
+            std::fs::write(path, text)?;
+        }
+        let words = [row.env.clone(), vec![pair.ours.display().to_string()], row.args.clone()].concat();
+        let done = go_run(Path::new("env"), &words, &dir, input.as_deref())?;
+        let there = |name: &String| dir.join(name).exists();
         let mut ours = done.code.to_string();
         if let Some(missing) = row.expected.iter().find(|f| !there(f)) {
             ours.push_str(&format!(", no {missing}"));
@@ -172,6 +197,18 @@ fn all(pair: &Pair, rows: Vec<Row>, filter: &str) -> Result<Vec<Outcome>> {
         if let Some(wrong) = row.absent.iter().find(|f| there(f)) {
             ours.push_str(&format!(", but {wrong}"));
         }
-        Ok(Outcome { case: row.case.clone(), ours, theirs: row.exit.to_string(), said: done.text() })
+        let wanted = row.output.as_ref().map(|text| text.replace("{cwd}", &dir.to_string_lossy()));
+        if wanted.as_ref().is_some_and(|text| *text != done.stdout) {
+            ours.push_str(", other output");
+        }
+        let text = done.text();
+        if let Some(missing) = row.says.iter().find(|t| !text.contains(*t)) {
+            ours.push_str(&format!(", not {missing:?}"));
+        }
+        if let Some(wrong) = row.silent.iter().find(|t| text.contains(*t)) {
+            ours.push_str(&format!(", but {wrong:?}"));
+        }
+        let said = format!("{text}\nwanted:\n{}", wanted.unwrap_or_default());
+        Ok(Outcome { case: row.case.clone(), ours, theirs: row.exit.to_string(), said })
     })
 }

@@ -1,6 +1,6 @@
 //! `source` and `build` blocks: who is built from what, provisioned and post-processed how. The plugins' own options stay unread.
 
-use super::blocks;
+use super::{blocks, registry};
 use crate::hcl::body::{Block, Body, Schema};
 use crate::hcl::node;
 use crate::hcl::own::Own;
@@ -77,6 +77,13 @@ pub(in crate::hcl) struct PostProcessorBlock {
     pub(in crate::hcl) body: Body,
 }
 
+impl PostProcessorBlock {
+    /// Its name; its type if none is given.
+    pub(in crate::hcl) fn name(&self) -> &str {
+        self.name.as_deref().unwrap_or(&self.kind.value)
+    }
+}
+
 /// The sources of all files.
 pub(in crate::hcl) fn sources(files: &[Body], diags: &mut Diagnostics) -> Sources {
     let mut all = Sources::new();
@@ -124,7 +131,7 @@ pub(in crate::hcl) fn read(block: &Block, env: &Arc<Env>, diags: &mut Diagnostic
         (**env).clone().with("build", named).with("source", Value::object([("type", unknown()), ("name", unknown())]));
     let mut build =
         BuildBlock { name, description, uses: Vec::new(), provisioners: Vec::new(), cleanup: None, chains: Vec::new() };
-    let mut had_source = false;
+    let (mut had_source, mut registries) = (false, 0);
     for reference in own.texts("sources", diags) {
         had_source = true;
         build.uses.extend(reference_of(&reference, None, None, diags));
@@ -156,10 +163,14 @@ pub(in crate::hcl) fn read(block: &Block, env: &Arc<Env>, diags: &mut Diagnostic
                 let inside = part.body.content(&schema, diags);
                 build.chains.push(inside.blocks.iter().filter_map(|p| post_processor(p, &inner, diags)).collect());
             }
-            "hcp_packer_registry" => ignored_registry(part, diags),
+            "hcp_packer_registry" => {
+                registry::check(part, registries == 0, &inner, diags);
+                registries += 1;
+            }
             _ => {}
         }
     }
+    strangers(&build, diags);
     if !had_source {
         let message = "Missing source reference: a build block must reference at least one source";
         diags.push(Diagnostic::error(message).at(&block.span).help("write sources = [\"source.TYPE.NAME\"]"));
@@ -167,10 +178,28 @@ pub(in crate::hcl) fn read(block: &Block, env: &Arc<Env>, diags: &mut Diagnostic
     build
 }
 
-/// What HCP Packer would get. It changes nothing about what is built.
-pub(in crate::hcl) fn ignored_registry(block: &Block, diags: &mut Diagnostics) {
-    let message = "hcp_packer_registry has no effect: nothing is published to HCP Packer";
-    diags.push(Diagnostic::warning(message).at(&block.span));
+/// Names in `only`, `except` and `override` that no source of the build has. Packer passes over them without a word.
+fn strangers(build: &BuildBlock, diags: &mut Diagnostics) {
+    let full: Vec<String> = build.uses.iter().map(Use::full).collect();
+    let mut check = |what: &str, name: &Spanned<String>, known: &[&str]| {
+        if !known.is_empty() && !known.contains(&name.as_str()) {
+            let message = format!("{what} names {:?}: the build has no such source", name.value);
+            let warning = Diagnostic::warning(message).at(&name.span).suggest(name, known.iter().copied());
+            diags.push(warning.help(format!("there are: {}", known.join(", "))));
+        }
+    };
+    let provisioners = || build.provisioners.iter().chain(&build.cleanup);
+    let post_processors = build.chains.iter().flatten().map(|p| &p.builds);
+    let known: Vec<&str> = full.iter().map(String::as_str).collect();
+    for builds in provisioners().map(|p| &p.builds).chain(post_processors) {
+        for (what, names) in [("\"only\"", &builds.only), ("\"except\"", &builds.except)] {
+            names.iter().for_each(|name| check(what, name, &known));
+        }
+    }
+    let known: Vec<&str> = build.uses.iter().map(Use::name).collect();
+    for (name, _) in provisioners().flat_map(|p| &p.overrides) {
+        check("\"override\"", name, &known);
+    }
 }
 
 fn reference_of(
@@ -209,12 +238,18 @@ fn provisioner(block: &Block, env: &Env, diags: &mut Diagnostics) -> Option<Prov
     let (content, body) = block.body.partial(&schema, diags);
     let scope = env.scope();
     let own = Own { content: &content, scope: &scope };
+    let pause_before = own.duration("pause_before", diags).unwrap_or_default();
+    let timeout = own.duration("timeout", diags).filter(|timeout| !timeout.is_zero());
+    if let (false, Some(_), Some(attribute)) = (pause_before.is_zero(), timeout, content.attributes.get("timeout")) {
+        let message = "\"timeout\" has no effect beside \"pause_before\": Packer knows only one of them";
+        diags.push(Diagnostic::warning(message).at(&attribute.name.span));
+    }
     Some(ProvisionerBlock {
         kind: block.labels.first()?.clone(),
         name: own.text("name", diags).filter(|name| !name.value.is_empty()),
         builds: only_except(&own, diags),
-        pause_before: own.duration("pause_before", diags).unwrap_or_default(),
-        timeout: own.duration("timeout", diags).filter(|timeout| !timeout.is_zero()),
+        pause_before,
+        timeout,
         max_retries: own.count("max_retries", diags).unwrap_or(0),
         continue_on_error: own.flag("continue_on_error", diags).unwrap_or(false),
         overrides: overrides(&own, diags),

@@ -10,7 +10,7 @@ use crate::version::Version;
 use imgbuild_diag::{Diagnostic, Diagnostics};
 
 /// A plugin that a configuration names. Nothing is downloaded: what is built in is there, the rest is refused where it is used.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct RequiredPlugin {
     /// The name that it is given.
     pub name: Spanned<String>,
@@ -18,6 +18,14 @@ pub struct RequiredPlugin {
     pub source: String,
     /// The versions that would do.
     pub version: String,
+}
+
+impl RequiredPlugin {
+    /// The one of these that a part of this type belongs to: `virtualbox-iso` to the one that is named `virtualbox`.
+    pub fn of<'a>(plugins: &'a [RequiredPlugin], kind: &str) -> Option<&'a RequiredPlugin> {
+        let is_of = |name: &str| kind.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'));
+        plugins.iter().filter(|plugin| is_of(&plugin.name.value)).max_by_key(|plugin| plugin.name.value.len())
+    }
 }
 
 /// Checks `required_version` of all files. False: none of the rest is to be read.
@@ -103,7 +111,10 @@ fn plugin(
     if parts.len() < 3 || parts.iter().any(|part| part.is_empty()) {
         return wrong(format!("Invalid plugin source: {source:?} must have a host, a namespace and a type"));
     }
-    if let Some(other) = known.iter().find(|p| p.name.value == name.value && p.source != source) {
+    if let Some(other) = known.iter().find(|p| p.name.value == name.value) {
+        if other.source == source {
+            return None;
+        }
         let message = format!("Duplicate required_plugin {:?}: it is also required at {}", name.value, other.name.span);
         diags.push(Diagnostic::error(message).at(&name.span));
         return None;

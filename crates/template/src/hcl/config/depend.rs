@@ -1,5 +1,6 @@
 //! Locals and data sources, in the order in which they need each other.
 
+use super::core::RequiredPlugin;
 use super::data::DataSources;
 use super::{bad_name, blocks, is_identifier};
 use crate::hcl::body::{Block, Body, Schema};
@@ -76,6 +77,8 @@ pub(in crate::hcl) struct Work<'a> {
     pub(in crate::hcl) env: Env,
     /// For the options of data sources.
     pub(in crate::hcl) context: Context,
+    /// The plugins that the configuration requires: a data source may be a part of one that is not built in.
+    pub(in crate::hcl) plugins: &'a [RequiredPlugin],
 }
 
 /// One thing to work out.
@@ -149,7 +152,11 @@ impl Work<'_> {
         let known = self.sources.map_or(&[][..], DataSources::names);
         let Some((sources, table)) = self.sources.and_then(|sources| Some((sources, sources.table(&key.0)?))) else {
             let error = Diagnostic::error(format!("Unknown data source type {:?}", key.0)).at(place);
-            diags.push(error.suggest(&key.0, known.iter().copied()).help(format!("there are: {}", known.join(", "))));
+            let error = error.suggest(&key.0, known.iter().copied()).help(format!("there are: {}", known.join(", ")));
+            diags.push(match RequiredPlugin::of(self.plugins, &key.0) {
+                Some(plugin) => error.help(format!("it may be a part of the plugin {}", plugin.source)),
+                None => error,
+            });
             return None;
         };
         let env = Arc::new(env);

@@ -6,6 +6,7 @@ pub(super) mod build;
 pub(super) mod core;
 pub(super) mod data;
 pub(super) mod depend;
+pub(super) mod registry;
 pub(super) mod variable;
 
 use super::body::{Block, Body, Schema};

@@ -111,7 +111,8 @@ fn long(block: &Block, env: &Env, diags: &mut Diagnostics) -> Option<Variable> {
             Err(_) if failed => Value::unknown(ty.ty.clone()),
             Err(error) => {
                 let message = format!(
-                    "Invalid default value for variable: it is not compatible with the variable's type constraint: {error}"
+                    "Invalid default value for variable {:?}: it is not compatible with the variable's type constraint: {error}",
+                    name.value
                 );
                 diags.push(Diagnostic::error(message).at(attribute.expr.span()));
                 Value::unknown(ty.ty.clone())

@@ -1,14 +1,16 @@
 //! Objects, `for` expressions and conditionals.
 
-use super::{Evaluator, nothing};
+use super::{Evaluator, Place, nothing};
 use crate::hcl::convert::convert;
 use crate::hcl::scope::Scope;
+use crate::hcl::syntax;
 use crate::hcl::types::Type;
 use crate::hcl::unify::unify;
 use crate::hcl::value::{Data, Value};
 use hcl_edit::Span as _;
 use hcl_edit::expr::{Conditional, Expression, ForExpr, Object, ObjectKey};
 use indexmap::IndexMap;
+use std::ops::Range;
 
 impl Evaluator<'_> {
     pub(super) fn object(&mut self, object: &Object, whole: &Expression, scope: &Scope<'_>) -> Value {
@@ -17,7 +19,8 @@ impl Evaluator<'_> {
         let mut sensitive = false;
         for (key, value) in object {
             let name = match key {
-                ObjectKey::Ident(name) => Some(name.as_str().to_owned()),
+                ObjectKey::Ident(name) => Some(self.written(name.as_str(), name.span())),
+                ObjectKey::Expression(Expression::String(name)) => Some(self.written(name.as_str(), name.span())),
                 ObjectKey::Expression(key) => {
                     let key_value = self.expression(key, scope);
                     sensitive |= key_value.is_sensitive();
@@ -31,6 +34,15 @@ impl Evaluator<'_> {
         let _ = whole;
         let result = if known { Value::object(entries) } else { nothing() };
         result.sensitive_if(sensitive)
+    }
+
+    /// The name of a key: what the file says, for the parser may have been given another one ([`syntax::lenient`]).
+    fn written(&self, parsed: &str, place: Option<Range<usize>>) -> String {
+        let written = match (self.place, place) {
+            (Place::In(source), Some(place)) => syntax::key_in(source, &place, parsed.len()),
+            _ => None,
+        };
+        written.unwrap_or(parsed).to_owned()
     }
 
     /// An object's key as a string. None: it is wrong, which has been said, or not known.

@@ -1,7 +1,7 @@
 //! Expressions and their values. Expected texts are those that Packer 1.6.6 prints for the same expressions as locals.
 
 use crate::Ambient;
-use crate::hcl::overview::{printable, quoted};
+use crate::hcl::overview::printable;
 use crate::hcl::scope::{Callable, Env, Surroundings};
 use crate::hcl::syntax;
 use crate::hcl::value::Value;
@@ -43,7 +43,7 @@ fn evaluate(text: &str) -> Result<Value, Vec<String>> {
 fn values_are_packers() {
     for (text, printed) in VALUES {
         match evaluate(text) {
-            Ok(value) => assert_eq!(quoted(&printable(&value)), *printed, "{text}"),
+            Ok(value) => assert_eq!(crate::quote::go(&printable(&value), '"'), *printed, "{text}"),
             Err(errors) => panic!("{text}: {errors:?}"),
         }
     }
@@ -267,3 +267,16 @@ EOT"#,
     (r#""${1 + 1}""#, r#""2""#),
     (r#"{ a = { b = [1, { c = "d" }] } }.a.b[1].c"#, r#""d""#),
 ];
+
+#[test]
+fn of_a_key_that_stands_twice_the_last_one_wins() {
+    for (text, same) in [
+        (r#"{ ab = 1, ab = 2, "ab" = 3, c = 4 }"#, "{ ab = 3, c = 4 }"),
+        (r#"{ "ab" = 1, "ab" = 2 }"#, "{ ab = 2 }"),
+        ("{ a = 1, a = 2, a = 3 }", "{ a = 3 }"),
+        ("[{ x-1 = { y = 1, y = 2 }, x-1 = { z = 1 } }]", "[{ x-1 = { z = 1 } }]"),
+    ] {
+        assert_eq!(evaluate(text), evaluate(same), "{text}");
+        assert!(evaluate(text).is_ok(), "{text}");
+    }
+}

@@ -1,25 +1,36 @@
 //! Whether a text is HCL at all.
 
 use super::lex;
+use crate::hcl::syntax::lenient;
 use imgbuild_diag::{Diagnostic, Diagnostics, Source, Span};
 use std::sync::Arc;
+
+fn mark(text: &str) -> usize {
+    text.len() - text.strip_prefix('\u{feff}').unwrap_or(text).len()
+}
+
+/// What the lexer finds wrong with a text: strings, heredocs and templates that don't end, characters that mean nothing.
+pub(crate) fn faults(source: &Arc<Source>) -> Option<Diagnostics> {
+    let skipped = mark(source.text());
+    let mut diags = Diagnostics::new();
+    for fault in lex::lex(source.text()).faults {
+        let span = Span::new(source, fault.at.start + skipped..fault.at.end + skipped);
+        diags.push(Diagnostic::error(fault.what).at(&span));
+    }
+    diags.has_errors().then_some(diags)
+}
 
 /// Parses a text. Only its syntax counts: no name is looked up.
 ///
 /// # Errors
 /// What is wrong with it.
 pub fn check(source: &Arc<Source>) -> Result<(), Diagnostics> {
-    let mut diags = Diagnostics::new();
+    if let Some(faults) = faults(source) {
+        return Err(faults);
+    }
     let text = source.text();
-    let skipped = text.len() - text.strip_prefix('\u{feff}').unwrap_or(text).len();
-    for fault in lex::lex(text).faults {
-        let span = Span::new(source, fault.at.start + skipped..fault.at.end + skipped);
-        diags.push(Diagnostic::error(fault.what).at(&span));
-    }
-    if diags.has_errors() {
-        return Err(diags);
-    }
-    match hcl_edit::parser::parse_body(&text[skipped..]) {
+    let skipped = mark(text);
+    match lenient(&text[skipped..], hcl_edit::parser::parse_body) {
         Ok(_) => Ok(()),
         Err(error) => {
             let mut at = (error.location().offset() + skipped).min(text.len());

@@ -21,7 +21,8 @@ impl VisitMut for Bare {
 }
 
 fn tree(text: &str) -> hcl_edit::structure::Body {
-    let mut body = hcl_edit::parser::parse_body(text).unwrap_or_else(|e| panic!("{e}\n{text}"));
+    let mut body =
+        crate::hcl::syntax::lenient(text, hcl_edit::parser::parse_body).unwrap_or_else(|e| panic!("{e}\n{text}"));
     Bare.visit_body_mut(&mut body);
     body
 }
