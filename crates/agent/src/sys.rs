@@ -4,6 +4,7 @@ pub mod attrs;
 pub mod clock;
 pub mod docker;
 pub mod dpkg;
+pub mod encoding;
 pub mod files;
 pub mod fnmatch;
 pub mod hash;

@@ -16,8 +16,11 @@ pub fn collect(ctx: &Ctx, out: &mut Facts) {
     paths.sort();
     for path in paths {
         let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        let executable = path.metadata().is_ok_and(|m| m.permissions().mode() & 0o100 != 0);
-        let text = if executable {
+        let meta = path.metadata();
+        let executable = meta.as_ref().is_ok_and(|m| m.permissions().mode() & 0o100 != 0);
+        let text = if let Err(error) = meta {
+            Err(format!("Could not stat fact ({}): {error}", path.display()))
+        } else if executable {
             let limit = Duration::from_secs(ctx.args.int("gather_timeout").unwrap_or(10).max(1) as u64);
             match ctx.cmd(&path).limit(limit).run() {
                 Ok(ran) if ran.ok() => Ok(ran.stdout),
@@ -30,11 +33,12 @@ pub fn collect(ctx: &Ctx, out: &mut Facts) {
                 Err(e) => Err(format!("Could not execute fact script ({}): {}", path.display(), e.msg)),
             }
         } else {
-            std::fs::read_to_string(&path).map_err(|e| format!("error loading fact - please check content: {e}"))
+            std::fs::read_to_string(&path).map_err(|e| {
+                format!("error loading facts as JSON or ini - please check content: {}: {e}", path.display())
+            })
         };
         let value = match text {
-            Ok(text) => parse(&text).unwrap_or_else(|| {
-                let why = format!("error loading facts as JSON or ini - please check content: {}", path.display());
+            Ok(text) => parse(&text, &path.display().to_string()).unwrap_or_else(|why| {
                 ctx.warn(why.clone());
                 why.into()
             }),
@@ -48,20 +52,50 @@ pub fn collect(ctx: &Ctx, out: &mut Facts) {
     put(out, "local", local);
 }
 
-/// JSON, else INI.
-fn parse(text: &str) -> Option<Value> {
+/// JSON, else INI as Python's configparser reads it: `[DEFAULT]` stands behind every section, `%(name)s` for another option.
+fn parse(text: &str, path: &str) -> Result<Value, String> {
     if let Ok(value) = serde_json::from_str(text) {
-        return Some(value);
+        return Ok(value);
+    }
+    let content = text.lines().filter(|l| !l.trim().is_empty() && !l.trim_start().starts_with(['#', ';']));
+    let mut before_sections = true;
+    for line in content {
+        before_sections &= !line.starts_with('[');
+        if before_sections || !line.starts_with(char::is_whitespace) && !line.contains(['[', '=', ':']) {
+            return Err(format!("error loading facts as JSON or ini - please check content: {path}"));
+        }
     }
     let ini = Ini::parse(text);
-    if ini.0.is_empty() && !text.trim().is_empty() {
-        return None;
+    let defaults: Vec<_> = ini.0.iter().filter(|(name, _)| name == "DEFAULT").flat_map(|(_, o)| o.clone()).collect();
+    let mut sections = Map::new();
+    for (name, own) in ini.0.into_iter().filter(|(name, _)| name != "DEFAULT") {
+        let mut options = defaults.clone();
+        options.extend(own);
+        let mut values = Map::new();
+        for (key, value) in &options {
+            let value = interpolate(value, &options, 0)
+                .map_err(|why| format!("error loading facts as ini - please check content: {path} ({why})"))?;
+            values.insert(key.clone(), value.into());
+        }
+        sections.insert(name, values.into());
     }
-    let sections = ini
-        .0
-        .into_iter()
-        .map(|(name, options)| (name, Value::Object(options.into_iter().map(|(k, v)| (k, v.into())).collect())));
-    Some(Value::Object(sections.collect()))
+    Ok(sections.into())
+}
+
+fn interpolate(value: &str, options: &[(String, String)], depth: usize) -> Result<String, String> {
+    let Some((head, tail)) = value.split_once('%') else { return Ok(value.to_owned()) };
+    if let Some(rest) = tail.strip_prefix('%') {
+        return Ok(format!("{head}%{}", interpolate(rest, options, depth)?));
+    }
+    let Some((name, rest)) = tail.strip_prefix('(').and_then(|t| t.split_once(")s")) else {
+        return Err(format!("'%' must be followed by '%' or '(', found: '%{tail}'"));
+    };
+    let other = options.iter().rev().find(|(key, _)| *key == name.to_lowercase());
+    let (_, other) = other.ok_or_else(|| format!("no option '{name}' for '%({name})s'"))?;
+    if depth > 9 {
+        return Err("'%(…)s' goes in a circle".into());
+    }
+    Ok(format!("{head}{}{}", interpolate(other, options, depth + 1)?, interpolate(rest, options, depth)?))
 }
 
 /// `facter_*`.
@@ -111,5 +145,9 @@ mod tests {
         assert_eq!((&local["a"]["x"], &local["b"]["s"]["key"], &local["c"]), (&json!(1), &json!("v"), &json!([1])));
         assert!(local["d"].as_str().is_some_and(|d| d.starts_with("error loading facts")));
         assert!(local.get("ignored").is_none());
+        let ini = |text: &str| parse(text, "p");
+        assert_eq!(ini("[DEFAULT]\nd=1\n[a]\nx=%(d)s%%\n"), Ok(json!({"a": {"d": "1", "x": "1%"}})));
+        assert!(ini("[a]\nx = 5 % of\n").unwrap_err().starts_with("error loading facts as ini"));
+        assert!(ini("[a]\nx = %(x)s\n").is_err() && ini("a=b\n").is_err() && ini("[a]\nword\n").is_err());
     }
 }

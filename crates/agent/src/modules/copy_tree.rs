@@ -97,14 +97,14 @@ impl Tree<'_> {
 
     fn link(&self, from: &Path, to: &Path) -> Result<bool, Fail> {
         let target = std::fs::read_link(from).at("can't read", from)?;
-        if std::fs::read_link(to).is_ok_and(|t| t == target) {
-            return Ok(false);
-        }
-        if !self.ctx.check {
+        let same = std::fs::read_link(to).is_ok_and(|t| t == target);
+        if !same && !self.ctx.check {
             let _ = std::fs::remove_file(to);
             std::os::unix::fs::symlink(&target, to).at("can't make the link", to)?;
         }
-        Ok(true)
+        // The link's own owner; it has no mode of its own.
+        let attrs = Attrs { mode: None, attributes: None, ..self.plain.clone() };
+        Ok(attrs.apply(self.ctx, to, self.ctx.check)?.changed() || !same)
     }
 
     fn file(&self, from: &Path, to: &Path) -> Result<bool, Fail> {

@@ -147,8 +147,13 @@ impl Job<'_> {
             return Ok(false);
         }
         if !self.ctx.check {
-            files::set_times(path, Some(new_a), Some(new_m))
-                .at("Error while updating modification or access time of", path)?;
+            // Who may write a file, but does not own it, may set its times to now and to nothing else.
+            let set = if (modification, access) == (Time::Now, Time::Now) {
+                files::set_times_now(path)
+            } else {
+                files::set_times(path, Some(new_a), Some(new_m))
+            };
+            set.at("Error while updating modification or access time of", path)?;
         }
         let float = |t: (i64, i64)| json!(t.0 as f64 + t.1 as f64 / 1e9);
         for (name, old, new) in [("mtime", old_m, new_m), ("atime", old_a, new_a)] {
@@ -395,15 +400,22 @@ impl Job<'_> {
     }
 
     fn warn_of_unknown_owners(&self) {
-        if let Some(owner) = &self.attrs.owner
-            && owner.parse::<u32>().map_or(users::user_by_name(owner).is_none(), |id| users::user_by_id(id).is_none())
-        {
-            self.ctx.warn(format!("failed to look up user {owner}. Create user up to this point in real play"));
+        let warn = |kind: &str, id: &str, name: &str, numbered: bool| {
+            let with = if numbered { format!(" with {id}") } else { String::new() };
+            self.ctx
+                .warn(format!("failed to look up {kind}{with} {name}. Create {kind} up to this point in real play"));
+        };
+        if let Some(owner) = &self.attrs.owner {
+            let uid = owner.parse::<u32>().ok();
+            if uid.map_or_else(|| users::user_by_name(owner), users::user_by_id).is_none() {
+                warn("user", "uid", owner, uid.is_some());
+            }
         }
-        if let Some(group) = &self.attrs.group
-            && group.parse::<u32>().map_or(users::group_by_name(group).is_none(), |id| users::group_by_id(id).is_none())
-        {
-            self.ctx.warn(format!("failed to look up group {group}. Create group up to this point in real play"));
+        if let Some(group) = &self.attrs.group {
+            let gid = group.parse::<u32>().ok();
+            if gid.map_or_else(|| users::group_by_name(group), users::group_by_id).is_none() {
+                warn("group", "gid", group, gid.is_some());
+            }
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::ctx::Ctx;
 use crate::outcome::{Fail, Outcome};
+use crate::sys::encoding::{self, Undecodable};
 use crate::sys::pyregex::{Flags, PyRegex};
 use crate::sys::{clock, fnmatch, hash, mode::ModeSpec, users};
 use serde_json::{Map, Value, json};
@@ -95,11 +96,6 @@ pub fn run(ctx: &Ctx) -> Result<Outcome, Fail> {
     if args.int("limit").is_some_and(|l| l <= 0) {
         crate::fail!("limit cannot be {} (use None for unlimited)", args.int("limit").unwrap_or_default());
     }
-    if let Some(encoding) =
-        args.str("encoding").filter(|e| !matches!(e.to_lowercase().as_str(), "utf-8" | "utf8" | "ascii"))
-    {
-        crate::fail!("encoding {encoding} is not supported; utf-8 is");
-    }
     let mode = match args.given("mode") {
         None => None,
         Some(Value::String(text)) => Some(ModeSpec::parse(&json!(text)).map_err(Fail::new)?.resolve(0, false) & 0o7777),
@@ -138,7 +134,12 @@ pub fn run(ctx: &Ctx) -> Result<Outcome, Fail> {
             msg = "Not all paths examined, check warnings for details";
             continue;
         }
-        search.walk(&path, 1, &mut Vec::new())?;
+        if let Err(why) = search.walk(&path, 1, &mut Vec::new())? {
+            let shown = path.to_string_lossy();
+            ctx.warn(format!("Skipped '{shown}' path due to this access issue: {why}\n"));
+            search.skipped.insert(shown.into_owned(), why.into());
+            msg = "Not all paths examined, check warnings for details";
+        }
         if search.full() {
             msg = "Limit of matches reached";
             break;
@@ -155,15 +156,19 @@ impl Search<'_> {
         self.limit.is_some_and(|l| self.found.len() >= l)
     }
 
-    fn walk(&mut self, dir: &Path, depth: usize, above: &mut Vec<(u64, u64)>) -> Result<(), Fail> {
+    /// Everything below a directory. The inner error: why the rest of this path can't be looked at.
+    fn walk(&mut self, dir: &Path, depth: usize, above: &mut Vec<(u64, u64)>) -> Result<Result<(), String>, Fail> {
         if self.ctx.control.ended() {
             crate::fail!("the call was ended");
         }
         let entries = match std::fs::read_dir(dir) {
             Ok(entries) => entries,
             Err(e) => {
-                self.skipped.insert(dir.to_string_lossy().into_owned(), e.to_string().into());
-                return Ok(());
+                let text = e.to_string();
+                let text = text.split(" (os error").next().unwrap_or_default();
+                let why = format!("[Errno {}] {text}: '{}'", e.raw_os_error().unwrap_or(0), dir.display());
+                self.skipped.insert(dir.to_string_lossy().into_owned(), why.into());
+                return Ok(Ok(()));
             }
         };
         let mut paths: Vec<PathBuf> = entries.flatten().map(|e| e.path()).collect();
@@ -174,15 +179,19 @@ impl Search<'_> {
         let mut below = Vec::new();
         for path in paths {
             if self.depth.is_some_and(|d| depth > d) || self.full() {
-                return Ok(());
+                return Ok(Ok(()));
             }
             let Ok(meta) = path.symlink_metadata() else { continue };
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             if path.is_dir() && (!meta.is_symlink() || self.follow) {
                 below.push(path.clone());
             }
-            if (self.hidden || !name.starts_with('.')) && self.passes(&path, &name, &meta) {
-                self.found.push(self.describe(&path, &meta)?);
+            if (self.hidden || !name.starts_with('.')) && self.passes(&name, &meta) {
+                match self.contents_fit(&path) {
+                    Ok(true) => self.found.push(self.describe(&path, &meta)?),
+                    Ok(false) => {}
+                    Err(why) => return Ok(Err(why)),
+                }
             }
         }
         if self.recurse {
@@ -194,14 +203,17 @@ impl Search<'_> {
                     continue;
                 }
                 above.push(id);
-                self.walk(&path, depth + 1, above)?;
+                let walked = self.walk(&path, depth + 1, above)?;
                 above.pop();
+                if walked.is_err() {
+                    return Ok(walked);
+                }
             }
         }
-        Ok(())
+        Ok(Ok(()))
     }
 
-    fn passes(&self, path: &Path, name: &str, meta: &Metadata) -> bool {
+    fn passes(&self, name: &str, meta: &Metadata) -> bool {
         let kind_fits = match self.kind.as_str() {
             "any" => true,
             "directory" => meta.is_dir(),
@@ -220,18 +232,33 @@ impl Search<'_> {
             && bounded(self.now - time as f64, self.age)
             && (!meta.is_file() || bounded(meta.len() as f64, self.size))
             && self.mode.is_none_or(|m| if self.exact_mode { bits == m } else { bits & m != 0 })
-            && (self.kind != "file" || self.contents_fit(path))
     }
 
-    fn contents_fit(&self, path: &Path) -> bool {
-        let Some(regex) = &self.contains else { return true };
-        let Ok(bytes) = std::fs::read(path) else { return false };
-        let text = String::from_utf8_lossy(&bytes);
+    /// Whether a file holds what is looked for. The error: it is no text in its encoding.
+    fn contents_fit(&self, path: &Path) -> Result<bool, String> {
+        let Some(regex) = self.contains.as_ref().filter(|_| self.kind == "file") else { return Ok(true) };
+        let Ok(bytes) = std::fs::read(path) else { return Ok(false) };
+        let named = self.ctx.args.str("encoding");
+        let encoding = named.as_deref().unwrap_or("utf-8");
+        let text = encoding::decode(self.ctx, &bytes, encoding).map_err(|why| match why {
+            Undecodable::Unknown => format!("unknown encoding: {encoding}"),
+            Undecodable::Bytes => {
+                let encoding =
+                    named.as_deref().unwrap_or("None (default determined by the Python built-in function \"open\")");
+                format!(
+                    "Failed to read the file {} due to an encoding error. current encoding: {encoding}",
+                    path.display()
+                )
+            }
+            Undecodable::Failed(fail) => fail.msg,
+        })?;
+        // Files are read with whatever line ends they have.
+        let text = text.replace("\r\n", "\n").replace('\r', "\n");
         if self.whole {
-            return regex.is_match(&text);
+            return Ok(regex.is_match(&text));
         }
-        text.split_inclusive('\n')
-            .any(|l| regex.captures(l).and_then(|c| c.get(0).map(|m| m.start() == 0)).unwrap_or(false))
+        let starts = |line: &str| regex.captures(line).and_then(|c| c.get(0).map(|m| m.start() == 0)).unwrap_or(false);
+        Ok(text.split_inclusive('\n').any(starts))
     }
 
     fn describe(&self, path: &Path, meta: &Metadata) -> Result<Value, Fail> {

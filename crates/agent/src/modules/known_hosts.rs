@@ -27,82 +27,137 @@ fn hashed(name: &str) -> String {
     format!("|1|{}|{}", STANDARD.encode(salt), STANDARD.encode(hmac(&salt, name.as_bytes())))
 }
 
-/// Whether the host field of a line means this name.
+/// Whether the host field of a line means this name: a hash, or OpenSSH's list of patterns.
 fn means(field: &str, name: &str) -> bool {
     if let Some(rest) = field.strip_prefix("|1|") {
         let Some((salt, sum)) = rest.split_once('|') else { return false };
         let (Ok(salt), Ok(sum)) = (STANDARD.decode(salt), STANDARD.decode(sum)) else { return false };
         return hmac(&salt, name.as_bytes()) == sum;
     }
-    field.split(',').any(|f| f == name)
+    let field = field.to_lowercase();
+    let fits = |pattern: &str| glob(pattern.as_bytes(), name.as_bytes());
+    if field.split(',').filter_map(|p| p.strip_prefix('!')).any(fits) {
+        return false;
+    }
+    field.split(',').filter(|p| !p.starts_with('!')).any(fits)
 }
 
-/// Host field, key type and key of a line, without its marker.
-fn fields(line: &str) -> Option<(&str, &str, &str)> {
-    let line = line.trim();
-    if line.is_empty() || line.starts_with('#') {
-        return None;
+/// `*` and `?`; brackets are themselves, as they enclose a name with a port.
+fn glob(pattern: &[u8], name: &[u8]) -> bool {
+    match (pattern.split_first(), name.split_first()) {
+        (None, None) => true,
+        (Some((b'*', rest)), _) => (0..=name.len()).any(|skip| glob(rest, &name[skip..])),
+        (Some((b'?', pattern)), Some((_, name))) => glob(pattern, name),
+        (Some((p, pattern)), Some((n, name))) => p == n && glob(pattern, name),
+        _ => false,
     }
-    let mut words = line.split_whitespace().filter(|w| !w.starts_with('@'));
-    Some((words.next()?, words.next()?, words.next()?))
 }
 
-/// The file with this host's key in it (or not). Pure but for the salt.
-fn plan(text: &str, name: &str, key: Option<&str>, present: bool, hash: bool) -> Result<(String, bool), Fail> {
-    let wanted = key.and_then(fields);
-    if key.is_some() && wanted.is_none() {
-        crate::fail!("the key is no line of a known_hosts file: name, type and key are needed");
-    }
-    if let Some((host, ..)) = wanted.filter(|(host, ..)| present && !means(host, name)) {
-        crate::fail!("Host parameter \"{name}\" does not match hashed host field in supplied key ({host})");
-    }
-    let mut out = String::new();
-    let (mut there, mut changed) = (false, false);
-    for line in text.lines() {
-        let keep = match (fields(line), wanted) {
-            (Some((host, ..)), _) if !means(host, name) => true,
-            (Some(_), None) => present,
-            (Some((host, kind, data)), Some((_, want_kind, want_data))) => {
-                let same = kind == want_kind && data == want_data;
-                match (present, same) {
-                    (true, true) if there || host.starts_with("|1|") != hash => false,
-                    (true, true) => {
-                        there = true;
-                        true
-                    }
-                    // Another key of this type is the host's old one.
-                    (true, false) => kind != want_kind,
-                    (false, same) => !same,
-                }
-            }
-            (None, _) => true,
-        };
-        if keep {
-            out.push_str(line);
-            out.push('\n');
-        } else {
-            changed = true;
+/// A line that holds a key.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Line<'a> {
+    marker: Option<&'a str>,
+    host: &'a str,
+    kind: &'a str,
+    data: &'a str,
+}
+
+impl<'a> Line<'a> {
+    fn parse(line: &'a str) -> Option<Self> {
+        let line = line.trim();
+        if line.is_empty() || line.starts_with('#') {
+            return None;
         }
+        let mut words = line.split_whitespace().peekable();
+        let marker = words.next_if(|w| w.starts_with('@'));
+        Some(Line { marker, host: words.next()?, kind: words.next()?, data: words.next()? })
     }
-    if let Some((host, kind, data)) = wanted.filter(|_| present && !there) {
-        let field = if hash { hashed(name) } else { host.to_string() };
-        let marker = key
-            .unwrap_or_default()
-            .split_whitespace()
-            .next()
-            .filter(|w| w.starts_with('@'))
-            .map(|m| format!("{m} "))
-            .unwrap_or_default();
-        out.push_str(&format!("{marker}{field} {kind} {data}\n"));
-        changed = true;
+
+    fn is_hashed(&self) -> bool {
+        self.host.starts_with("|1|")
     }
-    Ok((out, changed))
+
+    /// The same key for the same name; two hashes that mean the name are the same.
+    fn same(&self, other: &Line<'_>) -> bool {
+        let hosts = self.host == other.host || self.is_hashed() && other.is_hashed();
+        hosts && (self.marker, self.kind, self.data) == (other.marker, other.kind, other.data)
+    }
+}
+
+/// What the file holds of a host: nothing; just this key, in this line; or others, one of which this key replaces.
+#[derive(Debug, PartialEq)]
+enum Found {
+    Nothing,
+    Same(usize),
+    Other(Option<usize>),
+}
+
+fn look(lines: &[&str], name: &str, key: &Line<'_>) -> Found {
+    let mut found = Found::Nothing;
+    for (number, line) in lines.iter().enumerate() {
+        let Some(line) = Line::parse(line).filter(|l| means(l.host, name)) else { continue };
+        if line.same(key) {
+            return Found::Same(number);
+        }
+        let special = line.marker.is_some_and(|m| m.starts_with("@cert-authority") || m.starts_with("@revoke"));
+        if !special && line.kind == key.kind {
+            return Found::Other(Some(number));
+        }
+        found = Found::Other(None);
+    }
+    found
+}
+
+/// The file with this host's key in it (or not). A key of the same type is the host's old one and makes place. Pure but for
+/// the salt of a hash.
+fn plan(text: &str, name: &str, key: Option<&str>, present: bool, hash: bool) -> Result<(String, bool), Fail> {
+    let lines: Vec<&str> = text.split_inclusive('\n').collect();
+    let Some(key) = key else {
+        // Lines of authorities and revocations outlive the host's own.
+        let own = |line: &&str| Line::parse(line).is_some_and(|l| l.marker.is_none() && means(l.host, name));
+        let kept: String = lines.iter().filter(|l| !own(l)).copied().collect();
+        let changed = !present && kept != text;
+        return Ok((if changed { kept } else { text.to_owned() }, changed));
+    };
+    if name.split(',').count() > 1 {
+        crate::fail!(
+            "Comma separated list of names is not supported. Please pass a single name to lookup in the known_hosts file."
+        );
+    }
+    let Some(given) = Line::parse(key) else {
+        crate::fail!("the key is no line of a known_hosts file: name, type and key are needed");
+    };
+    let field = if hash { hashed(name) } else { given.host.to_owned() };
+    if !means(&field, name) {
+        crate::fail!("Host parameter does not match hashed host field in supplied key");
+    }
+    let wanted = Line { host: &field, ..given };
+    let (remove, add) = match look(&lines, name, &wanted) {
+        Found::Nothing => (None, present),
+        Found::Same(line) => (Some(line).filter(|_| !present), false),
+        Found::Other(line) => (line, present),
+    };
+    let mut out: String = lines.iter().enumerate().filter(|(i, _)| Some(*i) != remove).map(|(_, line)| *line).collect();
+    if add {
+        if !out.is_empty() && !out.ends_with('\n') {
+            out.push('\n');
+        }
+        if hash {
+            let rest: Vec<&str> = key.split_whitespace().filter(|w| !w.starts_with('@')).skip(1).collect();
+            let marker = given.marker.map(|m| format!("{m} ")).unwrap_or_default();
+            out.push_str(&format!("{marker}{field} {}", rest.join(" ")));
+        } else {
+            out.push_str(key);
+        }
+        out.push('\n');
+    }
+    Ok((out, add || remove.is_some()))
 }
 
 /// Runs it.
 pub fn run(ctx: &Ctx) -> Result<Outcome, Fail> {
     let args = &ctx.args;
-    let name = args.req("name")?.to_lowercase();
+    let name = args.req("name")?;
     let path = args.req_path("path")?;
     let present = args.text("state") != "absent";
     let key = args.str("key").filter(|k| !k.trim().is_empty());
@@ -118,29 +173,26 @@ pub fn run(ctx: &Ctx) -> Result<Outcome, Fail> {
         None => vec![None],
     };
     for key in keys {
-        let (new, did) = plan(&text, &name, key, present, args.bool("hash_host"))?;
+        let (new, did) = plan(&text, &name.to_lowercase(), key, present, args.bool("hash_host"))?;
         (text, changed) = (new, changed || did);
     }
     if changed && !ctx.check {
-        let fresh = !path.exists();
         if let Some(dir) = path.parent().filter(|d| !d.exists()) {
             std::fs::create_dir_all(dir).at("can't make the directory", dir)?;
             std::fs::set_permissions(dir, PermissionsExt::from_mode(0o700)).at("can't set the mode of", dir)?;
         }
         files::write(ctx, &path, text.as_bytes(), false)?;
-        if fresh {
+        if !existed {
             std::fs::set_permissions(&path, PermissionsExt::from_mode(0o644)).at("can't set the mode of", &path)?;
         }
     }
-    let mut out = crate::out! {
-        "changed": changed, "name": name, "key": key, "path": path.to_string_lossy(), "hash_host": args.bool("hash_host"),
+    let shown = path.to_string_lossy();
+    // The difference is told whether it was asked for or not.
+    Ok(crate::out! {
+        "changed": changed, "name": name, "key": key, "path": shown, "hash_host": args.bool("hash_host"),
         "state": args.text("state"),
-    };
-    if ctx.diff {
-        let shown = path.to_string_lossy();
-        out.insert("diff".into(), files::diff(&old, &text, if existed { &shown } else { "/dev/null" }, &shown));
-    }
-    Ok(out)
+        "diff": files::diff(&old, &text, if existed { &shown } else { "/dev/null" }, &shown),
+    })
 }
 
 #[cfg(test)]
@@ -153,6 +205,15 @@ mod tests {
             plan(text, name, key, present, hash).unwrap()
         };
         let key = "h ssh-rsa AAAA";
+        let ca = "@cert-authority *.h ssh-rsa AAAA";
+        assert_eq!(
+            with(&format!("{ca}\n"), "x.h", Some("x.h ssh-rsa B"), true, false).0,
+            format!("{ca}\nx.h ssh-rsa B\n")
+        );
+        assert_eq!(with(&format!("{ca}\n"), "*.h", Some(ca), false, false), (String::new(), true));
+        assert_eq!(with(&format!("{ca}\nx.h ssh-rsa B\n"), "x.h", None, false, false).0, format!("{ca}\n"));
+        assert!(means("[h]:2222", "[h]:2222") && means("*.h,!b.h", "a.h") && !means("*.h,!b.h", "b.h"));
+        assert!(!with("h ssh-rsa AAAA\n", "h", Some("h ssh-ed25519 X"), false, false).1, "another type stays");
         assert_eq!(with("# c\n", "h", Some(key), true, false), ("# c\nh ssh-rsa AAAA\n".into(), true));
         assert!(!with("h ssh-rsa AAAA\n", "h", Some(key), true, false).1);
         assert_eq!(
@@ -166,6 +227,7 @@ mod tests {
         assert_eq!(with("h ssh-rsa AAAA\nh ssh-dss B\n", "h", Some(key), false, false).0, "h ssh-dss B\n");
         assert!(plan("", "h", Some("other ssh-rsa A"), true, false).is_err());
         assert!(plan("", "h", Some("nonsense"), true, false).is_err());
+        assert!(plan("", "h,i", Some("h,i ssh-rsa A"), true, false).is_err());
     }
 
     #[test]

@@ -164,7 +164,7 @@ fn insert(mut lines: Vec<String>, wanted: &Wanted) -> Result<(String, &'static s
             Finder::Regex(regex) => match regex.captures(current) {
                 Some(found) => {
                     if wanted.backrefs {
-                        expanded = Some(expand(&wanted.line, &found).map_err(Fail::new)?);
+                        expanded = Some(expand(regex, &wanted.line, &found).map_err(Fail::new)?);
                     }
                     true
                 }

@@ -11,6 +11,11 @@ pub fn run(ctx: &Ctx) -> Result<Outcome, Fail> {
     let args = &ctx.args;
     let dir = args.path("path").or_else(|| ctx.env("TMPDIR").map(PathBuf::from)).unwrap_or_else(|| "/tmp".into());
     let directory = args.text("state") == "directory";
+    for name in ["prefix", "suffix"] {
+        if args.text(name).contains('/') {
+            crate::fail!("{name} must be a valid file name component");
+        }
+    }
     if ctx.check {
         return Ok(crate::out! {"changed": true, "path": null, "state": args.text("state")});
     }
@@ -50,5 +55,6 @@ mod tests {
             assert_eq!((&out["mode"], &out["state"]), (&json!(mode), &json!(state)));
         }
         assert!(run(&Ctx::test("tempfile", json!({"path": dir.path("no")}))).is_err());
+        assert!(run(&Ctx::test("tempfile", json!({"path": dir.path(""), "suffix": "../x"}))).is_err());
     }
 }

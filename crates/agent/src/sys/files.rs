@@ -69,6 +69,7 @@ fn take_over(file: &File, temp: &Path, dest: &Path, existing: Option<&Metadata>)
                 // Not everybody may give files away; Ansible goes on too.
                 let _ = std::os::unix::fs::lchown(temp, Some(old.uid()), Some(old.gid()));
             }
+            copy_xattrs(dest, temp);
             file.set_permissions(PermissionsExt::from_mode(old.mode() & 0o7777))?;
             if let Some(context) = selinux::context(dest) {
                 let _ = selinux::set(temp, &context);
@@ -77,6 +78,18 @@ fn take_over(file: &File, temp: &Path, dest: &Path, existing: Option<&Metadata>)
         None => file.set_permissions(PermissionsExt::from_mode(0o666 & !crate::sys::mode::umask()))?,
     }
     Ok(())
+}
+
+/// Access lists and other extended attributes, as far as they may be set.
+fn copy_xattrs(from: &Path, to: &Path) {
+    let mut names = vec![0; 64 << 10];
+    let Ok(length) = rustix::fs::listxattr(from, &mut names[..]) else { return };
+    for name in names[..length].split(|b| *b == 0).filter(|n| !n.is_empty()) {
+        let mut value = vec![0; 64 << 10];
+        if let Ok(length) = rustix::fs::getxattr(from, name, &mut value[..]) {
+            let _ = rustix::fs::setxattr(to, name, &value[..length], rustix::fs::XattrFlags::empty());
+        }
+    }
 }
 
 fn write_in_place(dest: &Path, mut content: impl Read) -> Result<(), Fail> {
@@ -116,6 +129,13 @@ pub fn set_times(path: &Path, access: Option<(i64, i64)>, modification: Option<(
         None => rustix::fs::Timespec { tv_sec: 0, tv_nsec: rustix::fs::UTIME_OMIT as _ },
     };
     let times = rustix::fs::Timestamps { last_access: spec(access), last_modification: spec(modification) };
+    Ok(rustix::fs::utimensat(rustix::fs::CWD, path, &times, rustix::fs::AtFlags::SYMLINK_NOFOLLOW)?)
+}
+
+/// Sets access and modification times to now.
+pub fn set_times_now(path: &Path) -> std::io::Result<()> {
+    let now = rustix::fs::Timespec { tv_sec: 0, tv_nsec: rustix::fs::UTIME_NOW as _ };
+    let times = rustix::fs::Timestamps { last_access: now, last_modification: now };
     Ok(rustix::fs::utimensat(rustix::fs::CWD, path, &times, rustix::fs::AtFlags::SYMLINK_NOFOLLOW)?)
 }
 

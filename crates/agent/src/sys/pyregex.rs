@@ -63,13 +63,15 @@ impl PyRegex {
 
     /// `re.subn`: every match replaced by the template; the text and how often.
     pub fn replace_all(&self, text: &str, template: &str) -> Result<(String, usize), String> {
+        // A template that can't be read is an error whether anything matches or not.
+        let template = Template::parse(template, &self.names())?;
         let mut out = String::with_capacity(text.len());
         let (mut copied, mut at, mut count) = (0, 0, 0);
         while at <= text.len() {
             let Some(found) = self.0.captures_from_pos(text, at).map_err(|e| e.to_string())? else { break };
             let Some(whole) = found.get(0) else { break };
             out.push_str(&text[copied..whole.start()]);
-            out.push_str(&expand(template, &found)?);
+            template.fill(&found, &mut out);
             copied = whole.end();
             count += 1;
             at = if whole.end() > whole.start() {
@@ -87,69 +89,102 @@ impl PyRegex {
 }
 
 /// `match.expand(template)`: `\1`, `\g<1>`, `\g<name>`, `\n` and the like.
-pub fn expand(template: &str, found: &Found<'_>) -> Result<String, String> {
+pub fn expand(regex: &PyRegex, template: &str, found: &Found<'_>) -> Result<String, String> {
     let mut out = String::with_capacity(template.len());
-    let mut chars = template.chars().peekable();
-    while let Some(c) = chars.next() {
-        if c != '\\' {
-            out.push(c);
-            continue;
-        }
-        match chars.next() {
-            None => return Err("bad escape (end of pattern)".into()),
-            Some('g') => {
-                if chars.next() != Some('<') {
-                    return Err("missing < in the replacement's group reference".into());
-                }
-                let mut name = String::new();
-                loop {
-                    match chars.next() {
-                        Some('>') => break,
-                        Some(c) => name.push(c),
-                        None => return Err("missing >, unterminated name in the replacement".into()),
+    Template::parse(template, &regex.names())?.fill(found, &mut out);
+    Ok(out)
+}
+
+/// A replacement, read.
+struct Template(Vec<Piece>);
+
+enum Piece {
+    Char(char),
+    Group(usize),
+}
+
+impl Template {
+    fn parse(template: &str, groups: &[Option<String>]) -> Result<Self, String> {
+        let numbered = |number: usize| match number < groups.len() {
+            true => Ok(Piece::Group(number)),
+            false => Err(format!("invalid group reference {number}")),
+        };
+        let mut out = Vec::with_capacity(template.len());
+        let mut chars = template.chars().peekable();
+        while let Some(c) = chars.next() {
+            if c != '\\' {
+                out.push(Piece::Char(c));
+                continue;
+            }
+            let one = match chars.next() {
+                None => return Err("bad escape (end of pattern)".into()),
+                Some('g') => {
+                    if chars.next() != Some('<') {
+                        return Err("missing < in the replacement's group reference".into());
+                    }
+                    let mut name = String::new();
+                    loop {
+                        match chars.next() {
+                            Some('>') => break,
+                            Some(c) => name.push(c),
+                            None => return Err("missing >, unterminated name in the replacement".into()),
+                        }
+                    }
+                    match name.parse::<usize>() {
+                        Ok(number) => numbered(number)?,
+                        Err(_) => Piece::Group(
+                            groups
+                                .iter()
+                                .position(|g| g.as_deref() == Some(name.as_str()))
+                                .ok_or_else(|| format!("unknown group name '{name}'"))?,
+                        ),
                     }
                 }
-                let group = match name.parse::<usize>() {
-                    Ok(n) if n < found.len() => found.get(n),
-                    Ok(n) => return Err(format!("invalid group reference {n}")),
-                    Err(_) => found.name(&name),
-                };
-                out.push_str(group.map_or("", |m| m.as_str()));
-            }
-            Some('0') => {
-                let mut value = 0;
-                for _ in 0..2 {
-                    if let Some(d) = chars.peek().and_then(|c| c.to_digit(8)) {
-                        value = value * 8 + d;
+                Some('0') => {
+                    let mut value = 0;
+                    for _ in 0..2 {
+                        if let Some(d) = chars.peek().and_then(|c| c.to_digit(8)) {
+                            value = value * 8 + d;
+                            chars.next();
+                        }
+                    }
+                    Piece::Char(char::from_u32(value).unwrap_or_default())
+                }
+                Some(d) if d.is_ascii_digit() => {
+                    let mut number = d.to_digit(10).unwrap_or(0) as usize;
+                    if let Some(next) = chars.peek().and_then(|c| c.to_digit(10)) {
+                        number = number * 10 + next as usize;
                         chars.next();
                     }
+                    numbered(number)?
                 }
-                out.extend(char::from_u32(value));
+                Some('n') => Piece::Char('\n'),
+                Some('t') => Piece::Char('\t'),
+                Some('r') => Piece::Char('\r'),
+                Some('a') => Piece::Char('\x07'),
+                Some('f') => Piece::Char('\x0c'),
+                Some('v') => Piece::Char('\x0b'),
+                Some('b') => Piece::Char('\x08'),
+                Some('\\') => Piece::Char('\\'),
+                Some(c) if c.is_ascii_alphabetic() => return Err(format!("bad escape \\{c}")),
+                Some(c) => {
+                    out.push(Piece::Char('\\'));
+                    Piece::Char(c)
+                }
+            };
+            out.push(one);
+        }
+        Ok(Template(out))
+    }
+
+    fn fill(&self, found: &Found<'_>, out: &mut String) {
+        for piece in &self.0 {
+            match piece {
+                Piece::Char(c) => out.push(*c),
+                Piece::Group(number) => out.push_str(found.get(*number).map_or("", |m| m.as_str())),
             }
-            Some(d) if d.is_ascii_digit() => {
-                let mut number = d.to_digit(10).unwrap_or(0) as usize;
-                if let Some(next) = chars.peek().and_then(|c| c.to_digit(10)) {
-                    number = number * 10 + next as usize;
-                    chars.next();
-                }
-                if number >= found.len() {
-                    return Err(format!("invalid group reference {number}"));
-                }
-                out.push_str(found.get(number).map_or("", |m| m.as_str()));
-            }
-            Some('n') => out.push('\n'),
-            Some('t') => out.push('\t'),
-            Some('r') => out.push('\r'),
-            Some('a') => out.push('\x07'),
-            Some('f') => out.push('\x0c'),
-            Some('v') => out.push('\x0b'),
-            Some('b') => out.push('\x08'),
-            Some('\\') => out.push('\\'),
-            Some(c) if c.is_ascii_alphabetic() => return Err(format!("bad escape \\{c}")),
-            Some(c) => out.extend(['\\', c]),
         }
     }
-    Ok(out)
 }
 
 fn leading_flags(pattern: &str) -> (&str, &str) {
@@ -303,6 +338,7 @@ mod tests {
             assert_eq!(re(pattern).replace_all(text, template).unwrap().0, want, "{pattern}");
         }
         assert!(re("a").replace_all("a", r"\1").is_err());
-        assert!(re("a").replace_all("a", r"\q").is_err());
+        assert!(re("a").replace_all("b", r"\q").is_err());
+        assert!(re("a").replace_all("b", r"\g<n>").is_err());
     }
 }
