@@ -30,6 +30,8 @@ pub enum CheckKind {
 #[derive(Clone)]
 pub struct Templar {
     shared: Arc<Shared>,
+    /// Conditionals without a boolean result are errors.
+    strict: bool,
 }
 
 struct Shared {
@@ -56,7 +58,16 @@ impl Templar {
     /// With limits of the caller's choice.
     pub fn with_limits(lookups: Arc<dyn Lookups>, host: Arc<dyn Host>, limits: Limits, extensions: Extensions) -> Self {
         let inline = Arc::new(FileOptions::default());
-        Templar { shared: Arc::new(Shared { lookups, host, limits, inline, extensions, programs: Mutex::default() }) }
+        Templar {
+            shared: Arc::new(Shared { lookups, host, limits, inline, extensions, programs: Mutex::default() }),
+            strict: false,
+        }
+    }
+
+    /// Whether a conditional without a boolean result is an error, as Ansible 2.19 has it, or counts by Python's truth with a
+    /// warning.
+    pub fn with_strict_conditionals(self, strict: bool) -> Self {
+        Templar { strict, ..self }
     }
 
     pub(crate) fn limits(&self) -> &Limits {
@@ -122,8 +133,22 @@ impl Templar {
     }
 
     /// Evaluates one conditional: a boolean, an expression, a template. A list is true where all its entries are (checked in
-    /// order, stopping at the first false one). Results that are no booleans count by Python's truth, with a warning.
+    /// order, stopping at the first false one). Results that are no booleans count by Python's truth, with a warning, or are
+    /// errors ([`Templar::with_strict_conditionals`]).
     pub fn condition(
+        &self,
+        value: &Value,
+        vars: &Arc<dyn VarSource>,
+    ) -> Result<(bool, Option<Warning>), TemplateError> {
+        match self.lenient_condition(value, vars)? {
+            (_, Some(warning)) if self.strict && !warning.deprecated => {
+                Err(TemplateError::new(ErrorKind::Value, warning.message).or_at(|| warning.span))
+            }
+            judged => Ok(judged),
+        }
+    }
+
+    fn lenient_condition(
         &self,
         value: &Value,
         vars: &Arc<dyn VarSource>,
@@ -134,7 +159,7 @@ impl Templar {
             Value::List(items) => {
                 let mut warning = None;
                 for item in items.iter() {
-                    let (holds, w) = self.condition(item, vars)?;
+                    let (holds, w) = self.lenient_condition(item, vars)?;
                     warning = warning.or(w);
                     if !holds {
                         return Ok((false, warning));

@@ -132,7 +132,8 @@ impl Playbook {
         });
         let lookups: Arc<dyn Lookups> = Arc::clone(&plugins) as Arc<dyn Lookups>;
         let host = Arc::new(Controller::new(Arc::clone(&settings), Arc::clone(&warn)));
-        let templar = Templar::with_extensions(lookups, host, settings.jinja_extensions);
+        let templar = Templar::with_extensions(lookups, host, settings.jinja_extensions)
+            .with_strict_conditionals(!settings.allow_broken_conditionals);
         let limit =
             settings.limit.as_deref().map(|l| crate::inventory::limit_patterns(l, &settings.cwd)).transpose()?;
         let ids = Arc::new(Ids::default());

@@ -17,6 +17,7 @@ pub mod yaml;
 mod actions;
 mod api;
 mod controller;
+mod encoding;
 mod listing;
 mod lookup;
 mod play;

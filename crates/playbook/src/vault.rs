@@ -15,12 +15,18 @@ const ROUNDS: u32 = 10_000;
 
 /// The text of a file, decrypted where it is a vault.
 pub fn read_text(path: &Path, settings: &Settings) -> Result<String, String> {
+    String::from_utf8(read(path, settings)?).map_err(|_| format!("{}: the file is no UTF-8 text", path.display()))
+}
+
+/// The bytes of a file, decrypted where it is a vault.
+pub fn read(path: &Path, settings: &Settings) -> Result<Vec<u8>, String> {
     let bytes = fs_err::read(path).map_err(|e| e.to_string())?;
-    let text = String::from_utf8(bytes).map_err(|_| format!("{}: the file is no UTF-8 text", path.display()))?;
-    if text.starts_with(HEADER) {
-        return decrypt_text(&text, None, &settings.vault_secrets).map_err(|e| format!("{}: {e}", path.display()));
+    if !is_encrypted(&bytes) {
+        return Ok(bytes);
     }
-    Ok(text)
+    let envelope = String::from_utf8_lossy(&bytes);
+    let opened = open(&envelope, None, &settings.vault_secrets);
+    opened.map(|(plain, _)| plain).map_err(|e| format!("{}: {e}", path.display()))
 }
 
 /// Decrypts an envelope with the first secret that fits; those of its label are tried first.

@@ -137,7 +137,7 @@ fn convert(
     problems: &mut Vec<String>,
 ) -> Result<JsonValue, String> {
     let wrong = |to: &str, why: &str| {
-        format!("argument '{name}' is of type {} and we were unable to convert to {to}: {why}", class(value))
+        format!("argument '{name}' is of type {} and we were unable to convert to {to}: {why}", python_type(value))
     };
     match option.kind {
         Type::Raw => Ok(value.to_json()),
@@ -165,19 +165,19 @@ fn convert(
                 Value::Bool(b) => Ok(JsonValue::from(i64::from(*b))),
                 Value::Float(f) if f.fract() == 0.0 => Ok(JsonValue::from(*f as i64)),
                 Value::Str(s) => s.text.trim().parse::<i64>().map(JsonValue::from).map_err(|_| {
-                    wrong("int", &format!("\"{} cannot be converted to an int\"", crate::text::repr(value)))
+                    wrong("int", &format!("\"{}\" cannot be converted to an int", crate::text::repr(value)))
                 }),
-                _ => Err(wrong("int", &format!("\"{} cannot be converted to an int\"", crate::text::repr(value)))),
+                _ => Err(wrong("int", &format!("\"{}\" cannot be converted to an int", crate::text::repr(value)))),
             }
         }
         Type::Float => crate::exec::connection::number(value)
             .map(JsonValue::from)
-            .ok_or_else(|| wrong("float", &format!("{} cannot be converted to a float", crate::text::repr(value)))),
+            .ok_or_else(|| wrong("float", &format!("{} cannot be converted to a float", class(value)))),
         Type::Bytes => match value {
             Value::Int(i) => Ok(JsonValue::from(*i)),
-            other => bytes(&crate::text::of(other)).map(JsonValue::from).ok_or_else(|| {
-                wrong("bytes", &format!("{} cannot be converted to a Byte value", crate::text::repr(value)))
-            }),
+            other => bytes(&crate::text::of(other))
+                .map(JsonValue::from)
+                .ok_or_else(|| wrong("bytes", &format!("{} cannot be converted to a Byte value", class(value)))),
         },
         Type::Json => Ok(match value {
             Value::Str(s) => JsonValue::String(s.text.to_string()),
@@ -212,13 +212,13 @@ fn convert(
 /// An element of a list: an option of its own without sub-options.
 fn element(kind: Type, name: &str, value: &Value) -> Result<JsonValue, String> {
     let text = || Ok(JsonValue::String(crate::text::of(value)));
-    let refuse = |to: &str| {
+    let refuse = |to: &str, why: String| {
         Err(format!(
-            "Elements value for option '{name}' is of type {} and we were unable to convert to {to}: {} cannot be converted to {to}",
-            class(value),
-            crate::text::repr(value)
+            "Elements value for option '{name}' is of type {} and we were unable to convert to {to}: {why}",
+            python_type(value),
         ))
     };
+    let no_int = || refuse("int", format!("\"{}\" cannot be converted to an int", crate::text::repr(value)));
     match kind {
         Type::Str | Type::Path => match value {
             Value::List(_) | Value::Map(_) => Ok(JsonValue::String(crate::text::repr(value))),
@@ -226,13 +226,17 @@ fn element(kind: Type, name: &str, value: &Value) -> Result<JsonValue, String> {
         },
         Type::Int => match value {
             Value::Int(i) => Ok(JsonValue::from(*i)),
-            Value::Str(s) => s.text.trim().parse::<i64>().map(JsonValue::from).or_else(|_| refuse("an int")),
-            _ => refuse("an int"),
+            Value::Str(s) => s.text.trim().parse::<i64>().map(JsonValue::from).or_else(|_| no_int()),
+            _ => no_int(),
         },
         Type::Float => {
-            crate::exec::connection::number(value).map_or_else(|| refuse("a float"), |f| Ok(JsonValue::from(f)))
+            let refuse = || refuse("float", format!("{} cannot be converted to a float", class(value)));
+            crate::exec::connection::number(value).map_or_else(refuse, |f| Ok(JsonValue::from(f)))
         }
-        Type::Bool => boolean(value).map_or_else(|| refuse("a bool"), |b| Ok(JsonValue::Bool(b))),
+        Type::Bool => boolean(value).map_or_else(
+            || refuse("bool", format!("The value {} is not a valid boolean.", crate::text::repr(value))),
+            |b| Ok(JsonValue::Bool(b)),
+        ),
         _ => Ok(value.to_json()),
     }
 }
@@ -247,12 +251,12 @@ fn dict(
     let map = match value {
         Value::Map(map) => map.as_ref().clone(),
         Value::Str(s) => parse_dict(&s.text).ok_or_else(|| {
-            format!("argument '{name}' is of type {} and we were unable to convert to dict: dictionary requested, could not parse JSON or key=value", class(value))
+            format!("argument '{name}' is of type {} and we were unable to convert to dict: dictionary requested, could not parse JSON or key=value", python_type(value))
         })?,
         _ => {
             return Err(format!(
                 "argument '{name}' is of type {} and we were unable to convert to dict: {} cannot be converted to a dict",
-                class(value),
+                python_type(value),
                 class(value)
             ));
         }

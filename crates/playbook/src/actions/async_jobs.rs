@@ -12,6 +12,10 @@ use std::time::Duration;
 pub async fn run_async(call: &Call<'_>, seconds: u64, poll: u64) -> Result<Res, Problem> {
     let name = call.action.name.as_str();
     let plain = matches!(name, "command" | "shell");
+    // What the controller has a part in can't go on by itself.
+    if matches!(name, "assemble" | "copy" | "fetch" | "raw" | "reboot" | "script" | "template" | "unarchive") {
+        return Err(refuse(format!("This action ({}) does not support async.", call.action.written)));
+    }
     let (module, args, content) = match (&call.action.custom, call.action.spec) {
         (Some(path), _) => {
             let (args, content) = super::custom::prepare(call, path)?;

@@ -97,8 +97,8 @@ pub async fn send(call: &Call<'_>, mut args: Map, source: Source) -> Result<Res,
             let mode = mode_of(&path);
             match vaulted(call, &path, decrypt)? {
                 Some(plain) => {
-                    let sum = hex(&Sha1::digest(plain.as_bytes()));
-                    (name, Content::Bytes(plain.into_bytes().into()), sum, None, mode)
+                    let sum = hex(&Sha1::digest(&plain));
+                    (name, Content::Bytes(plain.into()), sum, None, mode)
                 }
                 None => {
                     let (sum, size) = checksum(&path)?;
@@ -182,7 +182,7 @@ pub fn hex(bytes: &[u8]) -> String {
 }
 
 /// The plain text of a file that is a vault.
-fn vaulted(call: &Call<'_>, path: &Path, decrypt: bool) -> Result<Option<String>, Problem> {
+fn vaulted(call: &Call<'_>, path: &Path, decrypt: bool) -> Result<Option<Vec<u8>>, Problem> {
     if !decrypt {
         return Ok(None);
     }
@@ -191,5 +191,5 @@ fn vaulted(call: &Call<'_>, path: &Path, decrypt: bool) -> Result<Option<String>
     if &start[..read] != crate::vault::HEADER.as_bytes() {
         return Ok(None);
     }
-    crate::vault::read_text(path, &call.run.engine.settings).map(Some).map_err(refuse)
+    crate::vault::read(path, &call.run.engine.settings).map(Some).map_err(refuse)
 }

@@ -13,6 +13,11 @@ pub async fn run(call: &Call<'_>) -> Result<Res, Problem> {
     let (Some(src), Some(dest)) = (call.text("src"), call.text("dest")) else {
         return Err(refuse("src and dest are required"));
     };
+    for (key, name) in [("dest", "dest"), ("src", "source")] {
+        if !matches!(call.arg(key), Some(Value::Str(_))) {
+            return Err(refuse(format!("Invalid type supplied for {name} option, it must be a string")));
+        }
+    }
     let flat = call.bool("flat", false)?;
     let must = call.bool("fail_on_missing", true)?;
     if call.check {
@@ -23,29 +28,24 @@ pub async fn run(call: &Call<'_>) -> Result<Res, Problem> {
     look.insert("get_checksum".into(), Value::Bool(true));
     look.insert("follow".into(), Value::Bool(true));
     let seen = call.module("stat", call.checked("stat", &look)?, None).await?;
+    let become_ = call.become_.is_some();
     if flag(&seen, "failed") {
-        return Ok(seen);
+        let why = get(&seen, "msg").map(crate::text::of).unwrap_or_default();
+        let why = if become_ {
+            format!("File is not readable: {src}")
+        } else {
+            format!("Failed to get information on remote file ({src}): {why}")
+        };
+        return Ok(missing(&src, must, &why));
     }
     let stat = get(&seen, "stat").cloned().unwrap_or_default();
     let is = |key: &str| stat.get(key).is_some_and(Value::is_true);
-    let missing = |message: String| {
-        let mut res = Call::done(false);
-        set(&mut res, "msg", message);
-        set(&mut res, "file", src.as_str());
-        if must {
-            set(&mut res, "failed", true);
-        }
-        Ok(res)
-    };
     if !is("exists") {
-        return missing(if must {
-            "the remote file does not exist, not transferring".into()
-        } else {
-            "the remote file does not exist, not transferring, ignored".into()
-        });
+        return Ok(missing(&src, must, "the remote file does not exist, not transferring"));
     }
     if is("isdir") {
-        return missing("remote file is a directory, fetch cannot work on directories".into());
+        let why = if must { "" } else { ", not transferring" };
+        return Ok(missing(&src, must, &format!("remote file is a directory, fetch cannot work on directories{why}")));
     }
     let remote_sum = stat.get("checksum").map(crate::text::of);
     let dest = destination(call, &src, &dest, flat)?;
@@ -71,7 +71,7 @@ pub async fn run(call: &Call<'_>) -> Result<Res, Problem> {
     drop(file);
     if let Err(why) = kept {
         let _ = fs_err::remove_file(&partial);
-        return missing(why);
+        return Ok(missing(&src, must, &why));
     }
     fs_err::rename(&partial, &dest).map_err(|e| refuse(e.to_string()))?;
     let (sum, _) = checksum(&dest)?;
@@ -88,6 +88,19 @@ pub async fn run(call: &Call<'_>) -> Result<Res, Problem> {
     Ok(res)
 }
 
+/// There is nothing to fetch, which is a failure or not.
+fn missing(src: &str, must: bool, why: &str) -> Res {
+    let mut res = Call::done(false);
+    set(&mut res, "file", src);
+    if must {
+        set(&mut res, "failed", true);
+        set(&mut res, "msg", why);
+    } else {
+        set(&mut res, "msg", format!("{why}, ignored"));
+    }
+    res
+}
+
 /// `dest/HOST/src`, or with `flat` the path itself.
 fn destination(call: &Call<'_>, src: &str, dest: &str, flat: bool) -> Result<PathBuf, Problem> {
     let settings = &call.run.engine.settings;
@@ -98,7 +111,14 @@ fn destination(call: &Call<'_>, src: &str, dest: &str, flat: bool) -> Result<Pat
     };
     if flat {
         if dest.ends_with('/') {
-            return Ok(normal(&base.join(Path::new(src).file_name().unwrap_or_default())));
+            let path = normal(&base.join(Path::new(src).file_name().unwrap_or_default()));
+            if path.is_dir() {
+                return Err(refuse(format!(
+                    "calculated dest '{}' is an existing directory, use another path that does not point to an existing directory",
+                    path.display()
+                )));
+            }
+            return Ok(path);
         }
         if base.is_dir() {
             return Err(refuse(

@@ -7,7 +7,11 @@ use imgbuild_jinja::{Map, Value};
 
 pub async fn run(call: &Call<'_>) -> Result<Res, Problem> {
     call.only(&["_raw_params", "cmd", "creates", "removes", "chdir", "executable", "decrypt"])?;
-    let line = call.text("_raw_params").or_else(|| call.text("cmd")).unwrap_or_default();
+    let line = match (call.text("_raw_params"), call.text("cmd")) {
+        (Some(_), Some(_)) => return Err(refuse("parameters are mutually exclusive: _raw_params|cmd")),
+        (None, None) => return Err(refuse("one of the following is required: _raw_params, cmd")),
+        (Some(line), None) | (None, Some(line)) => line,
+    };
     let words = crate::play::split::shell_words(line.trim(), false).map_err(refuse)?;
     let Some(name) = words.first() else { return Err(refuse("No script was given")) };
     for (key, there) in [("creates", true), ("removes", false)] {
@@ -24,14 +28,19 @@ pub async fn run(call: &Call<'_>) -> Result<Res, Problem> {
     }
     let path = call.find(name, "files")?;
     if call.check {
-        let mut res = Call::done(true);
-        set(&mut res, "skipped", true);
-        return Ok(res);
+        // With these two it is known whether the script would run; else nobody knows what it would do.
+        if call.arg("creates").is_some() || call.arg("removes").is_some() {
+            return Ok(Call::done(true));
+        }
+        return Err(Problem::Skipped("Check mode is not supported for this task.".into()));
     }
-    let text = crate::vault::read_text(&path, &call.run.engine.settings);
-    let bytes = match text {
-        Ok(text) => text.into_bytes(),
-        Err(_) => fs_err::read(&path).map_err(|e| refuse(e.to_string()))?,
+    if let Some(dir) = call.text("chdir").filter(|d| !d.starts_with('/')) {
+        return Err(refuse(format!("chdir {dir} must be an absolute path for a Unix-aware remote node")));
+    }
+    let bytes = if call.bool("decrypt", true)? {
+        crate::vault::read(&path, &call.run.engine.settings).map_err(refuse)?
+    } else {
+        fs_err::read(&path).map_err(|e| refuse(e.to_string()))?
     };
     // The agent wants the script's name as one word; what follows is for the shell.
     let mut args = serde_json::Map::new();

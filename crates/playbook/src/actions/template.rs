@@ -3,6 +3,7 @@
 use super::copy::{self, Source};
 use super::{Call, Problem, refuse};
 use crate::exec::result::{Failure, Res};
+use crate::settings::Settings;
 use imgbuild_jinja::{FileOptions, Key, Loader, Map, Overlay, Value};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -28,7 +29,7 @@ pub async fn run(call: &Call<'_>) -> Result<Res, Problem> {
         return Err(refuse("src and dest are required"));
     }
     let path = call.find(&src, "templates")?;
-    let text = read(&path)?;
+    let text = read(&path, &call.run.engine.settings)?;
     let mut options = FileOptions::default();
     let set = |name: &str, field: &mut String| {
         if let Some(text) = call.text(name) {
@@ -49,27 +50,24 @@ pub async fn run(call: &Call<'_>) -> Result<Res, Problem> {
         Some("\r\n" | "\\r\\n") => "\r\n".into(),
         Some(_) => return Err(refuse("newline_sequence needs to be one of: \n, \r or \r\n")),
     };
-    if let Some(encoding) =
-        call.text("output_encoding").filter(|e| !matches!(e.to_lowercase().as_str(), "" | "utf-8" | "utf8" | "utf_8"))
-    {
-        return Err(refuse(format!("output_encoding {encoding:?} is not supported: templates are written as utf-8")));
-    }
     let dest = call.text("dest").unwrap_or_default();
     let rendered = render(call, &path, &text, &options, &dest)?;
+    let encoding = call.text("output_encoding").filter(|e| !e.is_empty()).unwrap_or_else(|| "utf-8".into());
+    let bytes = crate::encoding::encode(&rendered, &encoding).map_err(refuse)?;
     let mut args: Map = call.args.clone();
     for name in OPTIONS {
         args.shift_remove(&Key::from(name));
     }
     let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-    copy::send(call, args, Source::Text { name, bytes: rendered.into_bytes(), path: Some(path) }).await
+    copy::send(call, args, Source::Text { name, bytes, path: Some(path) }).await
 }
 
 /// The text of a template.
-fn read(path: &Path) -> Result<String, Problem> {
+fn read(path: &Path, settings: &Settings) -> Result<String, Problem> {
     if path.is_dir() {
         return Err(refuse(format!("{} is a directory, not a template", path.display())));
     }
-    let bytes = fs_err::read(path).map_err(|e| refuse(e.to_string()))?;
+    let bytes = crate::vault::read(path, settings).map_err(refuse)?;
     String::from_utf8(bytes).map_err(|_| refuse("Template source files must be utf-8 encoded"))
 }
 

@@ -87,8 +87,9 @@ fn check(spec: &Map, args: &Map, path: &str, problems: &mut Vec<String>) {
 fn one(name: &str, option: &Value, value: &Value, path: &str, problems: &mut Vec<String>) {
     let kind = option.get("type").map_or_else(|| "str".to_owned(), crate::text::of);
     if !fits(&kind, value) {
+        let place = if path.is_empty() { String::new() } else { format!(" found in '{path}'.") };
         problems.push(format!(
-            "argument '{name}' is of type <class '{}'> and we were unable to convert to {kind}: {}",
+            "argument '{name}' is of type {}{place} and we were unable to convert to {kind}: {}",
             python_type(value),
             why(&kind, value)
         ));
@@ -112,10 +113,10 @@ fn one(name: &str, option: &Value, value: &Value, path: &str, problems: &mut Vec
     {
         for item in items(value).iter().filter(|i| !fits(&elements, i)) {
             problems.push(format!(
-                    "Elements value for option '{name}' is of type <class '{}'> and we were unable to convert to {elements}: {}",
-                    python_type(item),
-                    why(&elements, item)
-                ));
+                "Elements value for option '{name}' is of type {} and we were unable to convert to {elements}: {}",
+                python_type(item),
+                why(&elements, item)
+            ));
         }
     }
     if let Some(sub) = option.get("options").and_then(Value::as_map) {
@@ -160,10 +161,13 @@ fn fits(kind: &str, value: &Value) -> bool {
 }
 
 fn why(kind: &str, value: &Value) -> String {
-    match kind {
-        "int" => format!("\"{} cannot be converted to an int\"", crate::text::repr(value)),
-        "bool" => format!("The value {} is not a valid boolean. ", crate::text::repr(value)),
-        "dict" => "dictionary requested, could not parse JSON or key=value".to_owned(),
-        _ => format!("<class '{}'> cannot be converted to a {kind}", python_type(value)),
+    let class = python_type(value);
+    match (kind, value) {
+        ("int", _) => format!("\"{}\" cannot be converted to an int", crate::text::repr(value)),
+        ("bool", Value::Str(_) | Value::Int(_) | Value::Float(_)) => {
+            format!("The value '{}' is not a valid boolean.", crate::text::of(value))
+        }
+        ("dict", Value::Str(_)) => "dictionary requested, could not parse JSON or key=value".to_owned(),
+        _ => format!("<class '{class}'> cannot be converted to a {kind}"),
     }
 }

@@ -105,11 +105,6 @@ impl Place<'_> {
                 let failure = Failure::from(e);
                 Failure::new(super::result::condition_message(&failure.message())).at(span.as_ref())
             })?;
-            if let (Some(warning), false) =
-                (warning.as_ref().filter(|w| !w.deprecated), self.run.engine.settings.allow_broken_conditionals)
-            {
-                return Err(Failure::new(warning.message.clone()).at(warning.span.as_ref()));
-            }
             self.warn(warning);
             if !holds {
                 let mut res = Res::new();

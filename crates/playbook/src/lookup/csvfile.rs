@@ -25,7 +25,9 @@ pub fn run(ask: &Ask<'_>) -> Answer {
         let Some(path) = ask.find("files", &file) else {
             return Err(failed(format!("[Errno 2] No such file or directory: '{file}'")));
         };
-        let text = crate::vault::read_text(&path, &ask.plugins.settings).map_err(failed)?;
+        let bytes = crate::vault::read(&path, &ask.plugins.settings).map_err(failed)?;
+        let encoding = option("encoding").unwrap_or_else(|| "utf-8".into());
+        let text = crate::encoding::decode(&bytes, &encoding).map_err(|e| failed(format!("csvfile: {e}")))?;
         let delimiter = match option("delimiter").as_deref() {
             None | Some("TAB" | "\\t" | "\t") => '\t',
             Some(text) => text.chars().next().unwrap_or('\t'),

@@ -41,16 +41,12 @@ pub fn run(ask: &Ask<'_>) -> Answer {
     let Some(path) = ask.find("files", &file) else {
         return Err(failed(format!("the file {file} could not be found for the ini lookup")));
     };
-    let text = match ask.text("encoding").map(|e| e.to_lowercase()).as_deref() {
-        None | Some("utf-8" | "utf8") => crate::vault::read_text(&path, &ask.plugins.settings).map_err(failed)?,
-        Some("iso-8859-1" | "latin-1" | "latin1" | "iso8859-1") => {
-            fs_err::read(&path).map_err(|e| failed(e.to_string()))?.into_iter().map(char::from).collect()
+    let text = match ask.text("encoding") {
+        None => crate::vault::read_text(&path, &ask.plugins.settings).map_err(failed)?,
+        Some(encoding) => {
+            let bytes = crate::vault::read(&path, &ask.plugins.settings).map_err(failed)?;
+            crate::encoding::decode(&bytes, &encoding).map_err(|e| failed(format!("{}: {e}", path.display())))?
         }
-        Some("iso-8859-15" | "iso8859-15" | "latin-9") => {
-            let bytes = fs_err::read(&path).map_err(|e| failed(e.to_string()))?;
-            bytes.into_iter().map(latin_9).collect()
-        }
-        Some(other) => return Err(failed(format!("ini: the encoding {other:?} is not supported"))),
     };
     let properties = ask.text("type").as_deref() == Some("properties");
     let exact = ask.bool("case_sensitive", false);
@@ -186,19 +182,4 @@ fn interpolated(value: &str, values: &dyn Fn(&str) -> Option<String>, depth: u8)
     }
     out.push_str(rest);
     Ok(out)
-}
-
-/// ISO 8859-15 differs from Latin 1 in eight characters.
-fn latin_9(byte: u8) -> char {
-    match byte {
-        0xa4 => '€',
-        0xa6 => 'Š',
-        0xa8 => 'š',
-        0xb4 => 'Ž',
-        0xb8 => 'ž',
-        0xbc => 'Œ',
-        0xbd => 'œ',
-        0xbe => 'Ÿ',
-        other => char::from(other),
-    }
 }

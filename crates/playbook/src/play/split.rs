@@ -201,16 +201,36 @@ fn unescape(text: &str) -> String {
             out.push(c);
             continue;
         }
-        match chars.peek() {
-            Some('n') => out.push('\n'),
-            Some('t') => out.push('\t'),
-            Some('r') => out.push('\r'),
-            Some(c @ ('\\' | '\'' | '"')) => out.push(*c),
-            _ => {
-                out.push('\\');
-                continue;
+        let found = match chars.peek() {
+            Some('a') => Some('\x07'),
+            Some('b') => Some('\x08'),
+            Some('f') => Some('\x0c'),
+            Some('n') => Some('\n'),
+            Some('r') => Some('\r'),
+            Some('t') => Some('\t'),
+            Some('v') => Some('\x0b'),
+            Some(c @ ('\\' | '\'' | '"')) => Some(*c),
+            Some(kind @ ('x' | 'u' | 'U')) => {
+                let length = match kind {
+                    'x' => 2,
+                    'u' => 4,
+                    _ => 8,
+                };
+                let digits: String = chars.clone().skip(1).take(length).collect();
+                let code = u32::from_str_radix(&digits, 16).ok().filter(|_| digits.len() == length);
+                let coded = code.and_then(char::from_u32);
+                if coded.is_some() {
+                    chars.nth(length - 1);
+                }
+                coded
             }
-        }
+            _ => None,
+        };
+        let Some(found) = found else {
+            out.push('\\');
+            continue;
+        };
+        out.push(found);
         chars.next();
     }
     out
@@ -235,6 +255,7 @@ mod tests {
         );
         assert_eq!(kv("flush_handlers"), (vec![], Some("flush_handlers".into())));
         assert_eq!(kv("msg=\"a\\nb\"").0[0].1, "a\nb");
+        assert_eq!(kv(r"x=\b(\x41\u00e9)\\b\w\xg").0[0].1, "\x08(Aé)\\b\\w\\xg");
         assert!(key_values("x={{ y", false).is_err());
     }
 
