@@ -21,37 +21,64 @@ fi
 integration=/conformance/ansible/test/integration
 target=$integration/targets/$0
 [ -d "$root$target" ] || { echo "the suite has no target $0"; exit 99; }
+aliases=$root$target/aliases
+[ -f "$aliases" ] || aliases=/dev/null
+# Some tests hand on root's key.
+mkdir -p "$root/root/.ssh"
+rm -f "$root"/root/.ssh/*
+ssh-keygen -q -t ed25519 -N '' -f "$root/root/.ssh/id_ed25519"
+cp "$root/root/.ssh/id_ed25519.pub" "$root/root/.ssh/authorized_keys"
+chmod -R go= "$root/root/.ssh"
+testhost='ansible_connection=local'
+network=
+start=
+if grep -q '^needs/ssh' "$aliases"; then
+    # Hosts of 127.0.0.0/8 are reached over SSH, in a network of the layer's own.
+    grep -q '^context/controller' "$aliases" || testhost='ansible_connection=ssh ansible_host=127.0.0.1 ansible_user=root'
+    mkdir -p "$root/run/sshd"
+    rm -f "$root/etc/ssh/ssh_host_ed25519_key"
+    ssh-keygen -q -t ed25519 -N '' -f "$root/etc/ssh/ssh_host_ed25519_key"
+    network='unshare --net'
+    start='ip link set lo up && /usr/sbin/sshd -f /dev/null -o UsePAM=yes -o Subsystem="sftp internal-sftp" -h /etc/ssh/ssh_host_ed25519_key &&'
+fi
+# One that every user may run: those of root's home are closed to the tests' unprivileged users.
+python=/usr/bin/python3
+[ -x "$root$python" ] || python=$(command -v python3)
 cat > "$root$integration/inventory" <<END
 [testgroup]
-testhost ansible_connection=local ansible_pipelining=yes ansible_python_interpreter=$(command -v python3)
+testhost $testhost ansible_pipelining=yes ansible_python_interpreter=$python
 END
 echo '[defaults]' > "$root/conformance/ansible.cfg"
 
-# ansible-test makes virtual environments for some scripts; what they want of one is not needed here.
-: > "$root/conformance/bin/virtualenv.sh"
+# ansible-test makes virtual environments for some scripts; what they want of one is its interpreter.
+cat > "$root/conformance/bin/virtualenv.sh" <<END
+mkdir -p "\$OUTPUT_DIR/venv/bin"
+ln -sf $python "\$OUTPUT_DIR/venv/bin/python"
+export PATH="\$OUTPUT_DIR/venv/bin:\$PATH"
+END
 export PATH="$programs:/conformance/bin:$PATH" HOME=/root LC_ALL=C.UTF-8 PYTHONDONTWRITEBYTECODE=1
 export ANSIBLE_CONFIG=/conformance/ansible.cfg ANSIBLE_PLAYBOOK_DIR=$integration ANSIBLE_INVENTORY=/dev/null ANSIBLE_LIBRARY=/dev/null
 export ANSIBLE_FORCE_HANDLERS=true ANSIBLE_HOST_PATTERN_MISMATCH=error ANSIBLE_DEPRECATION_WARNINGS=false ANSIBLE_DEVEL_WARNING=false
 export ANSIBLE_HOST_KEY_CHECKING=false ANSIBLE_RETRY_FILES_ENABLED=false ANSIBLE_FORCE_COLOR=false
 export OUTPUT_DIR=/conformance/out JUNIT_OUTPUT_DIR=/conformance/out INVENTORY_PATH=$integration/inventory
+# What Ansible has for itself; imgbuild lets such conditionals pass with a warning unless it is told not to.
+export ANSIBLE_ALLOW_BROKEN_CONDITIONALS=false
 export ANSIBLE_TEST_ANSIBLE_VERSION=2.19.14
 unset LAYER SUITE PROGRAMS PROGRAM
 facts=true
-if [ -f "$root$target/aliases" ]; then
-    while read -r alias rest; do
-        case $alias in
-        env/set/*) alias=${alias#env/set/}; export "${alias%%/*}=${alias#*/}" ;;
-        gather_facts/no) facts=false ;;
-        esac
-    done < "$root$target/aliases"
-fi
+while read -r alias rest; do
+    case $alias in
+    env/set/*) alias=${alias#env/set/}; export "${alias%%/*}=${alias#*/}" ;;
+    gather_facts/no) facts=false ;;
+    esac
+done < "$aliases"
 
 if [ -f "$root$target/runme.sh" ]; then
     export ANSIBLE_PLAYBOOK_DIR="$target"
-    exec timeout -k 5 600 chroot "$root" sh -c "cd $target && exec ./runme.sh"
+    exec timeout -k 5 600 $network chroot "$root" sh -c "$start cd $target && exec ./runme.sh"
 fi
 cat > "$root$integration/$0-run.yml" <<END
 [{"hosts": "testhost", "gather_facts": $facts, "vars": {"output_dir": "/conformance/out"}, "vars_files": [], "roles": ["$0"]}]
 END
 export ANSIBLE_ROLES_PATH=$integration/targets
-exec timeout -k 5 600 chroot "$root" sh -c "cd $integration && exec ansible-playbook $0-run.yml -i inventory"
+exec timeout -k 5 600 $network chroot "$root" sh -c "$start cd $integration && exec ansible-playbook $0-run.yml -i inventory"

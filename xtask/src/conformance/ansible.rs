@@ -26,11 +26,11 @@ pub struct Options {
     /// Targets at a time; the number of processors if not given
     #[arg(long)]
     jobs: Option<usize>,
-    /// Record the results as the expected ones
+    /// Record the results as the expected ones; those of a peer as the number of asserts that there are
     #[arg(long)]
     update: bool,
     /// Folder with another `ansible-playbook` to run instead, for comparison; nothing is expected of it
-    #[arg(long, conflicts_with = "update")]
+    #[arg(long)]
     peer: Option<PathBuf>,
 }
 
@@ -47,6 +47,8 @@ struct Row {
     target: String,
     passes: bool,
     asserts: usize,
+    /// Asserts that ansible-core itself comes to.
+    of: usize,
     note: String,
 }
 
@@ -55,9 +57,18 @@ struct Outcome {
     passes: bool,
     tasks: usize,
     asserts: usize,
+    /// Asserts that ended it, of behaviour and of the text of messages.
+    wrong: Wrong,
     seconds: f64,
     /// The task that ended it, with its message, and the end of the output.
     failure: String,
+}
+
+/// Asserts that do not hold.
+#[derive(Debug, Default, Clone, Copy, PartialEq)]
+struct Wrong {
+    behaviour: usize,
+    text: usize,
 }
 
 /// Runs them. 1 if a result is another than the recorded one.
@@ -103,6 +114,12 @@ pub fn run(options: &Options) -> Result<u8> {
     totals(&rows, &outcomes);
     println!("logs: {}", logs.display());
     if options.peer.is_some() {
+        if options.update {
+            for (index, outcome) in &outcomes {
+                rows[*index].of = outcome.asserts.max(rows[*index].asserts);
+            }
+            write(&rows)?;
+        }
         return Ok(0);
     }
     let differences = differences(&rows, &outcomes);
@@ -110,6 +127,7 @@ pub fn run(options: &Options) -> Result<u8> {
         for (index, outcome) in &outcomes {
             rows[*index].passes = outcome.passes;
             rows[*index].asserts = outcome.asserts;
+            rows[*index].of = if outcome.passes { outcome.asserts } else { rows[*index].of.max(outcome.asserts) };
         }
         return write(&rows).map(|()| 0);
     }
@@ -125,9 +143,15 @@ fn chosen(options: &Options, row: &Row) -> bool {
 
 fn show(row: &Row, outcome: &Outcome) {
     let result = if outcome.passes { "pass" } else { "FAIL" };
+    let of = if outcome.passes { outcome.asserts } else { row.of.max(outcome.asserts) };
     println!(
-        "{} {:28} {result} {:4} tasks {:4} asserts {:6.1} s",
-        row.tier, row.target, outcome.tasks, outcome.asserts, outcome.seconds
+        "{} {:28} {result} {:4} tasks {:4} of {of:4} asserts {:6.1} s{}",
+        row.tier,
+        row.target,
+        outcome.tasks,
+        outcome.asserts,
+        outcome.seconds,
+        told(outcome.wrong, of - outcome.asserts)
     );
     for line in outcome.failure.lines() {
         println!("    {line}");
@@ -136,19 +160,41 @@ fn show(row: &Row, outcome: &Outcome) {
 
 fn totals(rows: &[Row], outcomes: &BTreeMap<usize, Outcome>) {
     for tier in ['A', 'B', 'C'] {
-        let all: Vec<_> = outcomes.iter().filter(|(i, _)| rows[**i].tier == tier).map(|(_, o)| o).collect();
+        let all: Vec<_> = outcomes.iter().map(|(i, o)| (&rows[*i], o)).filter(|(r, _)| r.tier == tier).collect();
         if all.is_empty() {
             continue;
         }
+        let held: usize = all.iter().map(|(_, o)| o.asserts).sum();
+        let of: usize = all.iter().map(|(r, o)| if o.passes { o.asserts } else { r.of.max(o.asserts) }).sum();
+        let wrong = all.iter().fold(Wrong::default(), |sum, (_, o)| Wrong {
+            behaviour: sum.behaviour + o.wrong.behaviour,
+            text: sum.text + o.wrong.text,
+        });
         println!(
-            "tier {tier}: {} of {} targets pass, {} tasks, {} asserts, {:.0} s",
-            all.iter().filter(|o| o.passes).count(),
+            "tier {tier}: {} of {} targets pass, {} tasks, {held} of {of} asserts hold ({:.1} %), {:.0} s{}",
+            all.iter().filter(|(_, o)| o.passes).count(),
             all.len(),
-            all.iter().map(|o| o.tasks).sum::<usize>(),
-            all.iter().map(|o| o.asserts).sum::<usize>(),
-            all.iter().map(|o| o.seconds).sum::<f64>(),
+            all.iter().map(|(_, o)| o.tasks).sum::<usize>(),
+            100.0 * held as f64 / of.max(1) as f64,
+            all.iter().map(|(_, o)| o.seconds).sum::<f64>(),
+            told(wrong, of - held),
         );
     }
+}
+
+/// What became of the asserts that do not hold. A target ends with the first that is not ignored: what comes after it was
+/// not reached.
+fn told(wrong: Wrong, missing: usize) -> String {
+    if missing == 0 && wrong == Wrong::default() {
+        return String::new();
+    }
+    let reached = wrong.behaviour + wrong.text;
+    format!(
+        " (wrong: {} of behaviour, {} of text; not reached: {})",
+        wrong.behaviour,
+        wrong.text,
+        missing.saturating_sub(reached)
+    )
 }
 
 /// What differs from the table: worse is a regression; better must be recorded, or it would be lost unseen.
@@ -193,6 +239,7 @@ fn target(suite: &Path, programs: &Path, logs: &Path, row: &Row) -> Result<Outco
         passes,
         tasks: output.lines().filter(|l| l.starts_with("TASK [") || l.starts_with("RUNNING HANDLER [")).count(),
         asserts: output.matches("All assertions passed").count(),
+        wrong: if passes { Wrong::default() } else { wrong(&output) },
         seconds,
         failure: if passes { String::new() } else { failure(&output) },
     })
@@ -205,6 +252,29 @@ fn tempdir(target: &str) -> Result<PathBuf> {
     Ok(path)
 }
 
+/// Whether the failure in this line is passed over.
+fn ignored(lines: &[&str], index: usize) -> bool {
+    lines[index..].iter().take(40).skip(1).take_while(|l| !l.is_empty()).any(|l| *l == "...ignoring")
+}
+
+/// The asserts that failed where no failure was to be expected, by what they look at.
+fn wrong(output: &str) -> Wrong {
+    let lines: Vec<&str> = output.lines().collect();
+    let mut out = Wrong::default();
+    for (index, line) in lines.iter().enumerate() {
+        if !(line.starts_with("fatal: ") || line.starts_with("failed: ")) || ignored(&lines, index) {
+            continue;
+        }
+        let result = lines[index..].iter().take(8).take_while(|l| !l.is_empty());
+        if let Some(assertion) = result.filter_map(|l| l.split_once("\"assertion\": ")).map(|(_, a)| a).next() {
+            let text = ["msg", "stderr", "warnings", "deprecations", "exception"].iter().any(|w| assertion.contains(w));
+            out.behaviour += usize::from(!text);
+            out.text += usize::from(text);
+        }
+    }
+    out
+}
+
 /// The last failed task that was not ignored, with its message; for a script that stopped for another reason, its last lines.
 fn failure(output: &str) -> String {
     let lines: Vec<&str> = output.lines().collect();
@@ -215,8 +285,7 @@ fn failure(output: &str) -> String {
             task = line.trim_end_matches('*');
         }
         let failed = line.starts_with("fatal: ") || line.starts_with("failed: ");
-        let ignored = lines[index..].iter().take(40).skip(1).take_while(|l| !l.is_empty()).any(|l| *l == "...ignoring");
-        if failed && !ignored {
+        if failed && !ignored(&lines, index) {
             found = Some((index, task));
         }
     }
@@ -272,7 +341,7 @@ fn table_path() -> PathBuf {
     root().join("tests/conformance/ansible.txt")
 }
 
-/// Reads the table: tier, target, pass or fail, asserts that hold, and why it fails.
+/// Reads the table: tier, target, pass or fail, asserts that hold, asserts that there are, and why it fails.
 fn table() -> Result<Vec<Row>> {
     let path = table_path();
     let text = std::fs::read_to_string(&path).with_context(|| format!("can't read {}", path.display()))?;
@@ -281,12 +350,14 @@ fn table() -> Result<Vec<Row>> {
         let mut words = line.split_whitespace();
         let mut word =
             || words.next().with_context(|| format!("{}:{}: a column is missing", path.display(), number + 1));
-        let (tier, target, result, asserts) = (word()?, word()?, word()?, word()?);
+        let (tier, target, result, asserts, of) = (word()?, word()?, word()?, word()?, word()?);
+        let number_of = |text: &str| text.parse().with_context(|| format!("{}:{}", path.display(), number + 1));
         rows.push(Row {
             tier: tier.chars().next().unwrap_or('?'),
             target: target.to_owned(),
             passes: result == "pass",
-            asserts: asserts.parse().with_context(|| format!("{}:{}", path.display(), number + 1))?,
+            asserts: number_of(asserts)?,
+            of: number_of(of)?,
             note: words.collect::<Vec<_>>().join(" "),
         });
     }
@@ -301,7 +372,7 @@ fn write(rows: &[Row]) -> Result<()> {
     for row in rows {
         let result = if row.passes { "pass" } else { "fail" };
         let note = if row.passes { "" } else { &row.note };
-        let line = format!("{} {:28} {result} {:4} {note}", row.tier, row.target, row.asserts);
+        let line = format!("{} {:28} {result} {:4} {:4} {note}", row.tier, row.target, row.asserts, row.of);
         let _ = writeln!(text, "{}", line.trim_end());
     }
     std::fs::write(&path, text).with_context(|| format!("can't write {}", path.display()))
