@@ -15,18 +15,24 @@ use tokio::sync::{mpsc, oneshot};
 #[derive(Debug, Clone)]
 pub struct LocalCommunicator {
     home: PathBuf,
+    dir: Option<PathBuf>,
 }
 
 impl LocalCommunicator {
     /// `home` is what `~` means in paths.
     pub fn new(home: impl Into<PathBuf>) -> Self {
-        LocalCommunicator { home: home.into() }
+        LocalCommunicator { home: home.into(), dir: None }
+    }
+
+    /// Commands run in this folder, and relative paths count from it.
+    pub fn in_dir(self, dir: impl Into<PathBuf>) -> Self {
+        LocalCommunicator { dir: Some(dir.into()).filter(|d| !d.as_os_str().is_empty()), ..self }
     }
 
     fn path(&self, path: &str) -> PathBuf {
         match crate::shell_quote::home_relative(path) {
             Some(rest) => self.home.join(rest),
-            None => PathBuf::from(path),
+            None => self.dir.as_ref().map_or_else(|| PathBuf::from(path), |dir| dir.join(path)),
         }
     }
 }
@@ -39,7 +45,11 @@ fn remote(e: impl std::fmt::Display) -> CommError {
 impl Communicator for LocalCommunicator {
     async fn start(&self, command: Command) -> Result<Process, CommError> {
         // No terminal here: the only thing it is asked for is sudo's requiretty, and this is the user's own machine.
-        let mut child = tokio::process::Command::new("/bin/sh")
+        let mut shell = tokio::process::Command::new("/bin/sh");
+        if let Some(dir) = &self.dir {
+            shell.current_dir(dir);
+        }
+        let mut child = shell
             .args(["-c", &command.line])
             .stdin(std::process::Stdio::piped())
             .stdout(std::process::Stdio::piped())

@@ -230,6 +230,24 @@ impl Templar {
         }
     }
 
+    /// Renders a template file's text as [`Templar::render_file`] does, to a native value: one that is no text stays what it is.
+    pub fn evaluate_file(
+        &self,
+        name: &str,
+        text: &str,
+        options: &FileOptions,
+        vars: &Arc<dyn VarSource>,
+        loader: &dyn Loader,
+    ) -> Result<Value, TemplateError> {
+        let render = || {
+            let program = self.file_program(name, text, &Arc::new(options.clone()))?;
+            let cx = Cx::new(self, vars, loader);
+            let value = keep_newlines_as(&program, defined(cx.run(&program)?)?);
+            cx.finish(&value)
+        };
+        render().map_err(|e: TemplateError| self.hint(e, vars, "template"))
+    }
+
     /// Renders a template file's text. `name` is shown in messages; a `#jinja2:` header line overrides `options`.
     pub fn render_file(
         &self,

@@ -32,6 +32,8 @@ pub struct Connection {
     pub host_key_checking: bool,
     /// Seconds for connecting.
     pub timeout: u64,
+    /// The folder that relative paths count from where the host is this machine: the playbook's, as in Ansible.
+    pub local_dir: Option<PathBuf>,
 }
 
 /// Who to be on the host, other than the user that connects.

@@ -70,8 +70,9 @@ pub fn run(ctx: &Ctx) -> Result<Outcome, Fail> {
         ctx.cmd(&words[0]).args(&words[1..])
     };
     if let Some(dir) = chdir {
-        // The shell would keep a stale PWD of the agent's.
-        command = command.env("PWD", dir.as_os_str()).cwd(dir);
+        // The shell would keep a stale PWD of the agent's. Links are resolved, as in a process that just went there.
+        let real = dir.canonicalize().unwrap_or_else(|_| dir.clone());
+        command = command.env("PWD", real.as_os_str()).cwd(dir);
     }
     if let Some(mut stdin) = args.str("stdin") {
         if args.bool("stdin_add_newline") {

@@ -256,7 +256,12 @@ impl Job<'_> {
     }
 
     fn unzip(&self) -> Result<crate::sys::run::Ran, Fail> {
-        self.ctx.need("unzip")?;
+        if self.ctx.which("unzip").is_none() {
+            crate::fail!(
+                "Failed to find handler for \"{}\". Make sure the required command to extract the file is installed. Unable to find required 'unzip' binary in the path.",
+                self.src.display()
+            );
+        }
         let mut cmd =
             self.ctx.cmd("unzip").english().arg(if self.ctx.args.bool("keep_newer") { "-u" } else { "-o" }).arg("-q");
         cmd = cmd.arg("-o").args(&self.extra).arg(&self.src).args(&self.include);

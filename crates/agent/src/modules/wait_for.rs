@@ -37,7 +37,7 @@ pub fn run(ctx: &Ctx) -> Result<Outcome, Fail> {
     let started = Instant::now();
     let timeout = Duration::from_secs(args.int("timeout").unwrap_or(300).max(0) as u64);
     let pause = args.int("sleep").unwrap_or(1).max(1) as f64;
-    let goal = Goal {
+    let mut goal = Goal {
         host: args.str("host").unwrap_or_else(|| "127.0.0.1".into()),
         port: port.map(|p| p as u16),
         path,
@@ -52,6 +52,10 @@ pub fn run(ctx: &Ctx) -> Result<Outcome, Fail> {
     let mut found = json!([]);
     let mut groups = json!({});
     let idle = goal.port.is_none() && goal.path.is_none() && state != "drained";
+    if idle {
+        // Just a time, which begins after the delay.
+        goal.until = Instant::now() + timeout;
+    }
     loop {
         if ctx.control.ended() {
             crate::fail!("the call was ended");

@@ -24,13 +24,15 @@ pub fn decode(ctx: &Ctx, bytes: &[u8], name: &str) -> Result<String, Undecodable
         },
         "latin-1" | "latin1" | "iso-8859-1" => Ok(bytes.iter().map(|b| char::from(*b)).collect()),
         other => {
-            let ran = ctx.cmd("iconv").args(["-f", other, "-t", "UTF-8"]).english().stdin(bytes).run();
-            match ran {
+            let run = |bytes: &[u8]| ctx.cmd("iconv").args(["-f", other, "-t", "UTF-8"]).english().stdin(bytes).run();
+            match run(bytes) {
                 Ok(ran) if ran.ok() => Ok(ran.stdout),
-                // glibc: "conversion from `x' is not supported"; musl and BusyBox: "unsupported".
-                Ok(ran) if ran.stderr.contains("support") => Err(Undecodable::Unknown),
-                Ok(_) => Err(Undecodable::Bytes),
                 Err(fail) => Err(Undecodable::Failed(fail)),
+                // What it says differs; an encoding that it knows takes nothing without complaint.
+                Ok(_) => match run(b"") {
+                    Ok(ran) if ran.ok() => Err(Undecodable::Bytes),
+                    _ => Err(Undecodable::Unknown),
+                },
             }
         }
     }

@@ -29,7 +29,11 @@ fn unreachable(connection: &Connection, why: impl std::fmt::Display) -> Unreacha
 }
 
 fn local(connection: &Connection, agents: AgentBinaries, home: &std::path::Path) -> Arc<dyn Target> {
-    let comm = Arc::new(LocalCommunicator::new(home));
+    let comm = LocalCommunicator::new(home);
+    let comm = Arc::new(match &connection.local_dir {
+        Some(dir) => comm.in_dir(dir),
+        None => comm,
+    });
     Arc::new(AgentLink::owning(comm, &connection.name, agents, Duration::ZERO))
 }
 

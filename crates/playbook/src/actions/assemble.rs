@@ -2,7 +2,7 @@
 
 use super::copy::{self, Source};
 use super::{Call, Problem, refuse};
-use crate::exec::result::Res;
+use crate::exec::result::{Res, get, set};
 use imgbuild_jinja::{Key, Value};
 use std::path::PathBuf;
 
@@ -55,5 +55,12 @@ pub async fn run(call: &Call<'_>) -> Result<Res, Problem> {
     if args.get(&Key::from("mode")).is_some_and(|m| matches!(m, Value::Null)) {
         args.shift_remove(&Key::from("mode"));
     }
-    copy::send(call, args, Source::Text { name: src, bytes, path: None }).await
+    let mut res = copy::send(call, args, Source::Text { name: src, bytes, path: None }).await?;
+    // One file, one difference: not a list of one, as `copy` has it.
+    if let Some(Value::List(diffs)) = get(&res, "diff").cloned()
+        && let [diff] = diffs.as_slice()
+    {
+        set(&mut res, "diff", diff.clone());
+    }
+    Ok(res)
 }

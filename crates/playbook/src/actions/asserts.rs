@@ -3,7 +3,7 @@
 use super::{Call, Problem, refuse};
 use crate::exec::result::{Failure, Res, set};
 use crate::play::scope::items;
-use imgbuild_jinja::{Key, Value};
+use imgbuild_jinja::{Key, Map, Value};
 
 pub fn run(call: &Call<'_>) -> Result<Res, Problem> {
     call.only(&["that", "fail_msg", "msg", "success_msg", "quiet"])?;
@@ -41,7 +41,11 @@ pub fn run(call: &Call<'_>) -> Result<Res, Problem> {
         if let Some(warning) = warning {
             let text = warning.diagnostic().to_string();
             let text = Value::str(text.trim_start_matches("Warning: "));
-            if warning.deprecated { deprecations.push(text) } else { warnings.push(text) }
+            if warning.deprecated {
+                deprecations.push(Value::map(Map::from_iter([("msg".into(), text)])));
+            } else {
+                warnings.push(text);
+            }
         }
         for (key, texts) in [("warnings", &warnings), ("deprecations", &deprecations)] {
             if !texts.is_empty() {

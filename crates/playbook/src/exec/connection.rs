@@ -180,6 +180,7 @@ impl Resolver<'_> {
             ssh_args,
             host_key_checking: checking,
             timeout: timeout.unwrap_or(defaults.timeout),
+            local_dir: None,
         })
     }
 

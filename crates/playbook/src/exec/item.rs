@@ -143,7 +143,10 @@ impl Place<'_> {
         }
         let resolver = Resolver { engine, task: self.task, vars: &target_vars };
         let connect_to = delegate.take().unwrap_or_else(|| Arc::clone(self.host));
-        let connection = resolver.connection(&connect_to)?;
+        let mut connection = resolver.connection(&connect_to)?;
+        if connection.plugin.trim_start_matches("ansible.builtin.") == "local" {
+            connection.local_dir = Some(self.run.play.dir.clone());
+        }
         if *connect_to != **self.host || own.text("delegate_to")?.is_some() {
             done.delegated =
                 Some((connect_to.to_string(), Some(connection.host.clone()).filter(|h| **h != *connect_to)));

@@ -36,7 +36,7 @@ pub fn run(ask: &Ask<'_>) -> Answer {
             "HOST_KEY_CHECKING" => Value::Bool(s.connection.host_key_checking),
             "RETRY_FILES_ENABLED" => Value::Bool(s.retry_files),
             "ALLOW_BROKEN_CONDITIONALS" => Value::Bool(s.allow_broken_conditionals),
-            "DEFAULT_PRIVATE_ROLE_VARS" => Value::Bool(s.private_role_vars),
+            "DEFAULT_PRIVATE_ROLE_VARS" => s.private_role_vars.map_or(Value::Bool(false), Value::Bool),
             "ANY_ERRORS_FATAL" => Value::Bool(s.any_errors_fatal),
             "DEFAULT_NO_LOG" => Value::Bool(s.no_log),
             "DEFAULT_GATHER_TIMEOUT" => Value::Int(s.gather_timeout as i64),

@@ -38,22 +38,13 @@ pub fn run(ask: &Ask<'_>) -> Answer {
         }
         let vars = Overlay::new(vars, Arc::clone(ask.cx.vars()));
         let files = TemplateFiles { search };
-        let rendered = ask
-            .cx
-            .templar()
-            .render_file(&path.display().to_string(), &text, &options, &vars, &files)
-            .map_err(LookupError::from)?;
-        // Native results: nothing is None, one expression alone is its value.
-        let alone = text.starts_with("{{") && text.ends_with("}}") && text.matches("{{").count() == 1;
-        if rendered.is_empty() {
-            out.push(Value::Null);
-        } else if alone {
-            out.push(
-                ask.cx.templar().template(&Value::template(text.as_str(), None), &vars).map_err(LookupError::from)?,
-            );
-        } else {
-            out.push(Value::str(rendered));
-        }
+        let templar = ask.cx.templar();
+        let rendered = templar.evaluate_file(&path.display().to_string(), &text, &options, &vars, &files);
+        out.push(match rendered.map_err(LookupError::from)? {
+            // Nothing is None.
+            Value::Str(text) if text.text.is_empty() => Value::Null,
+            native => native,
+        });
     }
     Ok(out)
 }

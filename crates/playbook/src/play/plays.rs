@@ -106,7 +106,8 @@ impl Reader<'_> {
                 );
                 continue;
             };
-            let import = ["import_playbook", "ansible.builtin.import_playbook", "include"];
+            let import =
+                ["import_playbook", "ansible.builtin.import_playbook", "ansible.legacy.import_playbook", "include"];
             if let Some(target) = import.iter().find_map(|name| entry.get(name)) {
                 plays.extend(self.import(map, target, dir, given, depth));
             } else {
@@ -130,7 +131,10 @@ impl Reader<'_> {
         }
         let fields = fields::read(map, Level::IMPORT, &mut self.out);
         for (key, _) in &fields.rest {
-            if !matches!(key.as_str(), Some("include" | "ansible.builtin.import_playbook")) {
+            if !matches!(
+                key.as_str(),
+                Some("include" | "ansible.builtin.import_playbook" | "ansible.legacy.import_playbook")
+            ) {
                 self.out.push(fields::unknown(key, Level::IMPORT));
             }
         }

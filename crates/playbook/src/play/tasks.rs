@@ -169,8 +169,9 @@ impl Loader<'_> {
         }
         match task.action.name.as_str() {
             "import_tasks" => self.import_tasks(&task, place),
-            "import_role" if place.handlers => {
-                self.out.push(Diagnostic::error("Using 'import_role' as a handler is not supported.").at(&node.span));
+            role @ ("import_role" | "include_role") if place.handlers => {
+                let message = format!("Using '{role}' as a handler is not supported.");
+                self.out.push(Diagnostic::error(message).at(&node.span));
                 Vec::new()
             }
             "import_role" => self.import_role(&task),

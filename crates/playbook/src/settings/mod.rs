@@ -268,8 +268,8 @@ pub struct Settings {
     pub inventory_any_unparsed_is_failed: bool,
     /// Non-boolean conditions are accepted, with a warning (the behaviour before ansible-core 2.19).
     pub allow_broken_conditionals: bool,
-    /// Static role variables do not leak into the play (`private_role_vars`).
-    pub private_role_vars: bool,
+    /// Whether role variables stay in the role (`private_role_vars`); unset: those of included roles do, others don't.
+    pub private_role_vars: Option<bool>,
     /// A handler that is notified but missing fails the task.
     pub error_on_missing_handler: bool,
     /// Text of `ansible_managed`.
@@ -369,7 +369,7 @@ impl Settings {
             inventory_unparsed_is_failed: false,
             inventory_any_unparsed_is_failed: false,
             allow_broken_conditionals: true,
-            private_role_vars: false,
+            private_role_vars: None,
             error_on_missing_handler: true,
             ansible_managed: "Ansible managed".into(),
             retry_files: false,
