@@ -36,11 +36,20 @@ pub const TEST: Packages = &[
     ("cloud-init", "checks the user data that imgbuild renders"),
     ("packer", "reads and builds the same templates"),
     ("sudo", "become is tested with it"),
+    ("opendoas", "become is tested with it"),
     ("python3-venv", "moto and ansible-core are installed in it"),
     ("time", "measures memory"),
     ("git", "the git module is tested with it"),
     ("tar", "the unarchive module is tested with it"),
     ("unzip", "the unarchive module is tested with it"),
+];
+
+/// To run the part of ansible-core's suite that is about the system.
+pub const CONFORMANCE: Packages = &[
+    ("systemd-container", "starts systemd for the targets about services"),
+    ("slirp4netns", "their way to the package archive"),
+    ("iproute2", "their network"),
+    ("python3-apt", "the suite looks whether it is there"),
 ];
 
 /// Installs the packages that are not there, as root or through sudo.

@@ -47,6 +47,12 @@ pub struct Become {
     pub exe: String,
     /// `become_flags`; empty means the method's own.
     pub flags: String,
+    /// `ansible_sudo_chdir`: the directory to be in before; empty means the connection's.
+    pub chdir: String,
+    /// `ansible_su_prompt_l10n`: the words that ask for su's password; none means any that end with a colon.
+    pub prompts: Vec<String>,
+    /// Seconds to wait for the user or for a question.
+    pub wait: Option<u64>,
     /// Password, if one is asked for. Compared and hashed as "there is one", never printed.
     pub password: Option<BecomePassword>,
 }

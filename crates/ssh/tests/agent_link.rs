@@ -222,8 +222,8 @@ async fn become_with_and_without_passwords() {
         method: "sudo".into(),
         user: user.into(),
         exe: exe.clone(),
-        flags: String::new(),
         password: password.map(|p| BecomePassword(p.to_owned().into())),
+        ..Become::default()
     };
     for (become_, expected) in [
         (become_("root", None), Some("Missing sudo password")),
@@ -285,8 +285,8 @@ async fn a_sudo_that_insists_on_a_terminal_gets_one() {
         method: "sudo".into(),
         user: "root".into(),
         exe,
-        flags: String::new(),
         password: Some(BecomePassword("p'w $x".to_owned().into())),
+        ..Become::default()
     };
     let call = ModuleCall { become_: Some(become_.clone()), ..command("echo; printf 'a\\tb\\r\\n'; id -u") };
     let done = link.call(call, None).await.unwrap();

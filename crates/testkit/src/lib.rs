@@ -3,6 +3,7 @@
 pub mod agent;
 pub mod comm;
 pub mod ec2;
+pub mod machine;
 pub mod sshd;
 
 /// Writes a program that a test then runs. Through a child: a file that this process writes stays open in whatever another test forks

@@ -4,9 +4,16 @@ mount -t tmpfs tmpfs "$LAYER"
 mkdir "$LAYER/upper" "$LAYER/work" "$LAYER/root" "$LAYER/upper-suite" "$LAYER/work-suite"
 mount -t overlay overlay -o "lowerdir=/,upperdir=$LAYER/upper,workdir=$LAYER/work" "$LAYER/root"
 root=$LAYER/root
-mount --rbind /dev "$root/dev"
-mount --rbind /sys "$root/sys"
-mount -t proc proc "$root/proc"
+# Targets about services and the like want an init: systemd, which systemd-nspawn starts in the layer.
+case $0 in
+cron|hostname|service|service_facts|systemd) boots=yes ;;
+*) boots= ;;
+esac
+if [ -z "$boots" ]; then
+    mount --rbind /dev "$root/dev"
+    mount --rbind /sys "$root/sys"
+    mount -t proc proc "$root/proc"
+fi
 mkdir -p "$root/conformance/ansible" "$root/conformance/bin" "$root/conformance/out"
 mount -t overlay overlay -o "lowerdir=$SUITE,upperdir=$LAYER/upper-suite,workdir=$LAYER/work-suite" "$root/conformance/ansible"
 if [ -L "$PROGRAMS/ansible-playbook" ]; then
@@ -44,6 +51,8 @@ fi
 # One that every user may run: those of root's home are closed to the tests' unprivileged users.
 python=/usr/bin/python3
 [ -x "$root$python" ] || python=$(command -v python3)
+# A machine with two gits has two of its templates, and the git target reads their paths as one.
+[ ! -d "$root/usr/local/share/git-core/templates" ] || rm -rf "$root/usr/share/git-core/templates"
 cat > "$root$integration/inventory" <<END
 [testgroup]
 testhost $testhost ansible_pipelining=yes ansible_python_interpreter=$python
@@ -64,7 +73,43 @@ export OUTPUT_DIR=/conformance/out JUNIT_OUTPUT_DIR=/conformance/out INVENTORY_P
 # What Ansible has for itself; imgbuild lets such conditionals pass with a warning unless it is told not to.
 export ANSIBLE_ALLOW_BROKEN_CONDITIONALS=false
 export ANSIBLE_TEST_ANSIBLE_VERSION=2.19.14
-unset LAYER SUITE PROGRAMS PROGRAM
+if grep -qs '^needs/httptester' "$root$target/aliases"; then
+    export HTTPTESTER=1
+    chroot "$root" "$HTTPTESTER_PYTHON" -c "$HTTPTESTER_PROGRAM" /etc/hosts > /dev/null 2>&1 < /dev/null &
+    tries=0
+    until grep -q http.tests "$root/etc/hosts" || [ $((tries += 1)) -gt 300 ]; do sleep 0.1; done
+fi
+enter="chroot $root"
+if [ "$boots" ]; then
+    # Its network is its own, with slirp4netns for the way out: this machine's ports are taken.
+    mount -t proc proc /proc
+    : > "$root/etc/machine-id"
+    rm -f "$root/etc/resolv.conf"
+    echo nameserver 10.0.2.3 > "$root/etc/resolv.conf"
+    # Nothing but what the target is about: this machine's services are not to be started once more.
+    for unit in "$root"/etc/systemd/system/multi-user.target.wants/*; do
+        case $unit in */cron.service|*/ssh.service) ;; *) rm -f "$unit" ;; esac
+    done
+    for unit in console-getty getty@ systemd-resolved systemd-networkd systemd-timesyncd; do
+        ln -sf /dev/null "$root/etc/systemd/system/$unit.service"
+    done
+    mkdir -p /run/systemd/nspawn
+    mount -t tmpfs tmpfs /run/systemd/nspawn
+    unshare --net sh -c "ip link set lo up; exec systemd-nspawn -D $root --boot --register=no --keep-unit --quiet \
+        --resolv-conf=off --timezone=off --link-journal=no --console=pipe --capability=all" > "$LAYER/console" 2>&1 < /dev/null &
+    nspawn=$!
+    until [ "$(readlink /proc/$nspawn/ns/net)" != "$(readlink /proc/self/ns/net)" ]; do sleep 0.1; done
+    slirp4netns --configure --mtu=65520 --disable-host-loopback --netns-type=path "/proc/$nspawn/ns/net" tap0 > "$LAYER/slirp" 2>&1 &
+    tries=0
+    while :; do
+        init=$(cat "/proc/$nspawn/task/$nspawn/children") || { cat "$LAYER/console"; exit 99; }
+        enter="nsenter --target ${init%% *} --mount --uts --ipc --net --pid --root --wd=/"
+        case $($enter systemctl is-system-running 2> /dev/null) in running|degraded) break ;; esac
+        [ $((tries += 1)) -lt 200 ] || { cat "$LAYER/console"; exit 99; }
+        sleep 0.3
+    done
+fi
+unset LAYER SUITE PROGRAMS PROGRAM HTTPTESTER_PYTHON HTTPTESTER_PROGRAM
 facts=true
 while read -r alias rest; do
     case $alias in
@@ -75,10 +120,10 @@ done < "$aliases"
 
 if [ -f "$root$target/runme.sh" ]; then
     export ANSIBLE_PLAYBOOK_DIR="$target"
-    exec timeout -k 5 600 $network chroot "$root" sh -c "$start cd $target && exec ./runme.sh"
+    exec timeout -k 5 600 $network $enter sh -c "$start cd $target && exec ./runme.sh"
 fi
 cat > "$root$integration/$0-run.yml" <<END
 [{"hosts": "testhost", "gather_facts": $facts, "vars": {"output_dir": "/conformance/out"}, "vars_files": [], "roles": ["$0"]}]
 END
 export ANSIBLE_ROLES_PATH=$integration/targets
-exec timeout -k 5 600 $network chroot "$root" sh -c "$start cd $integration && exec ansible-playbook $0-run.yml -i inventory"
+exec timeout -k 5 600 $network $enter sh -c "$start cd $integration && exec ansible-playbook $0-run.yml -i inventory"

@@ -83,6 +83,12 @@ pub fn run(options: &Options) -> Result<u8> {
         ensure!(rows.iter().any(|r| r.target == *name), "{} has no target \"{name}\"", table_path().display());
     }
     let suite = suite()?;
+    let tester = if wanted.iter().any(|&i| rows[i].tier == 'C') {
+        setup::packages(&[setup::CONFORMANCE])?;
+        setup::venv("httptester", &["httpbin==0.10.4", "trustme==1.2.1"])?
+    } else {
+        PathBuf::new()
+    };
     let programs = match &options.peer {
         Some(folder) => folder.canonicalize().with_context(|| format!("no folder {}", folder.display()))?,
         None => programs()?,
@@ -96,7 +102,7 @@ pub fn run(options: &Options) -> Result<u8> {
         for _ in 0..jobs {
             scope.spawn(|| {
                 while let Some(index) = queue.lock().ok().and_then(|mut q| q.next()) {
-                    let outcome = target(&suite, &programs, &logs, &rows[index]);
+                    let outcome = target(&suite, &programs, &tester, &logs, &rows[index]);
                     if let Ok(outcome) = &outcome {
                         show(&rows[index], outcome);
                     }
@@ -214,8 +220,8 @@ fn differences(rows: &[Row], outcomes: &BTreeMap<usize, Outcome>) -> Vec<String>
     lines
 }
 
-/// Runs one target.
-fn target(suite: &Path, programs: &Path, logs: &Path, row: &Row) -> Result<Outcome> {
+/// Runs one target. `tester`: the virtual environment of the HTTP server that some want.
+fn target(suite: &Path, programs: &Path, tester: &Path, logs: &Path, row: &Row) -> Result<Outcome> {
     let log_path = logs.join(format!("{}.log", row.target));
     let log = std::fs::File::create(&log_path)?;
     let layer = tempdir(&row.target)?;
@@ -227,6 +233,8 @@ fn target(suite: &Path, programs: &Path, logs: &Path, row: &Row) -> Result<Outco
         .env("SUITE", suite)
         .env("PROGRAMS", programs)
         .env("PROGRAM", target_dir().join("debug/imgbuild"))
+        .env("HTTPTESTER_PYTHON", tester.join("bin/python"))
+        .env("HTTPTESTER_PROGRAM", include_str!("httptester.py"))
         .stdin(Stdio::null())
         .stdout(log.try_clone()?)
         .stderr(log)

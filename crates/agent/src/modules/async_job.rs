@@ -88,14 +88,14 @@ pub fn child_main(_: Vec<OsString>) -> i32 {
     let env: std::collections::BTreeMap<String, String> =
         job.get("env").and_then(|e| serde_json::from_value(e.clone()).ok()).unwrap_or_default();
     let blob = job.get("blob").and_then(Value::as_str).map(PathBuf::from);
+    let mut args = job.get("args").and_then(Value::as_object).cloned().unwrap_or_default();
+    if module == "_custom" {
+        args.insert("keep_stderr".into(), true.into());
+    }
     let ctx = Ctx {
         id: 0,
         module: module.clone(),
-        args: crate::args::Args::new(
-            &module,
-            job.get("args").and_then(Value::as_object).cloned().unwrap_or_default(),
-            env.clone(),
-        ),
+        args: crate::args::Args::new(&module, args, env.clone()),
         check: job.get("check").and_then(Value::as_bool).unwrap_or(false),
         diff: job.get("diff").and_then(Value::as_bool).unwrap_or(false),
         stream: false,

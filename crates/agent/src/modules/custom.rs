@@ -114,7 +114,14 @@ fn run_in(ctx: &Ctx, dir: &Path) -> Result<Outcome, Fail> {
     };
     let ran = cmd.run()?;
     match result(&ran.stdout) {
-        Some(mut out) => {
+        Some((mut out, junk)) => {
+            if !junk.is_empty() {
+                ctx.warn(format!("Module invocation had junk after the JSON data: {junk}"));
+            }
+            // Ansible's wrapper of jobs that run in the background keeps what a module wrote there.
+            if args.bool("keep_stderr") && !ran.stderr.is_empty() {
+                out.entry("stderr").or_insert(Value::from(ran.stderr));
+            }
             let failed =
                 out.get("failed").and_then(crate::args::boolean).unwrap_or(ran.rc != 0 && !out.contains_key("rc"));
             if failed {
@@ -127,11 +134,22 @@ fn run_in(ctx: &Ctx, dir: &Path) -> Result<Outcome, Fail> {
             crate::modules::add_lines(&mut out);
             Ok(out)
         }
-        None => Err(Fail::new("MODULE FAILURE\nSee stdout/stderr for the exact error")
-            .with("module_stdout", ran.stdout)
-            .with("module_stderr", ran.stderr)
-            .with("rc", ran.rc)),
+        None => match raised(&ran.stderr) {
+            Some(message) => Err(Fail::new(message).with("exception", ran.stderr).with("rc", ran.rc)),
+            None => Err(Fail::new("MODULE FAILURE\nSee stdout/stderr for the exact error")
+                .with("module_stdout", ran.stdout)
+                .with("module_stderr", ran.stderr)
+                .with("rc", ran.rc)),
+        },
     }
+}
+
+/// The message of the exception that ended a Python module.
+fn raised(stderr: &str) -> Option<String> {
+    let (_, trace) = stderr.rsplit_once("Traceback (most recent call last):\n")?;
+    let at = trace.lines().position(|line| !line.starts_with(' '))?;
+    let last = trace.lines().skip(at).collect::<Vec<_>>().join("\n");
+    Some(last.split_once(": ").map_or(last.as_str(), |(_, message)| message).to_owned())
 }
 
 fn replace(text: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
@@ -168,14 +186,14 @@ fn interpreted<'a>(ctx: &'a Ctx, name: &str, path: &Path) -> Result<crate::sys::
     Ok(ctx.cmd(found).args(rest).arg(path))
 }
 
-/// The JSON object in what a module wrote; words before and after it are skipped.
-fn result(stdout: &str) -> Option<Outcome> {
+/// The JSON object in what a module wrote, and the words after it; those before it are skipped.
+fn result(stdout: &str) -> Option<(Outcome, String)> {
     let lines = split_lines(stdout);
     let start = lines.iter().position(|l| l.trim_start().starts_with('{'))?;
     let text = lines[start..].join("\n");
     let mut stream = serde_json::Deserializer::from_str(&text).into_iter::<Value>();
     match stream.next() {
-        Some(Ok(Value::Object(map))) => Some(map),
+        Some(Ok(Value::Object(map))) => Some((map, text[stream.byte_offset()..].trim().to_owned())),
         _ => None,
     }
 }

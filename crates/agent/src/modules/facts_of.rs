@@ -34,10 +34,15 @@ pub fn packages(ctx: &Ctx) -> Result<Outcome, Fail> {
     for manager in order {
         let list = match list_packages(ctx, manager) {
             Ok(Some(list)) => list,
-            Ok(None) => continue,
+            Ok(None) => {
+                if !auto || wanted.iter().any(|w| w == manager) {
+                    ctx.warn(format!("Requested package manager {manager} was not usable by this module"));
+                }
+                continue;
+            }
             // What calls itself a package manager may be none.
             Err(fail) => {
-                ctx.warn(format!("Found \"{manager}\" but it can't be asked: {}", fail.msg));
+                ctx.warn(format!("Failed to retrieve packages with {manager}: {}", fail.msg));
                 continue;
             }
         };
@@ -68,7 +73,10 @@ fn list_packages(ctx: &Ctx, manager: &str) -> Result<Option<Vec<Value>>, Fail> {
             return Ok(None);
         }
         let ran = ctx.cmd(program).args(words).english().run()?;
-        Ok(ran.ok().then_some(ran.stdout))
+        if ran.ok() {
+            return Ok(Some(ran.stdout));
+        }
+        crate::fail!("Unable to list packages rc={} : {}", ran.rc, ran.complaint())
     };
     Ok(match manager {
         "apt" if std::path::Path::new("/var/lib/dpkg/status").exists() && ctx.which("dpkg").is_some() => {

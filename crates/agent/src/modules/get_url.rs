@@ -3,7 +3,7 @@
 use crate::ctx::Ctx;
 use crate::outcome::{Fail, OrFail, Outcome};
 use crate::sys::attrs::Attrs;
-use crate::sys::http::{Request, Response, unquote};
+use crate::sys::http::{Follow, Request, Response, unquote};
 use crate::sys::{clock, files, hash};
 use serde_json::json;
 use std::os::unix::fs::MetadataExt;
@@ -24,7 +24,9 @@ pub fn run(ctx: &Ctx) -> Result<Outcome, Fail> {
         None => None,
     };
     let mut request = Request::from_args(ctx)?;
-    request.url = url.clone();
+    // Without a name and a password in it.
+    let url = request.url.clone();
+    request.follow = Follow::Urllib;
     if !dest_is_dir && dest.exists() {
         let matches = match &wanted {
             Some((algorithm, sum)) => hash::file(algorithm, &dest).is_ok_and(|have| have.eq_ignore_ascii_case(sum)),
@@ -129,6 +131,9 @@ fn fetch_to(ctx: &Ctx, response: &mut Response) -> Result<PathBuf, Fail> {
             Ok(_) => {}
             Err(e) => {
                 let _ = std::fs::remove_file(&temp);
+                if e.kind() == std::io::ErrorKind::UnexpectedEof {
+                    crate::fail!("Incomplete read, the answer broke off: {e}");
+                }
                 crate::fail!("failed to create temporary content file: {e}");
             }
         }
@@ -188,7 +193,7 @@ fn checksum(ctx: &Ctx, text: &str, url: &str) -> Result<(String, String), Fail> 
     let (algorithm, value) = (algorithm.trim().to_ascii_lowercase(), value.trim());
     if hash::of(&algorithm, std::io::empty()).is_none() {
         crate::fail!(
-            "Could not hash with algorithm '{algorithm}'. Available algorithms: md5, sha1, sha224, sha256, sha384, sha512"
+            "Could not hash with algorithm '{algorithm}'. Available algorithms: md5, sha1, sha224, sha256, sha384, sha512, sha3_224, sha3_256, sha3_384, sha3_512"
         );
     }
     let sum = if ["http://", "https://", "ftp://", "file://"].iter().any(|p| value.starts_with(p)) {
@@ -233,7 +238,7 @@ fn find_checksum(list: &str, name: &str) -> Option<String> {
 }
 
 /// The name for a download into a directory.
-fn file_name(response: &Response, url: &str) -> String {
+pub fn file_name(response: &Response, url: &str) -> String {
     let disposed = response.header("content-disposition").and_then(|h| {
         let name = h.split(';').map(str::trim).find_map(|p| p.strip_prefix("filename="))?;
         name.trim_matches(['"', '\'']).rsplit('/').next().map(str::to_string)

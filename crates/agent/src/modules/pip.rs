@@ -212,7 +212,9 @@ fn find(ctx: &Ctx, env: Option<&Path>) -> Result<Vec<String>, Fail> {
         }
         (None, None) => {}
     }
-    for python in ["python3", "python", "python2"] {
+    // What `ansible_python_interpreter` says, which is Ansible's own there.
+    let own = ctx.args.str("_python");
+    for python in own.as_deref().into_iter().chain(["python3", "python", "python2"]) {
         if let Some(path) = ctx.which(python)
             && ctx.cmd(&path).args(["-m", "pip", "--version"]).english().run().is_ok_and(|r| r.ok())
         {

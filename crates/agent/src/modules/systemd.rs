@@ -15,7 +15,8 @@ pub fn run(ctx: &Ctx) -> Result<Outcome, Fail> {
     if let Some(unit) = unit.as_ref().filter(|u| u.contains(['*', '?', '['])) {
         crate::fail!("This module does not currently support using glob patterns, found in service name: {unit}");
     }
-    let offline = !init::systemd_runs();
+    let told_offline = ctx.env("SYSTEMD_OFFLINE").is_some_and(|v| v == "1");
+    let offline = told_offline || !init::systemd_runs();
     let unit_ref = unit.as_deref().unwrap_or_default();
     let job = Job { ctx, unit: unit_ref, offline, scope: args.str("scope").unwrap_or_else(|| "system".into()) };
     for (option, verb) in [("daemon_reload", "daemon-reload"), ("daemon_reexec", "daemon-reexec")] {
@@ -80,7 +81,10 @@ pub fn run(ctx: &Ctx) -> Result<Outcome, Fail> {
             "state".into(),
             if matches!(state.as_str(), "restarted" | "reloaded") { "started".into() } else { json!(state) },
         );
-        changed |= if offline { job.settle_offline(&state)? } else { job.settle(&state, &status)? };
+        changed |= if told_offline {
+            ctx.warn("systemd is offline by SYSTEMD_OFFLINE: the state of the service is left as it is");
+            false
+        } else if offline { job.settle_offline(&state)? } else { job.settle(&state, &status)? };
     }
     out.insert("status".into(), Value::Object(status));
     out.insert("changed".into(), changed.into());

@@ -48,9 +48,15 @@ pub fn run(ctx: &Ctx) -> Result<Outcome, Fail> {
     }
     let local = args.bool("local");
     let find = || if local { users::users().into_iter().find(|u| u.name == name) } else { users::user_by_name(&name) };
+    if args.str("password").is_some_and(|password| !looks_hashed(&password)) {
+        ctx.warn("The input password appears not to have been hashed. The 'password' argument must be encrypted for this module to work properly.");
+    }
     let state = args.text("state");
     let current = find();
     let mut out = crate::out! {"name": name, "state": state, "changed": false};
+    if local && args.str("umask").is_some() {
+        crate::fail!("'umask' can not be used with 'local'");
+    }
     let job = Job { ctx, name: &name, local };
     if state == "absent" {
         if current.is_some() {
@@ -82,6 +88,7 @@ pub fn run(ctx: &Ctx) -> Result<Outcome, Fail> {
                 job.execute(&command)?;
                 job.set_password()?;
                 job.set_ageing(&Shadow::default())?;
+                job.settle_local(&[], &Shadow::default())?;
                 if args.bool("password_lock") {
                     job.execute(&[job.tool("usermod"), "-L".into(), name.clone()])?;
                 }
@@ -102,6 +109,7 @@ pub fn run(ctx: &Ctx) -> Result<Outcome, Fail> {
                 job.set_password()?;
             }
             changed |= job.set_ageing(&old)?;
+            changed |= job.settle_local(&groups, &old)?;
             out.insert("append".into(), args.bool("append").into());
             out.insert("move_home".into(), args.bool("move_home").into());
         }
@@ -135,6 +143,22 @@ pub fn run(ctx: &Ctx) -> Result<Outcome, Fail> {
     }
     out.insert("changed".into(), changed.into());
     Ok(out)
+}
+
+/// Whether a password can be the hash that /etc/shadow wants: what locks an account, or a hash of the length that its kind has.
+fn looks_hashed(password: &str) -> bool {
+    if password.is_empty() || ["*", "!", "*************"].contains(&password) {
+        return true;
+    }
+    let fields: Vec<&str> = password.split('$').collect();
+    let (Some(kind), Some(hash)) = (fields.get(1), fields.last().filter(|_| fields.len() >= 3)) else { return false };
+    let length = match *kind {
+        "1" => hash.len() == 22,
+        "5" => hash.len() == 43,
+        "6" => hash.len() == 86,
+        _ => true,
+    };
+    length && !password.contains([':', '*', '!']) && hash.chars().all(|c| c.is_ascii_alphanumeric() || "./=".contains(c))
 }
 
 struct Job<'a> {
@@ -180,14 +204,14 @@ impl Job<'_> {
                 push(flag, value);
             }
         }
-        if let Some(date) = expiry(self.ctx)? {
+        if let Some(date) = expiry(self.ctx)?.filter(|_| !self.local) {
             push("-e", date.map_or(String::new(), |days| clock::format_utc(days * 86_400, "%Y-%m-%d")));
         }
         if let Some(days) = args.int("password_expire_account_disable") {
             push("-f", days.to_string());
         }
         for (name, key) in [("uid_min", "UID_MIN"), ("uid_max", "UID_MAX"), ("umask", "UMASK")] {
-            if let Some(value) = args.str(name) {
+            if let Some(value) = args.str(name).filter(|_| !self.local) {
                 push("-K", format!("{key}={value}"));
             }
         }
@@ -195,7 +219,10 @@ impl Job<'_> {
             if let Some(skeleton) = args.str("skeleton") {
                 push("-k", skeleton);
             }
-            c.push("-m".into());
+            // libuser's makes it unless it is told not to.
+            if !self.local {
+                c.push("-m".into());
+            }
         } else {
             c.push("-M".into());
         }
@@ -203,7 +230,7 @@ impl Job<'_> {
             c.push("-o".into());
         }
         if args.given("group").is_none() && users::group_by_name(self.name).is_some() {
-            c.push("-N".into());
+            c.push(if self.local { "-n" } else { "-N" }.into());
         }
         if args.bool("system") {
             c.push("-r".into());
@@ -231,7 +258,7 @@ impl Job<'_> {
             let append = args.bool("append");
             let missing = wanted.iter().any(|g| !groups.contains(g));
             let extra = groups.iter().any(|g| !wanted.contains(g));
-            if missing || (extra && !append) {
+            if !self.local && (missing || (extra && !append)) {
                 if append {
                     c.push("-a".into());
                 }
@@ -250,7 +277,7 @@ impl Job<'_> {
         if let Some(shell) = args.str("shell").filter(|v| *v != user.shell) {
             c.extend(["-s".into(), shell]);
         }
-        if let Some(wanted) = expiry(self.ctx)?
+        if let Some(wanted) = expiry(self.ctx)?.filter(|_| !self.local)
             && wanted != old.expire
         {
             c.extend(["-e".into(), wanted.map_or(String::new(), |d| clock::format_utc(d * 86_400, "%Y-%m-%d"))]);
@@ -292,11 +319,33 @@ impl Job<'_> {
         if hash.contains([':', '\n']) {
             crate::fail!("a password hash holds no colon and no line end");
         }
-        if !hash.starts_with(['$', '*', '!', '_']) && hash.len() < 13 {
-            self.ctx.warn("The input password appears not to have been hashed. The 'password' argument must be encrypted for this module to work properly.");
-        }
         let ran = self.ctx.cmd("chpasswd").arg("-e").english().stdin(format!("{}:{hash}\n", self.name)).run()?;
         if ran.ok() { Ok(()) } else { Err(ran.fail(ran.complaint())) }
+    }
+
+    /// Groups and the last day of a local account, which libuser has other programs for.
+    fn settle_local(&self, groups: &[String], old: &Shadow) -> Result<bool, Fail> {
+        let args = &self.ctx.args;
+        let mut commands: Vec<Vec<String>> = Vec::new();
+        let mut plan = |words: &[&str]| commands.push(words.iter().map(|w| (*w).to_owned()).collect());
+        if let Some(wanted) = expiry(self.ctx)?.filter(|_| self.local)
+            && wanted != old.expire.filter(|days| *days >= 0)
+        {
+            plan(&["lchage", "-E", &wanted.unwrap_or(-1).to_string(), self.name]);
+        }
+        if self.local && args.given("groups").is_some() {
+            let wanted = wanted_groups(self.ctx)?.unwrap_or_default();
+            for group in wanted.iter().filter(|g| !groups.contains(g)) {
+                plan(&["lgroupmod", "-M", self.name, group]);
+            }
+            for group in groups.iter().filter(|g| !wanted.contains(g) && !args.bool("append")) {
+                plan(&["lgroupmod", "-m", self.name, group]);
+            }
+        }
+        for command in commands.iter().filter(|_| !self.ctx.check) {
+            self.execute(command)?;
+        }
+        Ok(!commands.is_empty())
     }
 
     /// `chage` for minimum, maximum and warning days.

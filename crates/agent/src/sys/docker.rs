@@ -1,9 +1,9 @@
 //! Docker's engine over its socket: requests, answers, errors. And what its modules' results share.
 
 use crate::ctx::Ctx;
+use crate::sys::http::Follow;
 use crate::outcome::{Fail, OrFail, Outcome};
 use crate::sys::http::Request;
-use crate::sys::http_unix;
 use serde_json::{Map, Value, json};
 use std::io::Read;
 use std::path::PathBuf;
@@ -67,15 +67,14 @@ impl<'a> Docker<'a> {
             headers.push(("Content-Type".to_string(), kind.to_string()));
             request.body = Some(bytes.into());
         }
-        let mut response = match &self.socket {
-            Some(socket) => http_unix::send(socket, &request, &headers).map_err(|e| {
-                Fail::new(format!("Error connecting: Error while fetching server API version: {}", e.msg))
-            })?,
-            None => {
-                request.headers.extend(headers);
-                request.send(self.ctx)?
-            }
-        };
+        request.headers.extend(headers);
+        request.unix_socket = self.socket.clone();
+        request.follow = Follow::None;
+        let socket = self.socket.is_some();
+        let mut response = request.send(self.ctx).map_err(|e| {
+            let before = if socket { "Error connecting: Error while fetching server API version: " } else { "" };
+            Fail::new(format!("{before}{}", e.msg))
+        })?;
         let mut bytes = Vec::new();
         response.body.read_to_end(&mut bytes).or_fail("Docker's answer broke off")?;
         if (200..400).contains(&response.status) {

@@ -24,7 +24,7 @@ pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
-/// The digest by Ansible's name (`md5`, `sha1`, `sha224`, `sha256`, `sha384`, `sha512`); `None`: unknown name.
+/// The digest by Ansible's name (`md5`, `sha1`, `sha224`, `sha256`, `sha384`, `sha512`, `sha3_256`, ...); `None`: unknown name.
 pub fn of(algorithm: &str, reader: impl Read) -> Option<std::io::Result<String>> {
     Some(match algorithm {
         "md5" => digest::<md5::Md5>(reader),
@@ -33,6 +33,10 @@ pub fn of(algorithm: &str, reader: impl Read) -> Option<std::io::Result<String>>
         "sha256" => digest::<sha2::Sha256>(reader),
         "sha384" => digest::<sha2::Sha384>(reader),
         "sha512" => digest::<sha2::Sha512>(reader),
+        "sha3_224" => digest::<sha3::Sha3_224>(reader),
+        "sha3_256" => digest::<sha3::Sha3_256>(reader),
+        "sha3_384" => digest::<sha3::Sha3_384>(reader),
+        "sha3_512" => digest::<sha3::Sha3_512>(reader),
         _ => return None,
     })
 }
@@ -63,6 +67,8 @@ mod tests {
     fn known_digests() {
         assert_eq!(super::sha1(b""), "da39a3ee5e6b4b0d3255bfef95601890afd80709");
         assert_eq!(super::md5(b"abc"), "900150983cd24fb0d6963f7d28e17f72");
+        let sha3 = super::of("sha3_256", &b""[..]).unwrap().unwrap();
+        assert_eq!(sha3, "a7ffc6f8bf1ed76651c14756a061d662f580ff4de43b49fa82d80a4b80f8434a");
         assert!(super::of("crc", &b""[..]).is_none());
     }
 }

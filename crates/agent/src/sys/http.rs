@@ -1,13 +1,16 @@
 //! HTTP for downloads and `uri`: redirects by Ansible's rules, the host's certificates, proxies from the call's environment.
 
+use super::{http_digest, http_transport, random};
 use crate::ctx::Ctx;
 use crate::outcome::{Fail, OrFail};
 use base64::Engine;
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 use ureq::http;
+use ureq::unversioned::resolver::DefaultResolver;
+use ureq::unversioned::transport::{ConnectProxyConnector, Connector, RustlsConnector, TcpConnector};
 use ureq::tls::{Certificate, ClientCert, PemItem, PrivateKey, RootCerts, TlsConfig, parse_pem};
 
 /// Which redirects are followed.
@@ -17,6 +20,8 @@ pub enum Follow {
     None,
     /// Those of GET and HEAD.
     Safe,
+    /// Those that Python's urllib follows: not 307 and 308 of POST, and a HEAD becomes a GET.
+    Urllib,
     /// All.
     All,
 }
@@ -66,6 +71,10 @@ pub struct Response {
     pub headers: Vec<(String, String)>,
     /// Where it came from in the end.
     pub url: String,
+    /// What the server said with the status.
+    pub reason: Option<String>,
+    /// Cookies that were set on the way, names and values.
+    pub cookies: Vec<(String, String)>,
     /// The body.
     pub body: Box<dyn Read>,
 }
@@ -78,8 +87,8 @@ impl Response {
 
     /// `OK (12 bytes)`, as Ansible has it, or `HTTP Error 404: Not Found`.
     pub fn message(&self) -> String {
-        let reason =
-            http::StatusCode::from_u16(self.status).ok().and_then(|s| s.canonical_reason()).unwrap_or("Unknown");
+        let known = || http::StatusCode::from_u16(self.status).ok().and_then(|s| s.canonical_reason());
+        let reason = self.reason.as_deref().or_else(known).unwrap_or("Unknown");
         if self.status < 300 {
             format!("OK ({} bytes)", self.header("content-length").unwrap_or("unknown"))
         } else {
@@ -145,6 +154,7 @@ impl Request {
         if args.bool("force") {
             request.headers.push(("cache-control".into(), "no-cache".into()));
         }
+        request.take_login_from_url();
         Ok(request)
     }
 
@@ -154,65 +164,108 @@ impl Request {
             let file = std::fs::File::open(path).at("can't read", Path::new(path))?;
             let size = file.metadata().map_or(0, |m| m.len()).to_string();
             let headers = vec![("content-length".to_string(), size)];
-            return Ok(Response { status: 200, headers, url: self.url, body: Box::new(file) });
+            let body = Box::new(file);
+            return Ok(Response { status: 200, headers, url: self.url, reason: None, cookies: Vec::new(), body });
         }
         self.take_login_from_url();
         if self.login.is_none() && self.netrc {
             self.login = host_of(&self.url).and_then(|host| netrc(ctx, &host));
+            // What stands there is sent at once, instead of what the call may have.
+            self.force_login |= self.login.is_some();
         }
+        let mut authorization = self.login.as_ref().filter(|_| self.force_login).map(basic);
+        let mut cookies: Vec<(String, String)> = Vec::new();
         let mut asked = self.force_login;
-        for _ in 0..10 {
-            let response = self.once(ctx, asked)?;
-            if response.status == 401 && !asked && self.login.is_some() {
-                let digest =
-                    response.header("www-authenticate").is_some_and(|h| h.to_ascii_lowercase().starts_with("digest"));
-                if digest {
-                    crate::fail!("{} asks for Digest authentication, which is not supported", self.url);
-                }
+        for _ in 0..11 {
+            let mut response = self.once(ctx, authorization.as_deref(), &cookies)?;
+            keep_cookies(&mut cookies, &response);
+            if response.status == 401
+                && !asked
+                && let Some(login) = &self.login
+            {
                 asked = true;
-                continue;
+                authorization = self.challenged(&response, login);
+                if authorization.is_some() {
+                    continue;
+                }
             }
-            let safe = matches!(self.method.as_str(), "GET" | "HEAD");
-            let follows = match self.follow {
-                Follow::All => true,
-                Follow::Safe => safe,
-                Follow::None => false,
-            };
-            let redirect = matches!(response.status, 301 | 302 | 303 | 307 | 308);
-            let Some(location) = response.header("location").filter(|_| redirect && follows) else {
+            let next = response.header("location").map(str::to_owned).filter(|_| self.follows(response.status));
+            let Some(location) = next else {
+                response.cookies = cookies;
                 return Ok(response);
             };
-            let next = join(&self.url, location)?;
-            if host_of(&next) != host_of(&self.url) {
-                self.login = None;
-                asked = false;
-            }
+            let next = join(&self.url, &location.replace(' ', "%20"))?;
             let kept = std::mem::take(&mut self.unredirected);
             self.headers.retain(|(name, _)| !kept.iter().any(|k| k.eq_ignore_ascii_case(name)));
-            if response.status == 303 && self.method != "HEAD"
-                || matches!(response.status, 301 | 302) && self.method == "POST"
-            {
-                self.method = "GET".into();
-                self.body = None;
-                self.headers.retain(|(n, _)| {
-                    !n.eq_ignore_ascii_case("content-type") && !n.eq_ignore_ascii_case("content-length")
-                });
+            let stays = kept.iter().any(|k| k.eq_ignore_ascii_case("authorization"));
+            if stays || host_of(&next) != host_of(&self.url) {
+                self.login = None;
+                authorization = None;
             }
+            if authorization.as_ref().is_some_and(|a| a.starts_with("Digest")) {
+                // It holds for one address.
+                (authorization, asked) = (None, false);
+            }
+            self.redirected(response.status);
             self.url = next;
         }
         crate::fail!("too many redirects, the last to {}", self.url)
     }
 
-    fn once(&self, ctx: &Ctx, login: bool) -> Result<Response, Fail> {
-        let mut headers = self.headers.clone();
-        if let Some((user, password)) = self.login.as_ref().filter(|_| login) {
-            let token = base64::engine::general_purpose::STANDARD.encode(format!("{user}:{password}"));
-            headers.push(("Authorization".into(), format!("Basic {token}")));
+    fn follows(&self, status: u16) -> bool {
+        let safe = matches!(self.method.as_str(), "GET" | "HEAD");
+        let kind = matches!(status, 301 | 302 | 303 | 307 | 308);
+        kind && match self.follow {
+            Follow::All => true,
+            Follow::Safe => safe,
+            Follow::Urllib => safe || (self.method == "POST" && status < 304),
+            Follow::None => false,
         }
-        if let Some(socket) = &self.unix_socket {
-            return super::http_unix::send(socket, self, &headers);
+    }
+
+    /// Makes it the request that follows a redirect.
+    fn redirected(&mut self, status: u16) {
+        let get = match (self.follow, status, self.method.as_str()) {
+            (Follow::Urllib, ..) => true,
+            (_, 307 | 308, _) => return,
+            (_, 302 | 303, method) => method != "HEAD",
+            (_, _, method) => method == "POST",
+        };
+        if get {
+            self.method = "GET".into();
+        }
+        self.body = None;
+        let of_body = ["content-type", "content-length", "transfer-encoding"];
+        self.headers.retain(|(name, _)| !of_body.contains(&name.to_ascii_lowercase().as_str()));
+    }
+
+    /// What to answer where the server asks who this is.
+    fn challenged(&self, response: &Response, login: &(String, String)) -> Option<String> {
+        let asks = || response.headers.iter().filter(|(n, _)| n == "www-authenticate").map(|(_, v)| v.as_str());
+        let uri: http::Uri = self.url.parse().ok()?;
+        let path = uri.path_and_query().map_or("/", |p| p.as_str());
+        let digest = |c| http_digest::answer(c, &login.0, &login.1, &self.method, path, &random::token());
+        let basic_asked = || asks().any(|c| c.to_ascii_lowercase().starts_with("basic"));
+        asks().find_map(digest).or_else(|| basic_asked().then(|| basic(login)))
+    }
+
+    fn once(
+        &self,
+        ctx: &Ctx,
+        authorization: Option<&str>,
+        cookies: &[(String, String)],
+    ) -> Result<Response, Fail> {
+        let mut headers = self.headers.clone();
+        if let Some(value) = authorization {
+            headers.retain(|(name, _)| !name.eq_ignore_ascii_case("authorization"));
+            headers.push(("Authorization".into(), value.to_owned()));
+        }
+        if !cookies.is_empty() && !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("cookie")) {
+            let pairs: Vec<String> = cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+            headers.push(("Cookie".into(), pairs.join("; ")));
         }
         let timeout = Some(Duration::from_secs_f64(self.timeout.max(0.001)));
+        let direct = !self.proxy || self.unix_socket.is_some();
         let config = ureq::config::Config::builder()
             .http_status_as_error(false)
             .max_redirects(0)
@@ -227,36 +280,58 @@ impl Request {
             .accept("")
             .accept_encoding(if self.decompress { "gzip" } else { "identity" })
             .tls_config(self.tls(ctx)?)
-            .proxy(if self.proxy { proxy(ctx, &self.url)? } else { None })
+            .proxy(if direct { None } else { proxy(ctx, &self.url)? })
             .build();
-        let agent = config.new_agent();
+        let reason = http_transport::Reason::default();
+        let watch = || http_transport::Watch(Arc::clone(&reason));
+        let agent = match &self.unix_socket {
+            Some(socket) => {
+                let unix = http_transport::Unix(socket.clone());
+                let connector = unix.chain(RustlsConnector::default()).chain(watch());
+                ureq::Agent::with_parts(config, connector, http_transport::NoNames)
+            }
+            None => {
+                let tcp = ().chain(ConnectProxyConnector::default()).chain(TcpConnector::default());
+                let connector = tcp.chain(RustlsConnector::default()).chain(watch());
+                ureq::Agent::with_parts(config, connector, DefaultResolver::default())
+            }
+        };
         let mut request = http::Request::builder().method(self.method.as_str()).uri(&self.url);
         for (name, value) in &headers {
             request = request.header(name, value);
         }
-        let sent = match &self.body {
+        // A method that usually brings something says that nothing comes.
+        let nothing: Option<&[u8]> = matches!(self.method.as_str(), "POST" | "PUT" | "PATCH").then_some(&[]);
+        let sent = match self.body.as_deref().or(nothing) {
             Some(body) => {
-                agent.run(request.body(&body[..]).or_fail(format!("the request to {} can't be made", self.url))?)
+                agent.run(request.body(body).or_fail(format!("the request to {} can't be made", self.url))?)
             }
             None => agent.run(request.body(()).or_fail(format!("the request to {} can't be made", self.url))?),
         };
         let response = sent.map_err(|e| unreachable(&self.url, &e))?;
         let (parts, body) = response.into_parts();
-        let headers = parts
+        let headers: Vec<(String, String)> = parts
             .headers
             .iter()
             .map(|(n, v)| (n.as_str().to_ascii_lowercase(), String::from_utf8_lossy(v.as_bytes()).into_owned()))
             .collect();
-        let body: Box<dyn Read> =
-            if self.method == "HEAD" { Box::new(std::io::empty()) } else { Box::new(body.into_reader()) };
-        Ok(Response { status: parts.status.as_u16(), headers, url: self.url.clone(), body })
+        // The library is built without gzip: it would undo it unasked, and drop the headers that tell of it.
+        let packed = headers.iter().any(|(name, value)| name == "content-encoding" && value.eq_ignore_ascii_case("gzip"));
+        let body: Box<dyn Read> = match body.into_reader() {
+            _ if self.method == "HEAD" => Box::new(std::io::empty()),
+            reader if packed && self.decompress => Box::new(flate2::read::MultiGzDecoder::new(reader)),
+            reader => Box::new(reader),
+        };
+        let reason = reason.lock().unwrap_or_else(|e| e.into_inner()).take();
+        let (status, url) = (parts.status.as_u16(), self.url.clone());
+        Ok(Response { status, headers, url, reason, cookies: Vec::new(), body })
     }
 
     fn tls(&self, ctx: &Ctx) -> Result<TlsConfig, Fail> {
-        let mut roots = host_roots(ctx).to_vec();
-        if let Some(path) = &self.ca {
-            roots.extend(read_certificates(path)?);
-        }
+        let roots = match &self.ca {
+            Some(path) => read_certificates(path)?,
+            None => host_roots(ctx),
+        };
         let roots = if roots.is_empty() { RootCerts::WebPki } else { RootCerts::new_with_certs(&roots) };
         let mut tls = TlsConfig::builder().disable_verification(!self.verify).root_certs(roots);
         if let Some((cert, key)) = &self.client {
@@ -295,24 +370,52 @@ fn unreachable(url: &str, error: &ureq::Error) -> Fail {
         ureq::Error::Timeout(_) => "Connection failure: timed out".into(),
         other => format!("<urlopen error {other}>"),
     };
+    let text = certificate(&text, url).unwrap_or(text);
     Fail::new(format!("Request failed: {text}")).with("status", -1).with("url", url)
 }
 
-/// The host's certificate authorities, read once.
-fn host_roots(ctx: &Ctx) -> &'static [Certificate<'static>] {
-    static ROOTS: OnceLock<Vec<Certificate<'static>>> = OnceLock::new();
-    ROOTS.get_or_init(|| {
-        let named = ctx.env("SSL_CERT_FILE").map(PathBuf::from);
-        let usual = [
-            "/etc/ssl/certs/ca-certificates.crt",
-            "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
-            "/etc/pki/tls/certs/ca-bundle.crt",
-            "/etc/ssl/ca-bundle.pem",
-            "/etc/ssl/cert.pem",
-        ];
-        let mut paths = named.into_iter().chain(usual.map(PathBuf::from));
-        paths.find_map(|p| read_certificates(&p).ok().filter(|c| !c.is_empty())).unwrap_or_default()
-    })
+/// What is wrong with a certificate, in the words of Python's ssl, which playbooks look for.
+fn certificate(text: &str, url: &str) -> Option<String> {
+    let (_, why) = text.split_once("invalid peer certificate: ")?;
+    let why = why.trim_end_matches('>');
+    let said = if why.starts_with("UnknownIssuer") {
+        "unable to get local issuer certificate".to_owned()
+    } else if why.contains("not valid for name") || why.contains("NotValidForName") {
+        format!("Hostname mismatch, certificate is not valid for '{}'.", host_of(url).unwrap_or_default())
+    } else if why.contains("xpired") {
+        "certificate has expired".to_owned()
+    } else {
+        why.to_owned()
+    };
+    Some(format!("<urlopen error [SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: {said}>"))
+}
+
+fn basic((user, password): &(String, String)) -> String {
+    format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(format!("{user}:{password}")))
+}
+
+/// Takes a response's cookies; a later one of the same name wins.
+fn keep_cookies(cookies: &mut Vec<(String, String)>, response: &Response) {
+    for (_, value) in response.headers.iter().filter(|(name, _)| name == "set-cookie") {
+        let Some((name, value)) = value.split(';').next().and_then(|c| c.split_once('=')) else { continue };
+        let (name, value) = (name.trim().to_owned(), value.trim().to_owned());
+        cookies.retain(|(known, _)| *known != name);
+        cookies.push((name, value));
+    }
+}
+
+/// The host's certificate authorities, as they are now: a task may just have added one.
+fn host_roots(ctx: &Ctx) -> Vec<Certificate<'static>> {
+    let named = ctx.env("SSL_CERT_FILE").map(PathBuf::from);
+    let usual = [
+        "/etc/ssl/certs/ca-certificates.crt",
+        "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+        "/etc/pki/tls/certs/ca-bundle.crt",
+        "/etc/ssl/ca-bundle.pem",
+        "/etc/ssl/cert.pem",
+    ];
+    let mut paths = named.into_iter().chain(usual.map(PathBuf::from));
+    paths.find_map(|p| read_certificates(&p).ok().filter(|c| !c.is_empty())).unwrap_or_default()
 }
 
 fn read_certificates(path: &Path) -> Result<Vec<Certificate<'static>>, Fail> {
@@ -337,7 +440,7 @@ fn proxy(ctx: &Ctx, url: &str) -> Result<Option<ureq::Proxy>, Fail> {
     match var(&format!("{scheme}_proxy")).or_else(|| var("all_proxy")) {
         Some(address) => ureq::Proxy::new(&address)
             .map(Some)
-            .map_err(|e| Fail::new(format!("{scheme}_proxy is no proxy's address: {e}"))),
+            .map_err(|e| Fail::new(format!("{scheme}_proxy is no proxy's address: {e}")).with("status", -1)),
         None => Ok(None),
     }
 }
@@ -349,7 +452,7 @@ pub fn host_of(url: &str) -> Option<String> {
 }
 
 /// A redirect's target, seen from where it was.
-fn join(base: &str, location: &str) -> Result<String, Fail> {
+pub fn join(base: &str, location: &str) -> Result<String, Fail> {
     if location.contains("://") {
         return Ok(location.to_string());
     }

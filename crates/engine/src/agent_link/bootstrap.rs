@@ -5,8 +5,11 @@
 //! host:  IMGBUILD-<nonce> <machine> <gz|plain> <need|have>      the script found a place where programs may run
 //! we:    <bytes> <gz|plain>\n and that many bytes               only if it needs the agent
 //! host:  password prompt on standard error                      only if become asks for one; we answer on standard input
-//! host:  IMGBUILD-<nonce> go                                    by the agent's user; from here on frames
+//! host:  IMGBUILD-<nonce> <go|far>                              by the agent's user; from here on frames
 //! ```
+//!
+//! `far`: that user can't get at the place, for it is in a home directory that is closed to others; then the script runs once more,
+//! all of it as that user.
 //!
 //! We send nothing before the host has asked for it, so a helper that reads ahead (`head`, `sudo`) can't swallow anything.
 //! No secret is on a command line. The script stays behind the agent and removes its directory when the agent ends, also
@@ -22,7 +25,7 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::sync::{mpsc, oneshot};
 
 /// A started agent has to say hello within this time after its bytes have arrived.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A running agent's pipes.
 pub(crate) struct Started {
@@ -57,19 +60,32 @@ pub(crate) async fn start(
     place: &str,
 ) -> Result<Started, NoAgent> {
     let elevation = become_.map(Elevation::new).transpose().map_err(NoAgent::Become)?;
-    match attempt(comm, agents, become_, elevation.as_ref(), place, false).await {
-        Err(Trouble::WantsTty) => match attempt(comm, agents, become_, elevation.as_ref(), place, true).await {
-            Err(Trouble::WantsTty) => Err(NoAgent::Become("sudo wants a terminal and did not take ours".into())),
-            Err(Trouble::No(why)) => Err(why),
-            Ok(started) => Ok(started),
-        },
-        Err(Trouble::No(why)) => Err(why),
-        Ok(started) => Ok(started),
+    let mut way = Way { pty: elevation.as_ref().is_some_and(|e| e.pty), far: false };
+    loop {
+        match attempt(comm, agents, become_, elevation.as_ref(), place, way).await {
+            Ok(started) => return Ok(started),
+            Err(Trouble::No(why)) => return Err(why),
+            Err(Trouble::WantsTty) if !way.pty => way.pty = true,
+            Err(Trouble::WantsTty) => {
+                return Err(NoAgent::Become("the become method wants a terminal and did not take ours".into()));
+            }
+            Err(Trouble::Far) => way.far = true,
+        }
     }
+}
+
+/// How it is tried.
+#[derive(Clone, Copy)]
+struct Way {
+    /// With a terminal.
+    pty: bool,
+    /// The other user looks for a place of their own: they can't get at the connecting user's.
+    far: bool,
 }
 
 enum Trouble {
     WantsTty,
+    Far,
     No(NoAgent),
 }
 
@@ -85,15 +101,23 @@ async fn attempt(
     become_: Option<&Become>,
     elevation: Option<&Elevation>,
     place: &str,
-    pty: bool,
+    Way { pty, far }: Way,
 ) -> Result<Started, Trouble> {
     let nonce = super::token();
     let mark = format!("IMGBUILD-{nonce}");
-    let line = sh(&script(&mark, place, elevation, pty));
+    // A terminal would turn bytes of frames into others and echo them.
+    let raw = if pty { "stty raw -echo 2>/dev/null; " } else { "" };
+    let line = match elevation {
+        Some(elevation) if far => elevation.wrap(&script(&mark, place, None)),
+        _ => script(&mark, place, elevation),
+    };
+    let line = sh(&format!("{raw}{line}"));
     let Process { stdin, output, exit } = comm.start(Command { line, pty }).await?;
+    let password = become_.and_then(|b| b.password.as_ref()).map(|p| p.0.expose().as_str());
     let mut talk = Talk { stdin, output, exit, seen: Vec::new(), errors: Vec::new(), pty };
     let work = async {
-        let hello = talk.line_after(&mark, None).await?;
+        let question = || elevation.map(|of| Question { of, answer: password });
+        let hello = talk.line_after(&mark, if far { question() } else { None }).await?;
         let words: Vec<&str> = hello.split_ascii_whitespace().collect();
         let [machine, packing, state] = words.as_slice() else {
             return Err(CommError::Remote(if hello.trim() == "no-place" {
@@ -116,20 +140,22 @@ async fn attempt(
             talk.send(format!("{} {packing}\n", bytes.len()).as_bytes()).await?;
             talk.send(bytes).await?;
         }
-        let password = become_.and_then(|b| b.password.as_ref()).map(|p| p.0.expose().as_str());
-        let question = elevation.and_then(|e| e.prompt).map(|prompt| Question { prompt, answer: password });
-        talk.line_after(&mark, question).await?;
-        Ok::<(), Trouble>(())
+        let last = talk.line_after(&mark, if far { None } else { question() }).await?;
+        if last.trim() == "far" { Err(Trouble::Far) } else { Ok::<(), Trouble>(()) }
     };
-    match tokio::time::timeout(PATIENCE, work).await {
+    let patience = become_.and_then(|b| b.wait).map_or(PATIENCE, Duration::from_secs);
+    match tokio::time::timeout(patience, work).await {
         Ok(Ok(())) => {}
-        Ok(Err(trouble)) => return Err(talk.why(trouble, become_, pty).await),
+        Ok(Err(trouble)) => return Err(talk.why(trouble, elevation, password.is_some(), pty).await),
         Err(_) => {
-            let said = String::from_utf8_lossy(&talk.errors).trim().to_owned();
+            let said = String::from_utf8_lossy(if pty { &talk.seen } else { &talk.errors }).trim().to_owned();
             let said = if said.is_empty() { String::new() } else { format!(": {said}") };
-            return Err(
-                CommError::Remote(format!("the agent did not start within {} s{said}", PATIENCE.as_secs())).into()
-            );
+            let what = if become_.is_some() {
+                elevate::TIMED_OUT.to_owned()
+            } else {
+                format!("the agent did not start within {} s", patience.as_secs())
+            };
+            return Err(CommError::Remote(format!("{what}{said}")).into());
         }
     }
     let Talk { stdin, output, exit, seen, .. } = talk;
@@ -137,19 +163,17 @@ async fn attempt(
 }
 
 /// The script. One line: see [`sh`].
-fn script(mark: &str, place: &str, elevation: Option<&Elevation>, pty: bool) -> String {
-    // A terminal would turn bytes of frames into others and echo them.
-    let raw = if pty { "stty raw -echo 2>/dev/null; " } else { "" };
+fn script(mark: &str, place: &str, elevation: Option<&Elevation>) -> String {
     let inner = format!("printf \"{mark} go\\n\"; exec @F@ --remove-self @F@");
     let command = match elevation {
         None => sh(&inner),
-        Some(elevation) => elevation.wrap(&inner),
+        Some(elevation) => elevation.wrap(&format!("[ -x @F@ ] || {{ printf \"{mark} far\\n\"; exit 1; }}; {inner}")),
     };
     // However deep `inner` is quoted, at this level it stands in single quotes: they are closed and opened again round the
     // path, which holds nothing that any of the shells would take for more than text (see `case`).
     let run = command.replace("@F@", "'\"$f\"'");
     format!(
-        "{raw}u=$(umask); umask 077; d=; \
+        "u=$(umask); umask 077; d=; \
          for b in /tmp /var/tmp /dev/shm /run \"$HOME\"; do \
          t=\"$b/.imgbuild-{place}\"; \
          case \"$t\" in *[!A-Za-z0-9/._-]*) continue;; esac; \
@@ -180,7 +204,7 @@ struct Talk {
 
 /// A question that may come while we wait.
 struct Question<'a> {
-    prompt: &'static str,
+    of: &'a Elevation,
     answer: Option<&'a str>,
 }
 
@@ -200,10 +224,10 @@ impl Talk {
             if let Some(line) = take_line(&mut self.seen, mark) {
                 return Ok(line);
             }
-            if let Some(Question { prompt, answer }) = &question {
+            if let Some(Question { of, answer }) = &question {
                 let text = if self.pty { &self.seen } else { &self.errors };
                 let text = String::from_utf8_lossy(text).into_owned();
-                let asked = text.trim_end().ends_with(prompt);
+                let asked = of.asks(&text);
                 match answer {
                     Some(answer) if asked && !answered => {
                         answered = true;
@@ -215,8 +239,8 @@ impl Talk {
                         }
                         self.send(format!("{answer}\n").as_bytes()).await?;
                     }
-                    Some(_) if asked => return Err(refused("Incorrect become password")),
-                    None if asked => return Err(refused("Missing become password")),
+                    Some(_) if asked => return Err(refused(&of.unanswered(true))),
+                    None if asked => return Err(refused(&of.unanswered(false))),
                     _ => {}
                 }
             }
@@ -229,7 +253,7 @@ impl Talk {
     }
 
     /// The reason behind a conversation that broke off, from what the far side said.
-    async fn why(mut self, trouble: Trouble, become_: Option<&Become>, pty: bool) -> Trouble {
+    async fn why(mut self, trouble: Trouble, elevation: Option<&Elevation>, password: bool, pty: bool) -> Trouble {
         let Trouble::No(NoAgent::Comm(error)) = trouble else { return trouble };
         drop(self.stdin);
         while let Some(piece) = self.output.recv().await {
@@ -241,11 +265,11 @@ impl Talk {
         let exit = self.exit.await.unwrap_or_else(|_| Err(CommError::Disconnected("the channel was dropped".into())));
         let said = if pty { [self.seen, self.errors].concat() } else { self.errors };
         let said = String::from_utf8_lossy(&said).trim().to_owned();
-        if let Some(become_) = become_ {
+        if let Some(elevation) = elevation {
             if elevate::wants_tty(&said) && !pty {
                 return Trouble::WantsTty;
             }
-            if let Some(message) = elevate::refusal(&said, become_.password.is_some()) {
+            if let Some(message) = elevation.refusal(&said, password) {
                 return refused(&message);
             }
         }

@@ -6,14 +6,33 @@ use imgbuild_playbook::target::Become;
 /// What sudo shows when it wants a password: nothing else looks like it.
 pub(crate) const PROMPT: &str = "[imgbuild] password:";
 
+/// When neither the user nor a question for a password has come in time: Ansible's words.
+pub(crate) const TIMED_OUT: &str = "Timed out waiting for become success or become password prompt";
+
+/// What a question for a password looks like.
+#[derive(Debug, Clone, PartialEq)]
+enum Question {
+    /// None comes.
+    No,
+    /// Ours.
+    Ours,
+    /// Ends with a colon, in whatever language.
+    Colon,
+    /// One of these words and a colon (`ansible_su_prompt_l10n`).
+    Words(Vec<String>),
+}
+
 /// How a command is wrapped.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Elevation {
     /// The words before `/bin/sh -c SCRIPT`; for `su`, `-c` takes the whole command.
     words: String,
     su: bool,
-    /// How the question for a password ends, where one can come.
-    pub prompt: Option<&'static str>,
+    /// The method's name, for its messages.
+    method: &'static str,
+    question: Question,
+    /// It reads a password from a terminal only.
+    pub pty: bool,
 }
 
 impl Elevation {
@@ -23,48 +42,50 @@ impl Elevation {
         let method = if become_.method.is_empty() { "sudo" } else { become_.method.as_str() };
         let method =
             method.strip_prefix("ansible.builtin.").or(method.strip_prefix("community.general.")).unwrap_or(method);
-        let exe = if become_.exe.is_empty() { method } else { become_.exe.as_str() };
         let password = become_.password.is_some();
-        let words = match method {
-            "sudo" => {
-                let mut flags: Vec<&str> = if become_.flags.is_empty() {
-                    vec!["-H", "-S", "-n"]
-                } else {
-                    become_.flags.split_ascii_whitespace().collect()
-                };
-                let mut words = vec![exe.to_owned()];
-                if password {
-                    // -n would refuse to ask; -S must be there to read what we send.
-                    flags.retain(|flag| !["-n", "--non-interactive"].contains(flag));
-                    words.extend(flags.iter().map(|flag| (*flag).to_owned()));
-                    if !flags.contains(&"-S") {
-                        words.push("-S".into());
-                    }
-                    words.extend(["-p".into(), quote(PROMPT)]);
-                } else {
-                    words.extend(flags.iter().map(|flag| (*flag).to_owned()));
-                }
-                words.extend(["-u".into(), quote(user)]);
-                words.join(" ")
-            }
+        let exe = |own: &str| if become_.exe.is_empty() { own.to_owned() } else { become_.exe.clone() };
+        let flags: Vec<&str> = become_.flags.split_ascii_whitespace().collect();
+        let mut made = match method {
+            "sudo" => Elevation {
+                words: format!("{} -u {}", sudo(exe("sudo"), flags, password), quote(user)),
+                su: false,
+                method: "sudo",
+                question: if password { Question::Ours } else { Question::No },
+                pty: false,
+            },
+            // To root by sudo, from there to the user by su: for sudoers that allow su alone.
+            "sudosu" => Elevation {
+                words: format!("{} su -l {}", sudo(exe("sudo"), flags, password), quote(user)),
+                su: true,
+                method: "sudo",
+                question: if password { Question::Ours } else { Question::No },
+                pty: false,
+            },
             "su" => {
-                let flags = if become_.flags.is_empty() { String::new() } else { format!("{} ", become_.flags) };
-                format!("{exe} {flags}{}", quote(user))
+                let flags = if flags.is_empty() { String::new() } else { format!("{} ", become_.flags) };
+                let words = format!("{} {flags}{}", exe("su"), quote(user));
+                let words_of = |prompts: &Vec<String>| Question::Words(prompts.iter().map(|p| p.to_lowercase()).collect());
+                let question = if become_.prompts.is_empty() { Question::Colon } else { words_of(&become_.prompts) };
+                Elevation { words, su: true, method: "su", question, pty: false }
             }
             "doas" => {
-                let flags = if become_.flags.is_empty() { "-n".to_owned() } else { become_.flags.clone() };
-                if password {
-                    return Err("become_method doas with a password needs a terminal, which imgbuild does not give it: allow it with nopass in doas.conf, or use sudo".into());
+                let mut words = vec![exe("doas")];
+                words.extend(flags.iter().filter(|flag| !(password && **flag == "-n")).map(|flag| (*flag).to_owned()));
+                if !password && !flags.contains(&"-n") {
+                    words.push("-n".into());
                 }
-                format!("{exe} {flags} -u {}", quote(user))
+                words.extend(["-u".into(), quote(user)]);
+                let question = if password { Question::Colon } else { Question::No };
+                Elevation { words: words.join(" "), su: false, method: "doas", question, pty: password }
             }
-            other => return Err(format!("the become method {other:?} is not supported; sudo, su and doas are")),
+            other => {
+                return Err(format!("the become method {other:?} is not supported; sudo, su, doas and sudosu are"));
+            }
         };
-        let prompt = match method {
-            "su" => Some(":"),
-            _ => password.then_some(PROMPT),
-        };
-        Ok(Elevation { words, su: method == "su", prompt })
+        if !become_.chdir.is_empty() {
+            made.words = format!("cd {} && {}", quote(&become_.chdir), made.words);
+        }
+        Ok(made)
     }
 
     /// `script` run by `/bin/sh` as that user.
@@ -74,49 +95,92 @@ impl Elevation {
         }
         format!("{} /bin/sh -c {}", self.words, quote(script))
     }
-}
 
-/// What sudo, su or doas said when they refused, as Ansible's messages.
-pub(crate) fn refusal(said: &str, password: bool) -> Option<String> {
-    let has = |texts: &[&str]| texts.iter().any(|text| said.contains(text));
-    if has(&[
-        "a password is required",
-        "Authentication required",
-        "doas: Operation not permitted",
-        "Authorization required",
-    ]) {
-        return Some(if password { "Incorrect sudo password".into() } else { "Missing sudo password".into() });
+    /// Whether what was said last asks for a password.
+    pub(crate) fn asks(&self, said: &str) -> bool {
+        let said = said.trim_end();
+        match &self.question {
+            Question::No => false,
+            Question::Ours => said.ends_with(PROMPT),
+            Question::Colon => said.ends_with([':', '：']),
+            Question::Words(words) => said.strip_suffix([':', '：']).is_some_and(|said| {
+                let said = said.trim_end().to_lowercase();
+                words.iter().any(|word| said.ends_with(word.as_str()))
+            }),
+        }
     }
-    if has(&["Sorry, try again.", "incorrect password attempt", "no password was provided"]) {
-        return Some("Incorrect sudo password".into());
+
+    /// The message for a question that was asked again, or that has no answer.
+    pub(crate) fn unanswered(&self, password: bool) -> String {
+        format!("{} {} password", if password { "Incorrect" } else { "Missing" }, self.method)
     }
-    if has(&["su: Authentication failure", "su: incorrect password", "Sorry, su"]) {
-        return Some(if password { "Incorrect su password".into() } else { "Missing su password".into() });
-    }
-    let told = [
-        "is not in the sudoers file",
-        "is not allowed to",
-        "unknown user",
-        "user does not exist",
-        "does not exist or the user",
-    ];
-    if has(&told)
-        || has(&[
+
+    /// What sudo, su or doas said when they refused, as Ansible's messages.
+    pub(crate) fn refusal(&self, said: &str, password: bool) -> Option<String> {
+        let has = |texts: &[&str]| texts.iter().any(|text| said.contains(text));
+        if has(&[
+            // Of sudo with -n, of sudo without a terminal, of doas with -n.
+            "a password is required",
+            "no tty present and no askpass",
+            "a terminal is required to read the password",
+            "Authentication required",
+            "Authorization required",
+            // Of a password that is not the right one.
+            "Sorry, try again.",
+            "incorrect password attempt",
+            "no password was provided",
+            "Authentication failure",
+            "Authentication failed",
+            "su: incorrect password",
+            "Sorry, su",
+        ]) {
+            return Some(self.unanswered(password));
+        }
+        if has(&[
+            "is not in the sudoers file",
+            "is not allowed to",
+            "unknown user",
+            "user does not exist",
+            "does not exist or the user",
+            "Operation not permitted",
             "sudo: not found",
             "sudo: command not found",
             "su: not found",
             "doas: not found",
             "No such file or directory",
-        ])
-    {
-        return said.lines().map(str::trim).find(|line| !line.is_empty()).map(str::to_owned);
+        ]) {
+            return said.lines().map(str::trim).find(|line| !line.is_empty()).map(str::to_owned);
+        }
+        None
     }
-    None
 }
 
-/// sudo insists on a terminal (`requiretty`).
+/// sudo's words up to the user. Without a password it must not ask: nobody answers.
+fn sudo(exe: String, mut flags: Vec<&str>, password: bool) -> String {
+    if flags.is_empty() {
+        flags = vec!["-H", "-S", "-n"];
+    }
+    let silent = ["-n", "--non-interactive"];
+    let mut words = vec![exe];
+    if password {
+        // -n would refuse to ask; -S must be there to read what we send.
+        flags.retain(|flag| !silent.contains(flag));
+        if !flags.contains(&"-S") && !flags.contains(&"--stdin") {
+            flags.push("-S");
+        }
+    } else if !flags.iter().any(|flag| silent.contains(flag)) {
+        flags.push("-n");
+    }
+    words.extend(flags.into_iter().map(str::to_owned));
+    if password {
+        words.extend(["-p".into(), quote(PROMPT)]);
+    }
+    words.join(" ")
+}
+
+/// sudo insists on a terminal (`requiretty`), or the su of old shadow-utils does.
 pub(crate) fn wants_tty(said: &str) -> bool {
-    said.contains("must have a tty") || said.contains("no tty present")
+    said.contains("must have a tty") || said.contains("must be run from a terminal")
 }
 
 #[cfg(test)]
@@ -128,9 +192,9 @@ mod tests {
         Become {
             method: method.into(),
             user: user.into(),
-            exe: String::new(),
             flags: flags.into(),
             password: password.then(|| BecomePassword("pw".to_owned().into())),
+            ..Become::default()
         }
     }
 
@@ -138,10 +202,12 @@ mod tests {
     fn command_lines() {
         for (given, expected) in [
             (become_("", "", "", false), "sudo -H -S -n -u root /bin/sh -c 'a b'"),
-            (become_("sudo", "we b", "-E", false), "sudo -E -u 'we b' /bin/sh -c 'a b'"),
+            (become_("sudo", "we b", "-E", false), "sudo -E -n -u 'we b' /bin/sh -c 'a b'"),
             (become_("sudo", "root", "", true), "sudo -H -S -p '[imgbuild] password:' -u root /bin/sh -c 'a b'"),
             (become_("su", "app", "-l", true), r"su -l app -c '/bin/sh -c '\''a b'\'''"),
             (become_("doas", "root", "", false), "doas -n -u root /bin/sh -c 'a b'"),
+            (become_("community.general.doas", "app", "-n", true), "doas -u app /bin/sh -c 'a b'"),
+            (become_("sudosu", "app", "", false), r"sudo -H -S -n su -l app -c '/bin/sh -c '\''a b'\'''"),
         ] {
             assert_eq!(Elevation::new(&given).unwrap().wrap("a b"), expected);
         }
@@ -149,15 +215,38 @@ mod tests {
     }
 
     #[test]
-    fn refusals() {
-        for (said, password, expected) in [
-            ("sudo: a password is required\n", false, Some("Missing sudo password")),
-            ("sudo: a password is required\n", true, Some("Incorrect sudo password")),
-            ("\nu is not in the sudoers file.\n", false, Some("u is not in the sudoers file.")),
-            ("su: Authentication failure\n", true, Some("Incorrect su password")),
-            ("something else", false, None),
+    fn questions() {
+        let mut su = become_("su", "", "", true);
+        for (prompts, said, asks) in [
+            ("", "Password: ", true),
+            ("", "パスワード：", true),
+            ("", "Last login", false),
+            ("Heslo", "heslo: ", true),
+            ("Heslo", "Password: ", false),
         ] {
-            assert_eq!(refusal(said, password).as_deref(), expected, "{said}");
+            su.prompts = prompts.split_whitespace().map(str::to_owned).collect();
+            assert_eq!(Elevation::new(&su).unwrap().asks(said), asks, "{prompts} {said}");
+        }
+        let sudo = Become { chdir: "/a b".into(), ..become_("sudo", "", "", true) };
+        let sudo = Elevation::new(&sudo).unwrap();
+        assert!(sudo.asks("lecture\n[imgbuild] password:") && !sudo.asks("Password:"));
+        assert!(sudo.wrap("x").starts_with("cd '/a b' && sudo "));
+    }
+
+    #[test]
+    fn refusals() {
+        for (method, said, password, expected) in [
+            ("sudo", "sudo: a password is required\n", false, Some("Missing sudo password")),
+            ("sudo", "sudo: no tty present and no askpass program specified\n", false, Some("Missing sudo password")),
+            ("sudo", "sudo: a password is required\n", true, Some("Incorrect sudo password")),
+            ("sudo", "\nu is not in the sudoers file.\n", false, Some("u is not in the sudoers file.")),
+            ("su", "su: Authentication failure\n", true, Some("Incorrect su password")),
+            ("doas", "doas: Authentication required\n", false, Some("Missing doas password")),
+            ("doas", "doas: Operation not permitted\n", false, Some("doas: Operation not permitted")),
+            ("sudo", "something else", false, None),
+        ] {
+            let elevation = Elevation::new(&become_(method, "", "", password)).unwrap();
+            assert_eq!(elevation.refusal(said, password).as_deref(), expected, "{said}");
         }
     }
 }

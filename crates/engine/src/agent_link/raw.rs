@@ -22,7 +22,18 @@ pub(crate) async fn run(
             let done = crate::communicator::run(comm, Command::new(command), b"").await?;
             return Ok(outcome(&done.exit, done.stdout, done.stderr));
         }
-        scripted(comm, command, become_, environment).await
+        let elevation = match become_.map(Elevation::new).transpose() {
+            Ok(elevation) => elevation,
+            Err(message) => return Ok(refused(message)),
+        };
+        let pty = elevation.as_ref().is_some_and(|e| e.pty);
+        match scripted(comm, command, become_, elevation.as_ref(), environment, pty).await? {
+            Some(done) => Ok(done),
+            None => {
+                let again = scripted(comm, command, become_, elevation.as_ref(), environment, true).await?;
+                Ok(again.unwrap_or_else(|| refused("the become method wants a terminal and did not take ours".into())))
+            }
+        }
     };
     match timeout {
         None | Some(0) => work.await,
@@ -38,37 +49,50 @@ pub(crate) async fn run(
     }
 }
 
+fn refused(message: String) -> RawOutcome {
+    RawOutcome { refused: Some(message), rc: 1, ..RawOutcome::default() }
+}
+
+/// `None`: the become method wants a terminal.
 async fn scripted(
     comm: &dyn Communicator,
     command: &str,
     become_: Option<&Become>,
+    elevation: Option<&Elevation>,
     environment: &BTreeMap<String, String>,
-) -> Result<RawOutcome, CommError> {
-    let refused = |message: String| RawOutcome { refused: Some(message), rc: 1, ..RawOutcome::default() };
-    let elevation = match become_.map(Elevation::new).transpose() {
-        Ok(elevation) => elevation,
-        Err(message) => return Ok(refused(message)),
-    };
+    pty: bool,
+) -> Result<Option<RawOutcome>, CommError> {
     let mut text = String::new();
     for (name, value) in environment {
         text.push_str(&format!("export {name}={}\n", quote(value)));
     }
     text.push_str(command);
     text.push('\n');
-    let mark = format!("IMGBUILD-{}", super::token());
+    let mark = format!("IMGBUILD-{}\n", super::token());
     // The mark on standard error says that the user has been reached and the text may come.
-    let inner = format!("printf \"{mark}\\n\" >&2; c=$(head -c {}); eval \"$c\"", text.len());
-    let line = match &elevation {
-        Some(elevation) => sh(&elevation.wrap(&inner)),
-        None => sh(&inner),
+    let inner = format!("printf \"{}\\n\" >&2; c=$(head -c {}); eval \"$c\"", mark.trim_end(), text.len());
+    let line = match elevation {
+        Some(elevation) => elevation.wrap(&inner),
+        None => inner,
     };
-    let Process { mut stdin, mut output, exit } = comm.start(Command::new(line)).await?;
+    // A terminal must neither echo what we send nor change it.
+    let line = sh(&if pty { format!("stty raw -echo 2>/dev/null; {line}") } else { line });
+    let Process { mut stdin, mut output, exit } = comm.start(Command { line, pty }).await?;
     let password = become_.and_then(|b| b.password.as_ref()).map(|p| p.0.expose().as_str());
-    let prompt = elevation.as_ref().and_then(|e| e.prompt);
     let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
     let (mut answered, mut sent) = (false, false);
     let mut pipe = Some(&mut stdin);
-    while let Some(piece) = output.recv().await {
+    // Until the user has been reached.
+    let patience = become_.and_then(|b| b.wait).map_or(super::bootstrap::PATIENCE, Duration::from_secs);
+    let by = tokio::time::Instant::now() + patience;
+    loop {
+        let piece = if sent {
+            output.recv().await
+        } else {
+            let late = |_| CommError::Remote(elevate::TIMED_OUT.to_owned());
+            tokio::time::timeout_at(by, output.recv()).await.map_err(late)?
+        };
+        let Some(piece) = piece else { break };
         match piece {
             Output::Stdout(bytes) => stdout.extend_from_slice(&bytes),
             Output::Stderr(bytes) => stderr.extend_from_slice(&bytes),
@@ -76,38 +100,46 @@ async fn scripted(
         if sent {
             continue;
         }
-        let said = String::from_utf8_lossy(&stderr).into_owned();
-        if let Some(at) = said.find(&format!("{mark}\n")) {
+        // On a terminal both are one.
+        let talk = if pty { &mut stdout } else { &mut stderr };
+        let said = String::from_utf8_lossy(talk).into_owned();
+        if let Some(at) = talk.windows(mark.len()).position(|window| window == mark.as_bytes()) {
             sent = true;
             // Prompts and greetings of sudo are not the command's.
-            stderr = said.as_bytes()[at + mark.len() + 1..].to_vec();
+            talk.drain(..at + mark.len());
             if let Some(pipe) = pipe.take() {
                 let _ = pipe.write_all(text.as_bytes()).await;
-                let _ = pipe.shutdown().await;
+                let _ = pipe.flush().await;
+                // A terminal has no end of input; the channel's end would hang it up.
+                if !pty {
+                    let _ = pipe.shutdown().await;
+                }
             }
-        } else if prompt.is_some_and(|prompt| said.trim_end().ends_with(prompt)) {
+        } else if let Some(elevation) = elevation
+            && elevation.asks(&said)
+        {
             match (password, pipe.as_mut()) {
                 (Some(password), Some(pipe)) if !answered => {
                     answered = true;
-                    stderr.clear();
+                    talk.clear();
                     let _ = pipe.write_all(format!("{password}\n").as_bytes()).await;
                     let _ = pipe.flush().await;
                 }
-                _ => {
-                    let which = if password.is_some() { "Incorrect" } else { "Missing" };
-                    return Ok(refused(format!("{which} become password")));
-                }
+                _ => return Ok(Some(refused(elevation.unanswered(password.is_some())))),
             }
         }
     }
     let exit = exit.await.map_err(|_| CommError::Disconnected("the process's channel was dropped".into()))??;
-    if !sent {
-        let said = String::from_utf8_lossy(&stderr).into_owned();
-        if let Some(message) = elevate::refusal(&said, password.is_some()) {
-            return Ok(refused(message));
+    if !sent && let Some(elevation) = elevation {
+        let said = String::from_utf8_lossy(if pty { &stdout } else { &stderr }).into_owned();
+        if elevate::wants_tty(&said) && !pty {
+            return Ok(None);
+        }
+        if let Some(message) = elevation.refusal(&said, password.is_some()) {
+            return Ok(Some(refused(message)));
         }
     }
-    Ok(outcome(&exit, stdout, stderr))
+    Ok(Some(outcome(&exit, stdout, stderr)))
 }
 
 fn outcome(exit: &Exit, stdout: Vec<u8>, stderr: Vec<u8>) -> RawOutcome {

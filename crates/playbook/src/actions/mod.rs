@@ -141,6 +141,7 @@ pub async fn run(call: &Call<'_>) -> Result<Res, Problem> {
         "group_by" => group_by::run(call),
         "include_vars" => include_vars::run(call),
         "package" | "service" | "dnf" | "yum" => packages::run(call).await,
+        "pip" => packages::pip(call).await,
         "pause" => pause::run(call).await,
         "raw" => raw::run(call).await,
         "reboot" => reboot::run(call).await,

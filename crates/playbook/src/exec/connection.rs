@@ -83,6 +83,12 @@ impl Resolver<'_> {
         Ok(None)
     }
 
+    /// The last of these variables that is set: where Ansible's plugins name several, the most particular stands last and wins.
+    fn last(&self, names: &[&str]) -> Result<Option<String>, Failure> {
+        let reversed: Vec<&str> = names.iter().rev().copied().collect();
+        self.first(&reversed)
+    }
+
     /// A keyword, rendered; `None` where it is not set, null or omitted.
     pub fn keyword(&self, name: &str) -> Result<Option<Value>, Failure> {
         // One that renders to `omit` was not written: the level around it counts.
@@ -194,25 +200,44 @@ impl Resolver<'_> {
         if !on {
             return Ok(None);
         }
-        let pick = |vars: &[&str], keyword: &str, default: &str| -> Result<String, Failure> {
-            Ok(match self.first(vars)? {
-                Some(text) => text,
-                None => self.text(keyword)?.unwrap_or_else(|| default.to_owned()),
-            })
-        };
-        let method = pick(&["ansible_become_method"], "become_method", &defaults.method)?;
-        let method = method.strip_prefix("ansible.builtin.").unwrap_or(&method).to_owned();
+        let method = self.last(&["ansible_become_method"])?.map_or_else(
+            || Ok::<_, Failure>(self.text("become_method")?.unwrap_or_else(|| defaults.method.clone())),
+            Ok,
+        )?;
         let method = if method.is_empty() { "sudo".to_owned() } else { method };
-        let own = |what: &str| format!("ansible_{method}_{what}");
-        let (user_var, exe_var, flags_var, pass_var) = (own("user"), own("exe"), own("flags"), own("pass"));
-        let user = pick(&["ansible_become_user", &user_var], "become_user", &defaults.user)?;
-        let password = self.first(&["ansible_become_password", "ansible_become_pass", &pass_var])?;
+        // Options are named by the method without its collection.
+        let short = method.rsplit('.').next().unwrap_or(&method).to_owned();
+        let variable = |what: &str| format!("ansible_{short}_{what}");
+        let configured = |what: &str| {
+            let name = format!("{short}_{what}");
+            defaults.own.get(name.as_str()).map(|text| text.expose().clone())
+        };
+        let pick = |what: &str, common: &str| -> Result<String, Failure> {
+            if let Some(text) = self.last(&[&format!("ansible_become_{what}"), &variable(what)])? {
+                return Ok(text);
+            }
+            let keyword = self.text(&format!("become_{what}"))?;
+            Ok(keyword.or_else(|| configured(what)).unwrap_or_else(|| common.to_owned()))
+        };
+        let user = pick("user", &defaults.user)?;
+        let password = self.last(&["ansible_become_password", "ansible_become_pass", &variable("pass")])?;
+        let password = password.or_else(|| configured("pass")).map(Secret::new);
+        let chdir = if short == "sudo" { self.last(&["ansible_sudo_chdir"])? } else { None };
+        let prompts = match self.var("ansible_su_prompt_l10n")? {
+            Some(Value::List(items)) => items.iter().map(crate::text::of).collect(),
+            Some(one) => vec![crate::text::of(&one)],
+            None => configured("prompt_l10n").map_or_else(Vec::new, |t| t.split(',').map(|p| p.trim().into()).collect()),
+        };
+        let wait = self.last(&["ansible_local_become_success_timeout"])?;
         Ok(Some(Become {
             user: if user.is_empty() { "root".to_owned() } else { user },
-            exe: pick(&["ansible_become_exe", &exe_var], "become_exe", &defaults.exe)?,
-            flags: pick(&["ansible_become_flags", &flags_var], "become_flags", &defaults.flags)?,
-            method,
-            password: password.map(Secret::new).or_else(|| defaults.password.clone()).map(BecomePassword),
+            exe: pick("exe", &defaults.exe)?,
+            flags: pick("flags", &defaults.flags)?,
+            method: method.strip_prefix("ansible.builtin.").unwrap_or(&method).to_owned(),
+            chdir: chdir.or_else(|| configured("chdir")).unwrap_or_default(),
+            prompts,
+            wait: wait.and_then(|text| text.trim().parse().ok()).filter(|seconds| *seconds > 0),
+            password: password.or_else(|| defaults.password.clone()).map(BecomePassword),
         }))
     }
 }

@@ -45,6 +45,11 @@ impl Parser<'_> {
             '(' => self.sequence(')').map(Value::list),
             '{' => self.mapping(),
             '\'' | '"' => self.string(),
+            // Bytes are text.
+            'b' | 'B' if self.rest()[1..].starts_with(['\'', '"']) => {
+                self.at += 1;
+                self.string()
+            }
             _ => self.word(),
         };
         self.depth -= 1;
@@ -67,7 +72,11 @@ impl Parser<'_> {
         self.at += 1;
         let mut map = Map::new();
         while !self.eat('}') {
-            let key = match self.value()? {
+            let first = self.value()?;
+            if map.is_empty() && !self.rest().trim_start().starts_with(':') {
+                return self.set(first);
+            }
+            let key = match first {
                 Value::Str(s) => Key::Str(s.text),
                 Value::Int(i) => Key::Int(i),
                 Value::Bool(b) => Key::Bool(b),
@@ -85,6 +94,22 @@ impl Parser<'_> {
             }
         }
         Some(Value::map(map))
+    }
+
+    /// The rest of a set: a list.
+    fn set(&mut self, first: Value) -> Option<Value> {
+        let mut items = vec![first];
+        while !self.eat('}') {
+            if !self.eat(',') {
+                return None;
+            }
+            if !self.eat('}') {
+                items.push(self.value()?);
+                continue;
+            }
+            break;
+        }
+        Some(Value::list(items))
     }
 
     fn string(&mut self) -> Option<Value> {
@@ -135,7 +160,16 @@ impl Parser<'_> {
             "True" => return Some(Value::Bool(true)),
             "False" => return Some(Value::Bool(false)),
             "None" => return Some(Value::Null),
+            "set" if self.rest().starts_with("()") => {
+                self.at += 2;
+                return Some(Value::list(Vec::new()));
+            }
+            // What has no counterpart stays the text that it is.
+            "..." => return Some(Value::str(word)),
             _ => {}
+        }
+        if let Some(real) = word.strip_suffix(['j', 'J']) {
+            return number(real).map(|_| Value::str(word.as_str()));
         }
         number(&word)
     }
@@ -187,6 +221,7 @@ mod tests {
     #[test]
     fn literals() {
         let table = [
+            ("[..., 1j, set(), {1, 2}, b'x']", r#"["...", "1j", [], [1, 2], "x"]"#),
             ("1", "1"),
             ("0755", "-"),
             ("0o755", "493"),

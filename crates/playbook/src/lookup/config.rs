@@ -11,6 +11,11 @@ pub fn run(ask: &Ask<'_>) -> Answer {
     let mut out = Vec::new();
     for term in ask.terms {
         let name = crate::text::of(term);
+        if ask.text("plugin_type").as_deref() == Some("become") {
+            let plugin = ask.text("plugin_name").unwrap_or_default();
+            out.push(become_option(&s.become_, plugin.rsplit('.').next().unwrap_or_default(), &name)?);
+            continue;
+        }
         let value = match name.as_str() {
             "DEFAULT_ROLES_PATH" => paths(&s.roles_path),
             "COLLECTIONS_PATHS" => paths(&s.collections_path),
@@ -61,4 +66,24 @@ pub fn run(ask: &Ask<'_>) -> Answer {
         out.push(value);
     }
     Ok(out)
+}
+
+/// An option of a become plugin, as it is configured.
+fn become_option(become_: &crate::settings::BecomeDefaults, method: &str, name: &str) -> Result<Value, super::LookupError> {
+    let what = name.strip_prefix("become_").unwrap_or(name);
+    let own = become_.own.get(format!("{method}_{what}").as_str()).map(|text| text.expose().clone());
+    let common = match what {
+        "user" => &become_.user,
+        "exe" => &become_.exe,
+        "flags" => &become_.flags,
+        _ => return Err(failed(format!("Unable to find setting {name}"))),
+    };
+    let own = own.unwrap_or_else(|| common.clone());
+    Ok(Value::str(match (what, method) {
+        _ if !own.is_empty() => own.as_str(),
+        ("flags", "sudo" | "sudosu") => "-H -S -n",
+        ("exe", method) => method,
+        ("user", _) => "root",
+        _ => "",
+    }))
 }

@@ -16,12 +16,11 @@ pub fn run(ask: &Ask<'_>) -> Answer {
     for term in terms {
         term_of(ask, term, &mut candidates, &mut skip);
     }
-    for name in &candidates {
-        if name.is_empty() {
-            continue;
-        }
-        for folder in ["files", "templates", "vars", "tasks"] {
-            if let Some(path) = found(ask, folder, name) {
+    // Ansible looks into files/ and beside the tasks. The other folders come after all names: another role's vars/ must not hide a
+    // later name of this one.
+    for folders in [&["files"][..], &["templates", "vars", "tasks"]] {
+        for name in candidates.iter().filter(|name| !name.is_empty()) {
+            if let Some(path) = folders.iter().find_map(|folder| found(ask, folder, name)) {
                 return Ok(vec![Value::str(path)]);
             }
         }

@@ -145,8 +145,10 @@ pub struct BecomeDefaults {
     pub exe: String,
     /// `become_flags` of the configuration.
     pub flags: String,
-    /// `-K`: the password that was asked for.
+    /// `-K`: the password that was asked for, or `ANSIBLE_BECOME_PASS`.
     pub password: Option<Secret>,
+    /// What is set for one method alone: `sudo_flags`, `su_user`, `doas_exe`… A password may be among them.
+    pub own: BTreeMap<&'static str, Secret>,
 }
 
 /// Passwords that the configuration says to ask for or where to read them; reading them is the caller's.

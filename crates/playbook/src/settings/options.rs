@@ -2,6 +2,7 @@
 
 use super::{ConfigFile, Gathering, Reaction, ResultFormat, Settings, expand_home};
 use crate::inventory::GroupChars;
+use imgbuild_diag::Secret;
 use std::path::PathBuf;
 
 /// Something that was set and has no effect here, or a value that is not understood.
@@ -68,6 +69,12 @@ macro_rules! rows {
     ($( [$($env:literal),*] [$($section:literal . $key:literal),*] $set:expr; )*) => {
         const ROWS: &[Row] = &[$( Row { env: &[$($env),*], file: &[$(($section, $key)),*], set: $set } ),*];
     };
+}
+
+/// An option of one become method.
+fn own(settings: &mut Settings, name: &'static str, given: &Given) -> Result<(), String> {
+    settings.become_.own.insert(name, Secret::new(given.text.clone()));
+    Ok(())
 }
 
 rows! {
@@ -189,6 +196,25 @@ rows! {
     ["ANSIBLE_BECOME_USER"] ["privilege_escalation"."become_user"] |s, g| { s.become_.user = g.text.clone(); Ok(()) };
     ["ANSIBLE_BECOME_EXE"] ["privilege_escalation"."become_exe"] |s, g| { s.become_.exe = g.text.clone(); Ok(()) };
     ["ANSIBLE_BECOME_FLAGS"] ["privilege_escalation"."become_flags"] |s, g| { s.become_.flags = g.text.clone(); Ok(()) };
+    ["ANSIBLE_BECOME_PASS"] [] |s, g| { s.become_.password = Some(Secret::new(g.text.clone())); Ok(()) };
+    ["ANSIBLE_SUDO_USER"] ["sudo_become_plugin"."user"] |s, g| own(s, "sudo_user", g);
+    ["ANSIBLE_SUDO_EXE"] ["sudo_become_plugin"."executable"] |s, g| own(s, "sudo_exe", g);
+    ["ANSIBLE_SUDO_FLAGS"] ["sudo_become_plugin"."flags"] |s, g| own(s, "sudo_flags", g);
+    ["ANSIBLE_SUDO_PASS"] ["sudo_become_plugin"."password"] |s, g| own(s, "sudo_pass", g);
+    ["ANSIBLE_SU_USER"] ["su_become_plugin"."user"] |s, g| own(s, "su_user", g);
+    ["ANSIBLE_SU_EXE"] ["su_become_plugin"."executable"] |s, g| own(s, "su_exe", g);
+    ["ANSIBLE_SU_FLAGS"] ["su_become_plugin"."flags"] |s, g| own(s, "su_flags", g);
+    ["ANSIBLE_SU_PASS"] ["su_become_plugin"."password"] |s, g| own(s, "su_pass", g);
+    ["ANSIBLE_DOAS_USER"] ["doas_become_plugin"."user"] |s, g| own(s, "doas_user", g);
+    ["ANSIBLE_DOAS_EXE"] ["doas_become_plugin"."executable"] |s, g| own(s, "doas_exe", g);
+    ["ANSIBLE_DOAS_FLAGS"] ["doas_become_plugin"."flags"] |s, g| own(s, "doas_flags", g);
+    ["ANSIBLE_DOAS_PASS"] ["doas_become_plugin"."password"] |s, g| own(s, "doas_pass", g);
+    ["ANSIBLE_SUDOSU_USER"] ["sudosu_become_plugin"."user"] |s, g| own(s, "sudosu_user", g);
+    ["ANSIBLE_SUDOSU_EXE"] ["sudosu_become_plugin"."executable"] |s, g| own(s, "sudosu_exe", g);
+    ["ANSIBLE_SUDOSU_FLAGS"] ["sudosu_become_plugin"."flags"] |s, g| own(s, "sudosu_flags", g);
+    ["ANSIBLE_SUDOSU_PASS"] ["sudosu_become_plugin"."password"] |s, g| own(s, "sudosu_pass", g);
+    ["ANSIBLE_SUDO_CHDIR"] ["sudo_become_plugin"."chdir"] |s, g| own(s, "sudo_chdir", g);
+    ["ANSIBLE_SU_PROMPT_L10N"] ["su_become_plugin"."localized_prompts"] |s, g| own(s, "su_prompt_l10n", g);
     ["ANSIBLE_DISPLAY_SKIPPED_HOSTS", "DISPLAY_SKIPPED_HOSTS"] ["defaults"."display_skipped_hosts"]
         |s, g| { s.display.skipped_hosts = g.bool()?; Ok(()) };
     ["ANSIBLE_DISPLAY_OK_HOSTS"] ["defaults"."display_ok_hosts"] |s, g| { s.display.ok_hosts = g.bool()?; Ok(()) };
