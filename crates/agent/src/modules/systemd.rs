@@ -84,7 +84,11 @@ pub fn run(ctx: &Ctx) -> Result<Outcome, Fail> {
         changed |= if told_offline {
             ctx.warn("systemd is offline by SYSTEMD_OFFLINE: the state of the service is left as it is");
             false
-        } else if offline { job.settle_offline(&state)? } else { job.settle(&state, &status)? };
+        } else if offline {
+            job.settle_offline(&state)?
+        } else {
+            job.settle(&state, &status)?
+        };
     }
     out.insert("status".into(), Value::Object(status));
     out.insert("changed".into(), changed.into());

@@ -126,7 +126,10 @@ fn body(ctx: &Ctx) -> Result<Option<Body>, Fail> {
         "form-multipart" => {
             let boundary = format!("==============={}==", random::token());
             let failed = |why| Fail::new(format!("failed to parse body as form-multipart: {why}"));
-            (multipart(ctx, body, &boundary).map_err(failed)?, Some(format!("multipart/form-data; boundary=\"{boundary}\"")))
+            (
+                multipart(ctx, body, &boundary).map_err(failed)?,
+                Some(format!("multipart/form-data; boundary=\"{boundary}\"")),
+            )
         }
         _ => (text(body).into_bytes(), None),
     }))

@@ -158,7 +158,9 @@ fn looks_hashed(password: &str) -> bool {
         "6" => hash.len() == 86,
         _ => true,
     };
-    length && !password.contains([':', '*', '!']) && hash.chars().all(|c| c.is_ascii_alphanumeric() || "./=".contains(c))
+    length
+        && !password.contains([':', '*', '!'])
+        && hash.chars().all(|c| c.is_ascii_alphanumeric() || "./=".contains(c))
 }
 
 struct Job<'a> {

@@ -1,8 +1,8 @@
 //! Docker's engine over its socket: requests, answers, errors. And what its modules' results share.
 
 use crate::ctx::Ctx;
-use crate::sys::http::Follow;
 use crate::outcome::{Fail, OrFail, Outcome};
+use crate::sys::http::Follow;
 use crate::sys::http::Request;
 use serde_json::{Map, Value, json};
 use std::io::Read;

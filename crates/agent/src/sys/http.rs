@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use ureq::http;
+use ureq::tls::{Certificate, ClientCert, PemItem, PrivateKey, RootCerts, TlsConfig, parse_pem};
 use ureq::unversioned::resolver::DefaultResolver;
 use ureq::unversioned::transport::{ConnectProxyConnector, Connector, RustlsConnector, TcpConnector};
-use ureq::tls::{Certificate, ClientCert, PemItem, PrivateKey, RootCerts, TlsConfig, parse_pem};
 
 /// Which redirects are followed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -249,12 +249,7 @@ impl Request {
         asks().find_map(digest).or_else(|| basic_asked().then(|| basic(login)))
     }
 
-    fn once(
-        &self,
-        ctx: &Ctx,
-        authorization: Option<&str>,
-        cookies: &[(String, String)],
-    ) -> Result<Response, Fail> {
+    fn once(&self, ctx: &Ctx, authorization: Option<&str>, cookies: &[(String, String)]) -> Result<Response, Fail> {
         let mut headers = self.headers.clone();
         if let Some(value) = authorization {
             headers.retain(|(name, _)| !name.eq_ignore_ascii_case("authorization"));
@@ -303,9 +298,7 @@ impl Request {
         // A method that usually brings something says that nothing comes.
         let nothing: Option<&[u8]> = matches!(self.method.as_str(), "POST" | "PUT" | "PATCH").then_some(&[]);
         let sent = match self.body.as_deref().or(nothing) {
-            Some(body) => {
-                agent.run(request.body(body).or_fail(format!("the request to {} can't be made", self.url))?)
-            }
+            Some(body) => agent.run(request.body(body).or_fail(format!("the request to {} can't be made", self.url))?),
             None => agent.run(request.body(()).or_fail(format!("the request to {} can't be made", self.url))?),
         };
         let response = sent.map_err(|e| unreachable(&self.url, &e))?;
@@ -316,7 +309,8 @@ impl Request {
             .map(|(n, v)| (n.as_str().to_ascii_lowercase(), String::from_utf8_lossy(v.as_bytes()).into_owned()))
             .collect();
         // The library is built without gzip: it would undo it unasked, and drop the headers that tell of it.
-        let packed = headers.iter().any(|(name, value)| name == "content-encoding" && value.eq_ignore_ascii_case("gzip"));
+        let packed =
+            headers.iter().any(|(name, value)| name == "content-encoding" && value.eq_ignore_ascii_case("gzip"));
         let body: Box<dyn Read> = match body.into_reader() {
             _ if self.method == "HEAD" => Box::new(std::io::empty()),
             reader if packed && self.decompress => Box::new(flate2::read::MultiGzDecoder::new(reader)),

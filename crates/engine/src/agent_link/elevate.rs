@@ -64,7 +64,8 @@ impl Elevation {
             "su" => {
                 let flags = if flags.is_empty() { String::new() } else { format!("{} ", become_.flags) };
                 let words = format!("{} {flags}{}", exe("su"), quote(user));
-                let words_of = |prompts: &Vec<String>| Question::Words(prompts.iter().map(|p| p.to_lowercase()).collect());
+                let words_of =
+                    |prompts: &Vec<String>| Question::Words(prompts.iter().map(|p| p.to_lowercase()).collect());
                 let question = if become_.prompts.is_empty() { Question::Colon } else { words_of(&become_.prompts) };
                 Elevation { words, su: true, method: "su", question, pty: false }
             }

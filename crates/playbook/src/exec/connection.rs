@@ -226,7 +226,9 @@ impl Resolver<'_> {
         let prompts = match self.var("ansible_su_prompt_l10n")? {
             Some(Value::List(items)) => items.iter().map(crate::text::of).collect(),
             Some(one) => vec![crate::text::of(&one)],
-            None => configured("prompt_l10n").map_or_else(Vec::new, |t| t.split(',').map(|p| p.trim().into()).collect()),
+            None => {
+                configured("prompt_l10n").map_or_else(Vec::new, |t| t.split(',').map(|p| p.trim().into()).collect())
+            }
         };
         let wait = self.last(&["ansible_local_become_success_timeout"])?;
         Ok(Some(Become {

@@ -69,7 +69,11 @@ pub fn run(ask: &Ask<'_>) -> Answer {
 }
 
 /// An option of a become plugin, as it is configured.
-fn become_option(become_: &crate::settings::BecomeDefaults, method: &str, name: &str) -> Result<Value, super::LookupError> {
+fn become_option(
+    become_: &crate::settings::BecomeDefaults,
+    method: &str,
+    name: &str,
+) -> Result<Value, super::LookupError> {
     let what = name.strip_prefix("become_").unwrap_or(name);
     let own = become_.own.get(format!("{method}_{what}").as_str()).map(|text| text.expose().clone());
     let common = match what {
