@@ -6,6 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use tokio::sync::Notify;
 
 use crate::actions::{Action, Context, find};
+use crate::caller::Caller;
 use crate::calls::Calls;
 use crate::disks::Disks;
 use crate::faults::{FaultKind, Faults};
@@ -28,10 +29,21 @@ pub struct Call {
     pub action: String,
     /// When it came in.
     pub time: Time,
+    /// Who signed it, and when.
+    pub signer: Signer,
     /// All parameters.
     pub params: BTreeMap<String, String>,
     /// The fault that strikes it.
     pub fault: Option<FaultKind>,
+}
+
+/// What the signature says beside its scope.
+#[derive(Debug, Clone, Default)]
+pub struct Signer {
+    /// The access key's id.
+    pub access_key: String,
+    /// `X-Amz-Date`
+    pub time: Option<Time>,
 }
 
 impl Call {
@@ -62,6 +74,8 @@ pub struct Core {
     pub data_keys: DataKeys,
     /// The users whose connections are accepted.
     pub users: RwLock<BTreeSet<u32>>,
+    /// The address that connections to machines are said to come from.
+    pub caller: Caller,
     /// Rung when there may be work.
     pub work: Notify,
 }
@@ -134,7 +148,7 @@ impl Core {
                 let known = Faults::ids_before(&call, state);
                 let answer = f(&Context::new(&call), state)?;
                 let answer = dry(&call, answer)?;
-                core.faults.hide_new(&call, state, known);
+                core.faults.mark_new(&call, state, known);
                 Ok::<T, ApiError>(answer)
             })??;
             Ok((call, answer))

@@ -1,15 +1,21 @@
 //! Misbehaviour on demand: a table of rules, tried in order for every call. Set by library users and by
 //! `PUT /_sandbox/faults`.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, PoisonError};
+use std::collections::BTreeSet;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+mod kind;
+mod marks;
+
+pub use kind::FaultKind;
+use marks::Marks;
+
 use crate::core::Call;
-use crate::ssm::Channel;
 use crate::state::{Kind, State, Time};
-use crate::wire::{ApiError, Result, glob};
+use crate::wire::{Result, glob};
 
 /// A rule: for calls of these actions, skip some, then misbehave for some.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -27,113 +33,18 @@ pub struct Fault {
     pub kind: FaultKind,
 }
 
-/// What happens to a call.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub enum FaultKind {
-    /// `RequestLimitExceeded`, status 503.
-    Throttle,
-    /// `InternalError`, status 500.
-    InternalError,
-    /// `Unavailable`, status 503.
-    Unavailable,
-    /// Any error.
-    Error {
-        /// For example `UnauthorizedOperation`.
-        code: String,
-        /// For people.
-        message: String,
-        /// HTTP status.
-        #[serde(default = "bad_request")]
-        status: u16,
-    },
-    /// The connection closes before anything happens.
-    DropBefore,
-    /// The call has its effect, then the connection closes: a lost reply.
-    DropAfter,
-    /// The call waits first.
-    Slow {
-        /// How long.
-        milliseconds: u64,
-    },
-    /// What the call creates can't be found for a while.
-    Hide {
-        /// How long.
-        seconds: f64,
-    },
-    /// The session that the call starts has a bad data channel.
-    Channel(Channel),
-    /// `InsufficientInstanceCapacity` when these instance types (patterns) are asked for.
-    NoCapacity {
-        /// `m3.*`
-        instance_types: Vec<String>,
-    },
-}
-
-fn bad_request() -> u16 {
-    400
-}
-
-impl FaultKind {
-    /// For the log.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Throttle => "throttle",
-            Self::InternalError => "internal-error",
-            Self::Unavailable => "unavailable",
-            Self::Error { .. } => "error",
-            Self::DropBefore => "drop-before",
-            Self::DropAfter => "drop-after",
-            Self::Slow { .. } => "slow",
-            Self::Hide { .. } => "hide",
-            Self::Channel(_) => "channel",
-            Self::NoCapacity { .. } => "no-capacity",
-        }
-    }
-
-    /// The error that it answers instead of running the call.
-    pub fn error(&self) -> Option<ApiError> {
-        match self {
-            Self::Throttle => Some(ApiError::new("RequestLimitExceeded", "Request limit exceeded.").status(503)),
-            Self::InternalError => Some(ApiError::internal("An internal error has occurred")),
-            Self::Unavailable => {
-                Some(ApiError::new("Unavailable", "The service is unavailable. Please try again shortly.").status(503))
-            }
-            Self::Error { code, message, status } => Some(ApiError::new(code.clone(), message.clone()).status(*status)),
-            Self::NoCapacity { instance_types } => Some(
-                ApiError::new(
-                    "InsufficientInstanceCapacity",
-                    format!(
-                        "We currently do not have sufficient {} capacity in the Availability Zone you requested.",
-                        instance_types.join(", ")
-                    ),
-                )
-                .status(500),
-            ),
-            Self::DropBefore | Self::DropAfter | Self::Slow { .. } | Self::Hide { .. } | Self::Channel(_) => None,
-        }
-    }
-
-    fn concerns(&self, call: &Call) -> bool {
-        match self {
-            Self::NoCapacity { instance_types } => {
-                let asked = call
-                    .params
-                    .iter()
-                    .filter(|(name, _)| *name == "InstanceType" || name.ends_with(".InstanceType"))
-                    .map(|(_, value)| value);
-                asked.into_iter().any(|t| instance_types.iter().any(|p| glob(p, t)))
-            }
-            Self::Channel(_) => call.action == "StartSession",
-            _ => true,
-        }
-    }
-}
-
 #[derive(Debug, Default)]
 struct Inner {
-    rules: Vec<(Fault, u32)>,
-    hidden: BTreeMap<String, Time>,
+    rules: Vec<Rule>,
+    marks: Marks,
+}
+
+/// A rule with what it has seen.
+#[derive(Debug)]
+struct Rule {
+    fault: Fault,
+    seen: u32,
+    bucket: kind::Bucket,
 }
 
 /// The rules with how often each matched, and what is hidden.
@@ -141,39 +52,41 @@ struct Inner {
 pub struct Faults(Mutex<Inner>);
 
 impl Faults {
-    /// Replaces all rules; what is hidden shows again.
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Replaces all rules; what is hidden shows again, what was held goes on.
     pub fn set(&self, rules: Vec<Fault>) {
-        let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        *inner = Inner { rules: rules.into_iter().map(|r| (r, 0)).collect(), hidden: BTreeMap::new() };
+        let mut inner = self.lock();
+        let rules = rules.into_iter().map(|fault| Rule { fault, seen: 0, bucket: kind::Bucket::default() });
+        *inner = Inner { rules: rules.collect(), marks: Marks::default() };
     }
 
     /// The rules.
     pub fn get(&self) -> Vec<Fault> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).rules.iter().map(|r| r.0.clone()).collect()
+        self.lock().rules.iter().map(|r| r.fault.clone()).collect()
     }
 
     /// What happens to this call: the first rule that is due decides; rules after it don't count the call.
     pub fn strike(&self, call: &Call) -> Option<FaultKind> {
-        let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut struck = None;
-        for (rule, seen) in &mut inner.rules {
-            if !glob(&rule.action, &call.action) || !rule.kind.concerns(call) || struck.is_some() {
+        let mut inner = self.lock();
+        for Rule { fault, seen, bucket } in &mut inner.rules {
+            if !glob(&fault.action, &call.action) || !fault.kind.concerns(call, bucket) {
                 continue;
             }
             let n = *seen;
             *seen = seen.saturating_add(1);
-            if n >= rule.skip && rule.times.is_none_or(|times| n - rule.skip < times) {
-                struck = Some(rule.kind.clone());
+            if n >= fault.skip && fault.times.is_none_or(|times| n - fault.skip < times) {
+                return Some(fault.kind.clone());
             }
         }
-        struck
+        None
     }
 
     /// Ids that can't be found now.
     pub fn hidden(&self, now: Time) -> BTreeSet<String> {
-        let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        inner.hidden.retain(|_, until| *until > now);
-        inner.hidden.keys().cloned().collect()
+        self.lock().marks.hidden(now)
     }
 
     /// Refuses a call that names a hidden id, as if it did not exist.
@@ -185,18 +98,40 @@ impl Faults {
         }
     }
 
-    /// The ids before a call whose new ones will be hidden.
+    /// The ids before a call whose new ones will be marked.
     pub fn ids_before(call: &Call, state: &State) -> Option<BTreeSet<String>> {
-        matches!(call.fault, Some(FaultKind::Hide { .. })).then(|| ids(state))
+        call.fault.as_ref().is_some_and(FaultKind::marks).then(|| ids(state))
     }
 
-    /// Hides what the call created.
-    pub fn hide_new(&self, call: &Call, state: &State, known: Option<BTreeSet<String>>) {
-        let (Some(known), Some(FaultKind::Hide { seconds })) = (known, &call.fault) else { return };
-        #[expect(clippy::cast_possible_truncation, reason = "a few seconds in milliseconds fit")]
-        let until = Time(call.time.0.saturating_add((seconds * 1000.0) as i64));
-        let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        inner.hidden.extend(ids(state).difference(&known).map(|id| (id.clone(), until)));
+    /// Marks what the call created: hidden, held up, doomed.
+    pub fn mark_new(&self, call: &Call, state: &State, known: Option<BTreeSet<String>>) {
+        let (Some(known), Some(fault)) = (known, &call.fault) else { return };
+        let made = ids(state).difference(&known).cloned().collect();
+        self.lock().marks.add(fault, call.time, made);
+    }
+
+    /// How far ahead the endpoint's clock is said to be.
+    pub fn skew(&self) -> Option<i64> {
+        let inner = self.lock();
+        inner.rules.iter().find_map(|r| match r.fault.kind {
+            FaultKind::ClockSkew { seconds } => Some(seconds),
+            _ => None,
+        })
+    }
+
+    /// Why a thing that is being made will not come to be.
+    pub fn doom(&self, id: &str) -> Option<String> {
+        self.lock().marks.doom(id)
+    }
+
+    /// Whether a thing is to stay as it is for now.
+    pub fn holds(&self, id: &str) -> bool {
+        self.lock().marks.holds(id)
+    }
+
+    /// How long a machine's SSH server is to take connections and say nothing.
+    pub fn mute(&self, id: &str) -> Option<Duration> {
+        self.lock().marks.mute(id)
     }
 }
 
@@ -229,14 +164,17 @@ pub fn without(state: &State, hidden: &BTreeSet<String>) -> State {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::Signer;
+    use std::collections::BTreeMap;
 
     fn call(action: &str, params: &[(&str, &str)]) -> Call {
         Call {
             service: "ec2".into(),
             region: "us-east-1".into(),
             action: action.into(),
+            signer: Signer { access_key: "AK1".into(), time: Some(Time(0)) },
             time: Time(0),
-            params: params.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect(),
+            params: params.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect::<BTreeMap<_, _>>(),
             fault: None,
         }
     }
@@ -266,6 +204,30 @@ mod tests {
         assert!(faults.strike(&call("RunInstances", &[("InstanceType", "m3.medium")])).is_some());
         assert!(faults.strike(&call("RunInstances", &[("InstanceType", "t3.micro")])).is_none());
         assert!(faults.strike(&call("DescribeImages", &[])).is_none());
+    }
+
+    #[test]
+    fn signatures_are_judged_by_key_and_time() {
+        let faults = Faults::default();
+        let rule = |kind| vec![Fault { action: "*".into(), skip: 0, times: None, kind }];
+        faults.set(rule(FaultKind::Expired { access_keys: vec!["AK2*".into()] }));
+        assert_eq!(struck(&faults, "RunInstances"), None);
+        faults.set(rule(FaultKind::Expired { access_keys: vec!["AK1".into()] }));
+        assert_eq!(struck(&faults, "RunInstances"), Some("expired"));
+        faults.set(rule(FaultKind::ClockSkew { seconds: 600 }));
+        assert_eq!(struck(&faults, "RunInstances"), Some("clock-skew"));
+        faults.set(rule(FaultKind::ClockSkew { seconds: -200 }));
+        assert_eq!(struck(&faults, "RunInstances"), None);
+    }
+
+    #[test]
+    fn a_bucket_lets_bursts_through_and_refills() {
+        let faults = Faults::default();
+        let kind = FaultKind::RateLimit { per_second: 2.0, burst: 3.0 };
+        faults.set(vec![Fault { action: "*".into(), skip: 0, times: None, kind }]);
+        let at = |ms| faults.strike(&Call { time: Time(ms), ..call("X", &[]) }).map(|k| k.name());
+        let seen: Vec<_> = [0, 0, 0, 0, 400, 600].map(at).to_vec();
+        assert_eq!(seen, [None, None, None, Some("rate-limit"), Some("rate-limit"), None]);
     }
 
     #[test]

@@ -10,12 +10,14 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Incoming;
-use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderMap, HeaderValue, ORIGIN};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HOST, HeaderMap, HeaderValue, ORIGIN};
 use hyper::{Method, Request, Response, StatusCode};
 
+mod own;
+
 use crate::calls::CallRecord;
-use crate::core::{Call, Core};
-use crate::faults::{Fault, FaultKind};
+use crate::core::{Call, Core, Signer};
+use crate::faults::FaultKind;
 use crate::state::Time;
 use crate::wire::{ApiError, Result, Xml};
 use crate::{json, ssm};
@@ -62,7 +64,7 @@ pub async fn answer(core: Arc<Core>, user: Option<u32>, request: Request<Incomin
     };
     let path = head.uri.path();
     if let Some(own) = path.strip_prefix("/_sandbox/") {
-        return Ok(own_path(&core, &head.method, own, &body));
+        return Ok(own::answer(&core, &head.method, own, &body).await);
     }
     if path != "/" {
         return Ok(plain(StatusCode::NOT_FOUND, "this is an EC2 endpoint: requests go to /\n"));
@@ -97,30 +99,6 @@ fn from_a_browser(headers: &HeaderMap) -> Option<&'static str> {
     (!local).then_some("this endpoint answers to the name of this machine's loopback only\n")
 }
 
-fn own_path(core: &Core, method: &Method, path: &str, body: &[u8]) -> Response<Full<Bytes>> {
-    match (path, method) {
-        ("faults", &Method::GET) => as_json(&core.faults.get()),
-        ("faults", &Method::PUT) => match serde_json::from_slice::<Vec<Fault>>(body) {
-            Ok(rules) => {
-                core.faults.set(rules);
-                as_json(&core.faults.get())
-            }
-            Err(e) => plain(StatusCode::BAD_REQUEST, format!("the body is not a list of faults: {e}\n")),
-        },
-        ("faults", &Method::DELETE) => {
-            core.faults.set(Vec::new());
-            as_json(&core.faults.get())
-        }
-        ("calls", &Method::GET) => as_json(&core.calls.all()),
-        ("calls", &Method::DELETE) => {
-            core.calls.clear();
-            as_json(&core.calls.all())
-        }
-        ("faults" | "calls", _) => plain(StatusCode::METHOD_NOT_ALLOWED, "GET, DELETE, and PUT for faults\n"),
-        _ => plain(StatusCode::NOT_FOUND, "there is /_sandbox/faults and /_sandbox/calls\n"),
-    }
-}
-
 async fn query(core: Arc<Core>, headers: &HeaderMap, params: BTreeMap<String, String>) -> Answer {
     let request_id = uuid::Uuid::new_v4().to_string();
     let begun = std::time::Instant::now();
@@ -133,6 +111,7 @@ async fn query(core: Arc<Core>, headers: &HeaderMap, params: BTreeMap<String, St
         region: region.clone(),
         action: action.clone(),
         time: Time::now(),
+        signer: signer(headers, &params),
         params,
         fault: None,
     };
@@ -149,6 +128,10 @@ async fn query(core: Arc<Core>, headers: &HeaderMap, params: BTreeMap<String, St
             Err(ApiError::new("MissingAction", "The request must contain the parameter Action"))
         }
         Some(_) => struck(&core, call, fault.as_ref()).await,
+    };
+    let skew = match &fault {
+        Some(FaultKind::ClockSkew { seconds }) => Some(*seconds),
+        _ => core.faults.skew(),
     };
     let dropped = matches!(fault, Some(FaultKind::DropBefore | FaultKind::DropAfter));
     let status = match &outcome {
@@ -183,6 +166,10 @@ async fn query(core: Arc<Core>, headers: &HeaderMap, params: BTreeMap<String, St
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/xml;charset=UTF-8"));
     if let Ok(id) = HeaderValue::from_str(&request_id) {
         headers.insert("x-amzn-requestid", id);
+    }
+    // Clients learn the endpoint's clock from its answers.
+    if let Some(date) = skew.and_then(|s| HeaderValue::from_str(&Time::now().plus_seconds(s).http_date()).ok()) {
+        headers.insert(DATE, date);
     }
     Ok(response)
 }
@@ -237,6 +224,20 @@ fn scope(headers: &HeaderMap, params: &BTreeMap<String, String>) -> Option<(Stri
         return (!key.is_empty()).then(|| (service.to_owned(), region.to_owned()));
     }
     params.contains_key("AWSAccessKeyId").then(|| ("ec2".to_owned(), "us-east-1".to_owned()))
+}
+
+/// Access key and time of the signature.
+fn signer(headers: &HeaderMap, params: &BTreeMap<String, String>) -> Signer {
+    let header = headers.get(AUTHORIZATION).and_then(|h| h.to_str().ok()).and_then(|text| {
+        let at = text.find("Credential=")? + "Credential=".len();
+        text[at..].split([',', ' ']).next()
+    });
+    let credential = header.or_else(|| params.get("X-Amz-Credential").map(String::as_str)).unwrap_or_default();
+    // An access key's id may hold slashes; four parts follow it.
+    let access_key = credential.rsplitn(5, '/').nth(4).unwrap_or_default().to_owned();
+    let date = headers.get("x-amz-date").and_then(|h| h.to_str().ok());
+    let date = date.or_else(|| params.get("X-Amz-Date").map(String::as_str));
+    Signer { access_key, time: date.and_then(Time::parse_basic) }
 }
 
 fn form(text: &[u8]) -> BTreeMap<String, String> {

@@ -12,6 +12,7 @@
 //! both. It is for one machine and one user; nothing of it listens on anything but loopback.
 
 mod actions;
+mod caller;
 mod calls;
 mod core;
 mod disks;

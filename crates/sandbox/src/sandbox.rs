@@ -12,8 +12,9 @@ use tokio::net::TcpListener;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
+use crate::caller::Caller;
 use crate::calls::{CallRecord, Calls};
-use crate::core::{Call, Core};
+use crate::core::{Call, Core, Signer};
 use crate::disks::Disks;
 use crate::faults::{Fault, Faults};
 use crate::image::{Catalogue, HostCatalogue, Mirrors, Progress, fixture};
@@ -118,6 +119,7 @@ impl Sandbox {
             sessions: Sessions::default(),
             data_keys: DataKeys::default(),
             users: RwLock::new(BTreeSet::from([rustix::process::geteuid().as_raw()])),
+            caller: Caller::default(),
             work: Notify::new(),
         };
         let regions: Vec<String> = core.store.read()?.regions.keys().cloned().collect();
@@ -168,6 +170,7 @@ impl Sandbox {
             region: region.to_owned(),
             action: action.to_owned(),
             time: Time::now(),
+            signer: Signer::default(),
             params: params.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
             fault: None,
         };

@@ -50,11 +50,12 @@ fn register(c: &Context<'_>, state: &mut State) -> Result<Xml> {
             format!("The root device {root} must have a snapshot id"),
         ));
     };
-    if matches!(region.snapshot(&root_snapshot)?.content, Some(Content::Block(_))) {
-        return Err(ApiError::unsupported(format!(
+    // It is an image like any other to the API; a machine can't be started from it here, and RunInstances says so.
+    let unavailable = matches!(region.snapshot(&root_snapshot)?.content, Some(Content::Block(_))).then(|| {
+        format!(
             "this sandbox starts machines from snapshots of root volumes only, and {root_snapshot} is one of a data volume"
-        )));
-    }
+        )
+    });
     let mut mappings: Vec<ImageMapping> = Vec::new();
     for r in &requested {
         let to = match &r.what {
@@ -94,7 +95,7 @@ fn register(c: &Context<'_>, state: &mut State) -> Result<Xml> {
         deprecation: None,
         protection: Protection::Off,
         last_launched: None,
-        unavailable: None,
+        unavailable,
     };
     region.images.insert(id.clone(), image);
     tags.apply(region, Kind::Image, &id);

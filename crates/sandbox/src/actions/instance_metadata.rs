@@ -11,6 +11,7 @@ use super::instance_describe::metadata_fields;
 use super::instance_run::MetadataRequest;
 use super::{Action, Context, Entry};
 use crate::core::{Call, Core};
+use crate::faults::FaultKind;
 use crate::state::{InstanceState, State};
 use crate::wire::{ApiError, Result, Xml};
 
@@ -32,6 +33,9 @@ fn console(core: Arc<Core>, call: Call) -> BoxFuture<'static, Result<Xml>> {
             })
             .await?;
         let mut output = core.machines.console(&id).await;
+        if call.fault == Some(FaultKind::Silent) {
+            output.clear();
+        }
         let start = output.len().saturating_sub(KEPT);
         output.drain(..start);
         let mut x = Xml::new();

@@ -184,15 +184,30 @@ fn describe_versions(c: &Context<'_>, state: &State) -> Result<Xml> {
     let page = c.p.page(1, 200)?;
     c.p.finish()?;
     let region = c.region(state)?;
-    let template = region.launch_template(&named(region, id, name)?)?;
-    let versions: Vec<&TemplateVersion> = if wanted.is_empty() {
-        template.versions.iter().collect()
+    // Without a template: those of all, by "$Latest" and "$Default" only.
+    let all = id.is_none() && name.is_none() && !wanted.is_empty() && wanted.iter().all(|v| v.starts_with('$'));
+    let templates: Vec<&LaunchTemplate> = if all {
+        region.launch_templates.values().collect()
     } else {
-        wanted.iter().map(|v| template.version(Some(v))).collect::<Result<_>>()?
+        vec![region.launch_template(&named(region, id, name)?)?]
     };
-    let (versions, next) = page.cut(versions, |v: &&TemplateVersion| format!("{:010}", v.number));
+    let mut versions: Vec<(&LaunchTemplate, &TemplateVersion)> = Vec::new();
+    for template in templates {
+        let of: Vec<&TemplateVersion> = if wanted.is_empty() {
+            template.versions.iter().collect()
+        } else {
+            wanted.iter().map(|v| template.version(Some(v))).collect::<Result<_>>()?
+        };
+        for version in of {
+            if !versions.contains(&(template, version)) {
+                versions.push((template, version));
+            }
+        }
+    }
+    let (versions, next) =
+        page.cut(versions, |(t, v): &(&LaunchTemplate, &TemplateVersion)| format!("{}{:010}", t.id, v.number));
     let mut x = Xml::new();
-    x.set("launchTemplateVersionSet", versions, |x, v| version_fields(x, template, v));
+    x.set("launchTemplateVersionSet", versions, |x, (template, v)| version_fields(x, template, v));
     x.opt("nextToken", next);
     Ok(x)
 }

@@ -48,6 +48,11 @@ pub trait MachineKind: Send + Sync {
     /// Replaces the metadata, user data and options that a running machine's metadata service gives out.
     async fn update_metadata(&self, instance_id: &str, metadata: &Metadata) -> Result<(), MachineError>;
 
+    /// Lets connections in, or drops their packets, as a security group does.
+    async fn admit(&self, _instance_id: &str, _open: bool) -> Result<(), MachineError> {
+        Ok(())
+    }
+
     /// Kills it by pid, unmounts, detaches loop devices, removes its network and its runtime files. The root disk's
     /// directories and the volumes' files belong to the control side and stay. Idempotent.
     async fn destroy(&self, instance_id: &str) -> Result<(), MachineError>;

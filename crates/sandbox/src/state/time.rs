@@ -20,6 +20,19 @@ impl Time {
         text.parse::<jiff::Timestamp>().ok().map(|t| Self(t.as_millisecond()))
     }
 
+    /// Reads the form of signatures, `20260101T120000Z`.
+    pub fn parse_basic(text: &str) -> Option<Self> {
+        Self::parse(text)
+    }
+
+    /// As HTTP's `Date` has it: `Tue, 15 Nov 1994 08:12:31 GMT`.
+    pub fn http_date(self) -> String {
+        match jiff::Timestamp::from_millisecond(self.0) {
+            Ok(t) => t.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string(),
+            Err(_) => "Thu, 01 Jan 1970 00:00:00 GMT".into(),
+        }
+    }
+
     /// This many seconds later.
     pub fn plus_seconds(self, seconds: i64) -> Self {
         Self(self.0.saturating_add(seconds.saturating_mul(1000)))
@@ -50,5 +63,7 @@ mod tests {
         assert_eq!(t.to_string(), "2019-05-14T19:43:23.000Z");
         assert_eq!(Time(t.0 + 7).to_string(), "2019-05-14T19:43:23.007Z");
         assert_eq!(Time(t.0 + 7).seconds(), t);
+        assert_eq!(t.http_date(), "Tue, 14 May 2019 19:43:23 GMT");
+        assert_eq!(Time::parse_basic("20190514T194323Z"), Some(t));
     }
 }

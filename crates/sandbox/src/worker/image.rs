@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::Failure;
-use super::due::At;
+use super::due::{At, Work};
+use super::{Failure, held_up};
 use super::launch::launch;
 use super::volume::{complete, take};
 use crate::core::Core;
@@ -46,12 +46,14 @@ pub async fn create(core: Arc<Core>, at: At) -> Result<(), Failure> {
     }
     taken?;
     tokio::time::sleep_until(begun + core.latencies.image).await;
+    held_up(&core, Work::Image(at.clone()), &at.id).await?;
     finish(&core, at).await
 }
 
 /// A copy of an image: its snapshots have their bytes already.
 pub async fn settle(core: Arc<Core>, at: At) -> Result<(), Failure> {
     tokio::time::sleep(core.latencies.image).await;
+    held_up(&core, Work::Settle(at.clone()), &at.id).await?;
     finish(&core, at).await
 }
 

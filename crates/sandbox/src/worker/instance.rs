@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::Failure;
 use super::due::At;
 use super::launch::{launch, metadata};
+use super::mute;
 use crate::core::Core;
 use crate::state::{AttachmentState, Instance, InstanceState, Region, State, StateReason, Time, VolumeState};
 
@@ -24,6 +25,9 @@ pub async fn start(core: Arc<Core>, at: At) -> Result<(), Failure> {
     let launch = launch(&core, &at).await?;
     let (running, ()) = tokio::join!(core.machines.start(&launch), tokio::time::sleep(core.latencies.instance));
     let running = running?;
+    if let Some(time) = core.faults.mute(&at.id) {
+        mute::ssh_server(running.pid, time).await;
+    }
     core.change(move |state| {
         with(state, &at, |i| {
             i.interface.address = Some(running.address);

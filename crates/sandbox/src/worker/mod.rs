@@ -8,6 +8,7 @@ mod due;
 mod image;
 mod instance;
 mod launch;
+mod mute;
 mod volume;
 
 use std::panic::AssertUnwindSafe;
@@ -53,6 +54,7 @@ pub async fn work(core: Arc<Core>, mut stop: watch::Receiver<bool>) {
             Some(_) = jobs.join_next(), if !jobs.is_empty() => {}
             _ = stop.changed(), if !stopping => {}
             () = tokio::time::sleep(TICK) => {
+                crate::caller::enforce(&core).await;
                 notice_ended_machines(&core).await;
             }
         }
@@ -157,6 +159,35 @@ impl Work {
             Self::Stop(_) | Self::Terminate(_) | Self::Refresh(_) | Self::Attach(_) | Self::Detach(_) => {}
         }
     }
+}
+
+/// How often to look whether a fault still holds something up.
+const HELD: Duration = Duration::from_millis(100);
+
+/// Waits while a fault keeps a thing as it is; other work may touch all but the thing itself meanwhile. Fails where a fault says so.
+async fn held_up(core: &Arc<Core>, work: Work, id: &str) -> Result<(), Failure> {
+    if core.faults.holds(id) {
+        let (key, own) = (work.key(), id.to_owned());
+        core.change(move |state| {
+            if let Some(claim) = state.claims.get_mut(&key) {
+                claim.locks = vec![own];
+            }
+        })
+        .await?;
+        core.work.notify_one();
+        while core.faults.holds(id) && exists(core, id)? {
+            tokio::time::sleep(HELD).await;
+        }
+    }
+    match core.faults.doom(id) {
+        Some(reason) => Err(Failure(reason)),
+        None => Ok(()),
+    }
+}
+
+fn exists(core: &Arc<Core>, id: &str) -> Result<bool, Failure> {
+    let state = core.store.read()?;
+    Ok(state.regions.values().any(|r| r.images.contains_key(id) || r.snapshots.contains_key(id)))
 }
 
 /// Runs what blocks off the async threads.

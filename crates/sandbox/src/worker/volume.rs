@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use super::due::At;
+use super::due::{At, Work};
 use super::launch::attachment;
-use super::{Failure, with_disks};
+use super::{Failure, held_up, with_disks};
 use crate::core::Core;
 use crate::machine::Status;
 use crate::state::{
@@ -56,6 +56,7 @@ pub async fn snapshot(core: Arc<Core>, at: At) -> Result<(), Failure> {
         take(&core, &at, running).await?;
     }
     tokio::time::sleep_until(begun + core.latencies.snapshot).await;
+    held_up(&core, Work::Snapshot(at.clone()), &at.id).await?;
     core.change(move |state| {
         if let Some(region) = state.regions.get_mut(&at.region) {
             complete(region, &at.id, Time::now());

@@ -294,6 +294,10 @@ impl MachineKind for Namespace {
         self.order(instance_id, "updating the metadata", &Request::Metadata(metadata.clone())).await
     }
 
+    async fn admit(&self, instance_id: &str, open: bool) -> Result<(), MachineError> {
+        self.order(instance_id, "letting connections in or not", &Request::Admit(open)).await
+    }
+
     async fn destroy(&self, instance_id: &str) -> Result<(), MachineError> {
         let files = self.files(instance_id);
         if !files.dir.exists() {

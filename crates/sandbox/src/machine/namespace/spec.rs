@@ -38,6 +38,8 @@ pub enum Request {
         /// Also when it is in use.
         force: bool,
     },
+    /// Let connections from the host in, or drop them.
+    Admit(bool),
     /// Serve this from now on.
     Metadata(Metadata),
 }

@@ -142,6 +142,11 @@ impl Control {
         match request {
             Request::Attach(volume) => self.volumes.add(&volume),
             Request::Detach { volume_id, force } => self.volumes.remove(&volume_id, force),
+            // Packets of a host that may not come in are dropped without a word, as by a security group.
+            Request::Admit(open) => {
+                fs_err::write("/proc/sys/net/ipv4/conf/h0/forwarding", if open { "1" } else { "0" })
+                    .step("letting connections in or not")
+            }
             Request::Metadata(metadata) => {
                 let tree = Tree::new(&self.spec.launch, self.links, &metadata);
                 let mut served = self.metadata.lock().map_err(|_| Fault::new("the metadata service has failed"))?;
