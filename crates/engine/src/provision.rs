@@ -24,6 +24,7 @@ pub mod requirements_of;
 mod shell;
 mod shell_local;
 mod shell_options;
+mod shell_vars;
 mod simple;
 
 pub(crate) use block::{Block, error, strings, text};
@@ -39,6 +40,7 @@ use async_trait::async_trait;
 use imgbuild_diag::Span;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// Asks the person at the terminal (`breakpoint`, `-on-error=ask`, `vars_prompt`).
@@ -157,6 +159,11 @@ pub trait Provisioner: Send + Sync {
     /// Runs it once. Must be fit to run again (`max_retries`).
     async fn provision(&self, session: &Session) -> Result<(), ProvisionError>;
 
+    /// Whether it may be done again on another machine: nothing that it does stays anywhere else.
+    fn repeatable(&self) -> bool {
+        true
+    }
+
     /// Whether it watches [`Session::cancel`] by itself and ends in order. Others are dropped where they are.
     fn ends_in_order(&self) -> bool {
         false
@@ -196,10 +203,21 @@ pub struct Plan {
 impl Plan {
     /// Runs all steps in order, until one fails.
     pub async fn run(&self, session: &Session) -> Result<(), ProvisionError> {
-        for step in &self.steps {
+        self.run_counting(session, &AtomicUsize::new(0)).await
+    }
+
+    /// The same; `begun` is how many steps have been begun.
+    pub async fn run_counting(&self, session: &Session, begun: &AtomicUsize) -> Result<(), ProvisionError> {
+        for (n, step) in self.steps.iter().enumerate() {
+            begun.store(n + 1, Ordering::Relaxed);
             step.run(session).await.map_err(|error| error.within(step))?;
         }
         Ok(())
+    }
+
+    /// The first of this many steps that may not be done again on another machine.
+    pub fn unrepeatable(&self, begun: usize) -> Option<&Step> {
+        self.steps.iter().take(begun).find(|step| !step.provisioner.repeatable())
     }
 
     /// Runs the `error-cleanup-provisioner`, if there is one. The builder calls it when a phase after connecting failed,

@@ -62,6 +62,17 @@ impl Environment {
         self.given.iter().chain(&self.own).map(|(k, v)| (k.as_str(), v.as_str())).collect()
     }
 
+    /// Variables by reference: the text of a file that sets the references, and what stands in the place of the variables.
+    pub(crate) fn by_reference(&self) -> (String, String) {
+        let names: Vec<String> = self.all().into_keys().map(str::to_owned).collect();
+        let references: BTreeMap<String, String> =
+            self.all().into_values().enumerate().map(|(n, value)| (format!("imgbuild_{n:03}"), value.to_owned())).collect();
+        let used = names.iter().zip(references.keys()).map(|(name, reference)| format!("{name}=\"${reference}\" "));
+        let used = used.collect();
+        let file = Environment { own: references, given: BTreeMap::new() };
+        (file.flatten("%s='%s'\n"), used)
+    }
+
     /// All variables by a format with two `%s`, values escaped for single quotes.
     pub(crate) fn flatten(&self, format: &str) -> String {
         let escape = |value: &str| value.replace('\'', r#"'"'"'"#);
@@ -93,6 +104,15 @@ fn fill(format: &str, name: &str, value: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn references_stand_for_values() {
+        let mut environment = Environment::default();
+        environment.own = BTreeMap::from([("A".into(), "it's".into()), ("B".into(), "2".into())]);
+        let (file, used) = environment.by_reference();
+        assert_eq!(file, "imgbuild_000='it'\"'\"'s'\nimgbuild_001='2'\n");
+        assert_eq!(used, "A=\"$imgbuild_000\" B=\"$imgbuild_001\" ");
+    }
 
     #[test]
     fn own_values_win_and_are_escaped_and_sorted() {

@@ -1,13 +1,14 @@
 //! `shell`: scripts on the machine. Source of the behaviour: Packer's shell provisioner (options, order, messages, retries).
 //!
 //! Secrets: Packer writes all variables into the command line, where everyone on the machine can read them. Here variables of
-//! the template go there only if the template's own `execute_command` says `{{ .Vars }}`. With the default command they travel
-//! in a file of mode 0600 that the command reads and the provisioner removes, as `use_env_var_file` does.
+//! the template travel in a file of mode 0600 that the command reads and the provisioner removes, as `use_env_var_file` does; also
+//! where an `execute_command` of the template's own says `{{ .Vars }}`, if they can stand there by reference ([`super::shell_vars`]).
 
 use super::block::{Block, error, text};
 use super::environment::Environment;
 use super::lines::{Ended, show};
 use super::shell_options::{DISCONNECTED, Scripts, TABLE, check_scripts, exit_codes, inline_script};
+use super::shell_vars::by_reference;
 use super::{ProvisionError, Provisioner, Session, human, sleep};
 use crate::agent_link::token;
 use crate::communicator::{CommError, Command, Communicator};
@@ -40,6 +41,8 @@ impl Shell {
 struct Settings {
     environment: Environment,
     env_var_format: String,
+    /// The format is Packer's default.
+    plain_format: bool,
     use_env_var_file: bool,
     /// The template's own; `None` means the default.
     execute_command: Option<Spanned<String>>,
@@ -73,6 +76,7 @@ impl Settings {
         let duration = |name: &str| reader.duration(name).map(|d| d.value);
         Settings {
             environment: Environment::read(reader, diags),
+            plain_format: text(reader, "env_var_format").is_none(),
             env_var_format,
             use_env_var_file,
             execute_command: reader.text("execute_command"),
@@ -152,12 +156,20 @@ impl Run<'_> {
     /// The file for variables, if one is needed.
     fn env_file(&self) -> Option<String> {
         let needed = self.settings.use_env_var_file
+            || self.by_reference()
             || (self.settings.execute_command.is_none() && self.settings.environment.has_own());
         // Its name follows from the script's, which is known before.
         needed.then(|| {
             let name = self.settings.remote_path.rsplit('/').next().unwrap_or("script");
             format!("{}/varfile_{name}", self.settings.remote_folder)
         })
+    }
+
+    /// Whether the template's own command gets references to the variables in the place of their values.
+    fn by_reference(&self) -> bool {
+        let settings = &self.settings;
+        let own = settings.execute_command.as_ref().filter(|_| !settings.use_env_var_file && settings.plain_format);
+        settings.environment.has_own() && own.is_some_and(|own| by_reference(own))
     }
 
     fn command(&self, env_file: Option<&str>) -> Result<String, ProvisionError> {
@@ -169,6 +181,11 @@ impl Run<'_> {
                 None => format!("chmod +x {path}; {vars} {path}"),
             });
         };
+        if let Some(file) = env_file.filter(|_| self.by_reference()) {
+            let (_, vars) = self.settings.environment.by_reference();
+            let fields = [("Vars", vars.as_str()), ("Path", path), ("EnvVarFile", file)];
+            return Ok(format!(". {}; {}", quote(file), self.block.render(own, &self.session.data, &fields)?));
+        }
         let fields = [("Vars", vars.as_str()), ("Path", path), ("EnvVarFile", env_file.unwrap_or_default())];
         Ok(self.block.render(own, &self.session.data, &fields)?)
     }
@@ -183,7 +200,10 @@ impl Run<'_> {
         let process = loop {
             let started = async {
                 self.connected(end).await?;
-                if let Some(file) = &env_file {
+                if let Some(file) = env_file.as_ref().filter(|_| self.by_reference()) {
+                    let (text, _) = self.settings.environment.by_reference();
+                    self.upload(text.as_bytes(), file, 0o600).await?;
+                } else if let Some(file) = &env_file {
                     let format = if self.settings.use_env_var_file {
                         self.settings.env_var_format.as_str()
                     } else {

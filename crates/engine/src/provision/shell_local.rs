@@ -258,6 +258,11 @@ impl Settings {
 
 #[async_trait]
 impl Provisioner for ShellLocal {
+    /// What it does on this machine is done.
+    fn repeatable(&self) -> bool {
+        false
+    }
+
     fn ends_in_order(&self) -> bool {
         true
     }
