@@ -73,6 +73,10 @@ pub fn amazon(settings: &Settings, sandbox: Option<&Path>) -> (Arc<Amazon>, Arc<
     });
     let caller: Arc<dyn CallerAddress> = match sandbox {
         Some(_) => Arc::new(ThisHost(CheckIp::default())),
+        // Networks that can't reach Amazon's service may have one of their own.
+        None if settings.var("IMGBUILD_CHECKIP_URL").is_some() => {
+            Arc::new(CheckIp::at(settings.var("IMGBUILD_CHECKIP_URL").unwrap_or_default()))
+        }
         None => Arc::new(CheckIp::default()),
     };
     (Arc::new(Amazon::new(Arc::clone(&accounts) as Arc<dyn Accounts>, caller)), accounts)

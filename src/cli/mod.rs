@@ -16,6 +16,7 @@ mod plan;
 mod playbook;
 mod plugins;
 mod prepare;
+mod prune;
 mod sandbox;
 mod userdata;
 mod validate;
@@ -69,6 +70,8 @@ enum Command {
     Userdata(userdata::Args),
     /// Remove what killed runs left behind
     Gc(gc::Args),
+    /// Remove old images of a name pattern, but the newest and those that are in use
+    Prune(prune::Args),
     /// Machines on this host behind an EC2 endpoint
     #[command(subcommand)]
     Sandbox(sandbox::Command),
@@ -159,6 +162,7 @@ fn dispatch(command: Command, settings: Settings, style: Style) -> Outcome {
         Command::Adhoc(args) => runtime()?.block_on(ansible::adhoc::run(args, &settings)),
         Command::Userdata(args) => userdata::run(&args),
         Command::Gc(args) => runtime()?.block_on(gc::run(args, &settings, style)),
+        Command::Prune(args) => runtime()?.block_on(prune::run(args, &settings, style)),
         Command::Sandbox(command) => sandbox::run(command, &settings, style),
         Command::Docs(args) => docs::run(&args),
         Command::Machine(args) => machine::run(&args),

@@ -2,6 +2,8 @@
 
 use crate::ec2::Client;
 use crate::iam::IamClient;
+use crate::pace::paced;
+use crate::renew::{Given, Refusals, Renewing};
 use crate::retry::Creating;
 use crate::services;
 use crate::session::Sessions;
@@ -74,6 +76,8 @@ impl Accounts for AwsAccounts {
 struct AwsAccount {
     access: Access,
     config: SdkConfig,
+    /// Credentials that can be asked for again.
+    renewing: Option<Arc<Renewing>>,
     clients: Mutex<HashMap<Region, Arc<dyn Ec2>>>,
 }
 
@@ -110,7 +114,18 @@ impl AwsAccount {
         if let Some(sessions) = sessions {
             config = config.into_builder().credentials_provider(SharedCredentialsProvider::new(sessions)).build();
         }
-        Ok(AwsAccount { access: access.clone(), config, clients: Mutex::default() })
+        let mut renewing = None;
+        if access.keys.is_none()
+            && let Some(provider) = config.credentials_provider()
+        {
+            let provider = Arc::new(Renewing::new(provider));
+            let cache = aws_config::identity::IdentityCache::no_cache();
+            let builder = config.into_builder().identity_cache(cache);
+            let shared = SharedCredentialsProvider::new(Given(Arc::clone(&provider)));
+            config = builder.credentials_provider(shared).build();
+            renewing = Some(provider);
+        }
+        Ok(AwsAccount { access: access.clone(), config, renewing, clients: Mutex::default() })
     }
 
     /// The endpoint for services beside EC2, where there is one for all.
@@ -185,7 +200,7 @@ fn defaults(access: &Access) -> ConfigLoader {
         .with_initial_backoff(Duration::from_millis(200))
         .with_max_backoff(Duration::from_secs(20));
     let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
-        .http_client(http)
+        .http_client(paced(http))
         .retry_config(retries)
         .timeout_config(timeouts);
     if let Some(profile) = &access.profile {
@@ -259,6 +274,9 @@ impl Account for AwsAccount {
             builder.set_endpoint_url(
                 self.access.endpoint.clone().or_else(|| self.config.endpoint_url().map(str::to_owned)),
             );
+            if let Some(renewing) = &self.renewing {
+                builder = builder.retry_classifier(Refusals(Arc::clone(renewing)));
+            }
             let sdk = aws_sdk_ec2::Client::from_conf(builder.build());
             Arc::new(Client::new(region.clone(), sdk, self.creating())) as Arc<dyn Ec2>
         };

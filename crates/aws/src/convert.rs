@@ -89,6 +89,7 @@ pub fn instance(instance: &sdk::Instance) -> Instance {
         id: text(instance.instance_id()).into(),
         state: InstanceState::from_name(state),
         state_reason: instance.state_reason().and_then(|r| some(r.message())),
+        image: some(instance.image_id()).map(Into::into),
         instance_type: instance.instance_type().map(|t| t.as_str().to_owned()).unwrap_or_default(),
         availability_zone: instance.placement().and_then(|p| some(p.availability_zone())),
         vpc: some(instance.vpc_id()).map(Into::into),
@@ -170,4 +171,18 @@ pub fn mapping(mapping: &DeviceMapping) -> sdk::BlockDeviceMapping {
         out = out.ebs(ebs.build());
     }
     out.build()
+}
+
+/// A rule as the API wants it.
+pub fn permission(rule: &Ingress) -> sdk::IpPermission {
+    let port = i32::from(rule.port);
+    let mut permission = sdk::IpPermission::builder().ip_protocol("tcp").from_port(port).to_port(port);
+    for cidr in &rule.cidrs {
+        permission = if cidr.contains(':') {
+            permission.ipv6_ranges(sdk::Ipv6Range::builder().cidr_ipv6(cidr).build())
+        } else {
+            permission.ip_ranges(sdk::IpRange::builder().cidr_ip(cidr).build())
+        };
+    }
+    permission.build()
 }

@@ -71,6 +71,9 @@ impl Ec2 for Client {
     async fn launch_templates(&self, filters: Vec<Filter>) -> Ec2Result<Vec<LaunchTemplate>> {
         fleet::launch_templates(&self.sdk, filters).await
     }
+    async fn launch_template_images(&self) -> Ec2Result<Vec<(String, AmiId)>> {
+        fleet::template_images(&self.sdk).await
+    }
     async fn console_output(&self, instance: &InstanceId) -> Ec2Result<Option<String>> {
         describe::console_output(&self.sdk, instance).await
     }
@@ -111,20 +114,15 @@ impl Ec2 for Client {
     }
 
     async fn authorize_ingress(&self, group: &SecurityGroupId, rule: &Ingress) -> Ec2Result<()> {
-        let mut permission = sdk::IpPermission::builder()
-            .ip_protocol("tcp")
-            .from_port(i32::from(rule.port))
-            .to_port(i32::from(rule.port));
-        for cidr in &rule.cidrs {
-            permission = if cidr.contains(':') {
-                permission.ipv6_ranges(sdk::Ipv6Range::builder().cidr_ipv6(cidr).build())
-            } else {
-                permission.ip_ranges(sdk::IpRange::builder().cidr_ip(cidr).build())
-            };
-        }
-        let call =
-            self.sdk.authorize_security_group_ingress().group_id(group.as_str()).ip_permissions(permission.build());
+        let call = self.sdk.authorize_security_group_ingress().group_id(group.as_str());
+        let call = call.ip_permissions(convert::permission(rule));
         call.send().await.map(drop).map_err(|e| error::ec2("AuthorizeSecurityGroupIngress", e))
+    }
+
+    async fn revoke_ingress(&self, group: &SecurityGroupId, rule: &Ingress) -> Ec2Result<()> {
+        let call = self.sdk.revoke_security_group_ingress().group_id(group.as_str());
+        let call = call.ip_permissions(convert::permission(rule));
+        call.send().await.map(drop).map_err(|e| error::ec2("RevokeSecurityGroupIngress", e))
     }
 
     async fn delete_security_group(&self, group: &SecurityGroupId) -> Ec2Result<()> {

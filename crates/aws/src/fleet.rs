@@ -7,7 +7,7 @@ use crate::retry::{Creating, no_retry, once};
 use aws_sdk_ec2::Client as Sdk;
 use aws_sdk_ec2::types as sdk;
 use imgbuild_builders::amazon::ec2::{Ec2Error, Ec2Result, ErrorKind};
-use imgbuild_builders::amazon::ids::InstanceId;
+use imgbuild_builders::amazon::ids::{AmiId, InstanceId};
 use imgbuild_builders::amazon::types::*;
 
 pub async fn instance_types(client: &Sdk, names: &[String]) -> Ec2Result<Vec<InstanceType>> {
@@ -36,6 +36,20 @@ pub async fn launch_templates(client: &Sdk, filters: Vec<Filter>) -> Ec2Result<V
             id: t.launch_template_id().unwrap_or_default().to_owned(),
             name: t.launch_template_name().unwrap_or_default().to_owned(),
             tags: convert::tags(t.tags()),
+        }));
+    }
+    Ok(all)
+}
+
+pub async fn template_images(client: &Sdk) -> Ec2Result<Vec<(String, AmiId)>> {
+    let mut all = Vec::new();
+    let call = client.describe_launch_template_versions().versions("$Latest").versions("$Default");
+    let mut pages = call.into_paginator().send();
+    while let Some(page) = pages.next().await {
+        let page = page.map_err(|e| error::ec2("DescribeLaunchTemplateVersions", e))?;
+        all.extend(page.launch_template_versions().iter().filter_map(|version| {
+            let image = version.launch_template_data()?.image_id()?;
+            Some((version.launch_template_id()?.to_owned(), AmiId::new(image)))
         }));
     }
     Ok(all)

@@ -10,6 +10,8 @@ mod error;
 mod fleet;
 mod iam;
 mod modify;
+mod pace;
+mod renew;
 mod retry;
 mod services;
 mod session;

@@ -5,6 +5,7 @@
 //! becomes of a lost reply is decided by `Env::acquire` of the builders, which looks for the thing first.
 
 use crate::error;
+use crate::renew::EXPIRED;
 use aws_sdk_ec2::config::Builder;
 use aws_sdk_ec2::config::retry::RetryConfig;
 use aws_smithy_runtime_api::client::result::SdkError;
@@ -46,8 +47,11 @@ where
             e
         })
     };
+    let mut renewed = false;
     for _ in 1..how.attempts {
         match sent().await {
+            // Refused for its credentials: nothing was done, and `renew` has thrown them away.
+            Err(e) if EXPIRED.contains(&e.code.as_str()) && !renewed => renewed = true,
             Err(e) if e.kind == ErrorKind::Throttled => {
                 tokio::time::sleep(pause).await;
                 pause = pause.mul_f64(1.7).min(Duration::from_secs(20));

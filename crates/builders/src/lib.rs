@@ -10,6 +10,7 @@ pub mod null;
 pub mod paths;
 pub mod plan;
 pub mod private_key;
+pub mod prune;
 mod read;
 mod registry;
 pub mod ssh_options;

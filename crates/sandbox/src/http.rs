@@ -227,7 +227,7 @@ fn scope(headers: &HeaderMap, params: &BTreeMap<String, String>) -> Option<(Stri
 }
 
 /// Access key and time of the signature.
-fn signer(headers: &HeaderMap, params: &BTreeMap<String, String>) -> Signer {
+pub fn signer(headers: &HeaderMap, params: &BTreeMap<String, String>) -> Signer {
     let header = headers.get(AUTHORIZATION).and_then(|h| h.to_str().ok()).and_then(|text| {
         let at = text.find("Credential=")? + "Credential=".len();
         text[at..].split([',', ' ']).next()

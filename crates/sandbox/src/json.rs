@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use crate::calls::CallRecord;
 use crate::core::{Call, Core};
 use crate::faults::FaultKind;
-use crate::http::Dropped;
+use crate::http::{self, Dropped};
 use crate::ssm;
 use crate::state::Time;
 use crate::wire::{ApiError, Result};
@@ -38,6 +38,7 @@ pub async fn answer(
         region: place.clone(),
         action: action.clone(),
         time,
+        signer: http::signer(headers, &BTreeMap::new()),
         params: BTreeMap::new(),
         fault: None,
     };

@@ -10,6 +10,11 @@ pub trait CallerAddress: Send + Sync {
     /// The address that the internet sees. The error is one sentence.
     async fn public(&self) -> Result<IpAddr, String>;
 
+    /// Whether the user named who is to be asked: then it is asked, whatever the endpoint.
+    fn is_chosen(&self) -> bool {
+        false
+    }
+
     /// The local address from which this machine sends to `target`. The error is one sentence.
     fn toward(&self, target: IpAddr) -> Result<IpAddr, String>;
 }
@@ -17,18 +22,19 @@ pub trait CallerAddress: Send + Sync {
 /// Asks `https://checkip.amazonaws.com`, as Packer's `temporary_security_group_source_public_ip` does.
 pub struct CheckIp {
     url: String,
+    chosen: bool,
 }
 
 impl Default for CheckIp {
     fn default() -> Self {
-        CheckIp { url: "https://checkip.amazonaws.com".into() }
+        CheckIp { url: "https://checkip.amazonaws.com".into(), chosen: false }
     }
 }
 
 impl CheckIp {
     /// Another service that answers with an address and nothing else.
     pub fn at(url: impl Into<String>) -> Self {
-        CheckIp { url: url.into() }
+        CheckIp { url: url.into(), chosen: true }
     }
 }
 
@@ -44,6 +50,10 @@ impl CallerAddress for CheckIp {
             text.trim().parse().map_err(|_| format!("{url} did not answer with an address"))
         };
         tokio::task::spawn_blocking(ask).await.map_err(|e| e.to_string())?
+    }
+
+    fn is_chosen(&self) -> bool {
+        self.chosen
     }
 
     fn toward(&self, target: IpAddr) -> Result<IpAddr, String> {

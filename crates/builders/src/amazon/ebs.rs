@@ -6,18 +6,21 @@ use super::ids::{AmiId, Region, SnapshotId};
 use super::options::Config;
 use super::phase::connect::Reached;
 use super::phase::image::{Imaged, Labels};
+use super::phase::interruption::recognise;
 use super::phase::launch::{HeldLaunch, Launched, Subject};
 use super::phase::{
-    connect, copy, image, launch, network, preflight, provision, publish, register, source, stop, verify,
+    connect, copy, image, interruption, launch, network, preflight, provision, publish, register, source, stop, verify,
 };
 use super::types::Image;
 use async_trait::async_trait;
+use futures_util::TryFutureExt as _;
 use imgbuild_engine::artifact::{Artifact, SharedArtifact};
 use imgbuild_engine::build::{BuildError, BuildSession, Builder, Built, OnError};
 use imgbuild_engine::provision::{BuildData, Plan, Session};
 use imgbuild_engine::run::Leak;
 use std::future::Future;
 use std::path::PathBuf;
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -65,6 +68,11 @@ impl Progress {
         *self.0.lock().unwrap_or_else(|e| e.into_inner()) = Some(session.clone());
     }
 
+    /// The machine is gone.
+    fn gone(&self) -> Option<Session> {
+        self.0.lock().unwrap_or_else(|e| e.into_inner()).take()
+    }
+
     fn session(&self) -> Option<Session> {
         self.0.lock().unwrap_or_else(|e| e.into_inner()).clone()
     }
@@ -81,15 +89,7 @@ impl AmazonEbs {
         let (checked, source) = tokio::try_join!(preflight::run(env), source::run(env))?;
         let labels = Labels::render(env, &source)?;
         preflight::fit(env, &source).await?;
-        phase(env, "network").await?;
-        let network = network::run(env).await?;
-        phase(env, "launch").await?;
-        let launched = launch::run(env, Subject::Source(&source), &network).await?;
-        phase(env, "connect").await?;
-        let reached = attempt(env, || connect::run(env, &source, &launched)).await?;
-        progress.reached(&reached.session);
-        phase(env, "provision").await?;
-        attempt(env, || provision::run(env, &launched, &reached)).await?;
+        let (launched, reached) = self.machine(env, &source, progress).await?;
         let data = reached.session.data.clone();
         if self.config.skip_create_ami {
             env.ui().say("Skipping AMI creation...");
@@ -100,6 +100,53 @@ impl AmazonEbs {
         let images = self.image(env, &checked, &source, &labels, launched, reached, progress).await?;
         let artifact = keep(env, images)?;
         Ok(Done { artifact: Some(artifact), data })
+    }
+
+    /// A provisioned instance. Where EC2 takes a spot instance back in the middle, another one, as far as the template allows it
+    /// (docs/decisions/0060).
+    async fn machine(
+        &self,
+        env: &Env<'_>,
+        source: &Image,
+        progress: &Progress,
+    ) -> Result<(Launched, Reached), Failure> {
+        phase(env, "network").await?;
+        let network = network::run(env).await?;
+        let mut before = 0;
+        loop {
+            phase(env, "launch").await?;
+            let launched = launch::run(env, Subject::Source(source), &network).await?;
+            let begun = AtomicUsize::new(0);
+            let work = async {
+                phase(env, "connect").await?;
+                let connect = || connect::run(env, source, &launched).or_else(|f| recognise(env, &launched, f));
+                let reached = attempt(env, connect).await?;
+                progress.reached(&reached.session);
+                phase(env, "provision").await?;
+                let provision =
+                    || provision::run(env, &launched, &reached, &begun).or_else(|f| recognise(env, &launched, f));
+                match attempt(env, provision).await {
+                    Ok(()) => Ok(reached),
+                    Err(failure) => {
+                        if failure.interrupted {
+                            progress.gone();
+                            close(&reached).await;
+                        }
+                        Err(failure)
+                    }
+                }
+            };
+            let failure: Failure = match work.await {
+                Ok(reached) => return Ok((launched, reached)),
+                Err(failure) => failure,
+            };
+            if !failure.interrupted {
+                return Err(failure);
+            }
+            before += 1;
+            interruption::again(env, &failure, begun.into_inner(), before)?;
+            end(env, launched.held).await;
+        }
     }
 
     /// From a provisioned instance to images in all regions. The instance goes while copies are made.
@@ -126,7 +173,7 @@ impl AmazonEbs {
             None => image::run(env, &launched, labels, &name).await?,
         };
         // The machine is gone for good now: an error-cleanup-provisioner has nothing to run on.
-        progress.0.lock().unwrap_or_else(|e| e.into_inner()).take();
+        progress.gone();
         let rest = async {
             if let Some(plan) = &self.verify {
                 phase(env, "verify").await?;
@@ -178,7 +225,7 @@ where
 {
     loop {
         let failure = match run().await {
-            Err(failure) if env.session.on_error == OnError::Ask && !failure.cancelled => failure,
+            Err(failure) if env.session.on_error == OnError::Ask && !failure.cancelled && !failure.interrupted => failure,
             other => return other,
         };
         env.ui().error(&failure.message);

@@ -117,6 +117,8 @@ pub trait Ec2: Send + Sync {
     async fn instance_types(&self, names: &[String]) -> Ec2Result<Vec<InstanceType>>;
     /// DescribeLaunchTemplates by filter.
     async fn launch_templates(&self, filters: Vec<Filter>) -> Ec2Result<Vec<LaunchTemplate>>;
+    /// DescribeLaunchTemplateVersions of all templates' latest and default versions: template and the image that it names.
+    async fn launch_template_images(&self) -> Ec2Result<Vec<(String, AmiId)>>;
     /// GetConsoleOutput with the newest output; none if there is none yet.
     async fn console_output(&self, instance: &InstanceId) -> Ec2Result<Option<String>>;
 
@@ -134,6 +136,8 @@ pub trait Ec2: Send + Sync {
     ) -> Ec2Result<SecurityGroupId>;
     /// AuthorizeSecurityGroupIngress.
     async fn authorize_ingress(&self, group: &SecurityGroupId, rule: &Ingress) -> Ec2Result<()>;
+    /// RevokeSecurityGroupIngress.
+    async fn revoke_ingress(&self, group: &SecurityGroupId, rule: &Ingress) -> Ec2Result<()>;
     /// DeleteSecurityGroup.
     async fn delete_security_group(&self, group: &SecurityGroupId) -> Ec2Result<()>;
 

@@ -4,7 +4,8 @@ use super::caller::CallerAddress;
 use super::ec2::{Account, Accounts, Ec2, Ec2Result, ErrorKind};
 use super::failure::Failure;
 use super::ids::Region;
-use super::options::Config;
+use super::options::{Config, Interface};
+use super::phase::launch::admission::Source;
 use super::pollers::Pollers;
 use super::releaser::AmazonReleaser;
 use super::types::{Image, Tags};
@@ -82,6 +83,18 @@ impl<'a> Env<'a> {
     /// Tells the person.
     pub fn ui(&self) -> &Reporter {
         self.session.run.reporter()
+    }
+
+    /// What this machine's address depends on.
+    pub fn caller(&self) -> Source {
+        let config = self.config;
+        Source {
+            caller: Arc::clone(&self.shared.caller),
+            endpoint: config.access.endpoint.clone().or_else(|| self.account.place(&self.region).endpoint),
+            interface: config.interface,
+            private: matches!(config.interface, Interface::PrivateIp | Interface::PrivateDns)
+                || config.run.public_ip == Some(false),
+        }
     }
 
     /// A call that changes nothing: given up on cancellation.

@@ -17,12 +17,14 @@ pub struct Failure {
     pub help: Vec<String>,
     /// The run was cancelled.
     pub cancelled: bool,
+    /// EC2 took the spot instance back.
+    pub interrupted: bool,
 }
 
 impl Failure {
     /// A failure with its sentence.
     pub fn new(message: impl Into<String>) -> Self {
-        Failure { message: message.into(), help: Vec::new(), cancelled: false }
+        Failure { message: message.into(), help: Vec::new(), cancelled: false, interrupted: false }
     }
 
     /// The run was cancelled.

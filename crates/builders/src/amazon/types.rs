@@ -158,6 +158,8 @@ pub struct Instance {
     pub state: InstanceState,
     /// Why it left the state before, in EC2's words (`Client.VolumeLimitExceeded: …`).
     pub state_reason: Option<String>,
+    /// The image that it was launched from.
+    pub image: Option<AmiId>,
     /// `m3.medium`.
     pub instance_type: String,
     /// Zone it runs in.

@@ -93,6 +93,7 @@ pub fn launch_instance(
         id: id.clone(),
         state: InstanceState::Pending,
         state_reason: None,
+        image: Some(launch.image.clone()),
         instance_type: launch.instance_type.clone(),
         availability_zone: Some("us-east-1a".into()),
         vpc: Some("vpc-1".into()),
@@ -243,6 +244,10 @@ impl Ec2 for Client {
         })
     }
 
+    async fn launch_template_images(&self) -> Ec2Result<Vec<(String, AmiId)>> {
+        self.call("DescribeLaunchTemplateVersions", |_, _| Ok(Vec::new()))
+    }
+
     async fn console_output(&self, _: &InstanceId) -> Ec2Result<Option<String>> {
         self.call("GetConsoleOutput", |_, _| Ok(None))
     }
@@ -287,6 +292,10 @@ impl Ec2 for Client {
             true => Ok(()),
             false => refuse("AuthorizeSecurityGroupIngress", "InvalidGroup.NotFound"),
         })
+    }
+
+    async fn revoke_ingress(&self, _: &SecurityGroupId, _: &Ingress) -> Ec2Result<()> {
+        self.call("RevokeSecurityGroupIngress", |_, _| Ok(()))
     }
 
     async fn delete_security_group(&self, group: &SecurityGroupId) -> Ec2Result<()> {

@@ -1,6 +1,7 @@
 //! From a running instance to a communicator: which address, which host key, which login.
 
 use super::launch::Launched;
+use super::launch::admission::Followed;
 use crate::amazon::env::{Env, data};
 use crate::amazon::failure::Failure;
 use crate::amazon::options::Interface;
@@ -206,10 +207,21 @@ async fn connect(
         if let Some(budget) = budget {
             spec.timeout = Some(budget.saturating_sub(start.elapsed()).max(Duration::from_secs(1)));
         }
-        let attempt = env.session.run.cancel().guard(env.session.connect.connect(&spec)).await;
+        let connecting = env.session.connect.connect(&spec);
+        let connecting = async {
+            match &launched.admission {
+                Some(admission) => admission.follow(connecting).await,
+                None => connecting.await,
+            }
+        };
+        let attempt = env.session.run.cancel().guard(connecting).await;
         match attempt.ok_or_else(Failure::cancelled)? {
             Ok(communicator) => {
                 env.ui().say("Connected to SSH!");
+                let communicator: Arc<dyn Communicator> = match &launched.admission {
+                    Some(admission) => Arc::new(Followed { inner: communicator, admission: admission.clone() }),
+                    None => communicator,
+                };
                 return pause(env, ssh, communicator).await;
             }
             Err(CommError::HostKey(why)) => {
@@ -333,6 +345,7 @@ mod tests {
             id: "i-1".into(),
             state: InstanceState::Running,
             state_reason: None,
+            image: None,
             instance_type: "t3.micro".into(),
             availability_zone: None,
             vpc: Some("vpc-1".into()),

@@ -7,7 +7,7 @@ use crate::amazon::env::Env;
 use crate::amazon::failure::Failure;
 use crate::amazon::ids::{AmiId, Region, SnapshotId};
 use crate::amazon::releaser::{belongs, kind};
-use crate::amazon::types::{Filter, Image, ImageState, NewImage, Tags};
+use crate::amazon::types::{Filter, Image, ImageState, InstanceState, NewImage, Tags};
 use crate::amazon::wait::Verdict;
 use imgbuild_engine::run::{Held, RUN_TAG};
 use imgbuild_template::interpolate;
@@ -140,7 +140,8 @@ async fn create(env: &Env<'_>, image: &NewImage) -> Result<String, Ec2Error> {
             Err(error)
                 if error.message.contains("Instance is not in state")
                     && start.elapsed() < Duration::from_secs(900)
-                    && !env.session.run.cancel().is_cancelled() =>
+                    && !env.session.run.cancel().is_cancelled()
+                    && !is_over(env, image).await =>
             {
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(Duration::from_secs(10));
@@ -148,6 +149,13 @@ async fn create(env: &Env<'_>, image: &NewImage) -> Result<String, Ec2Error> {
             Err(error) => return Err(error),
         }
     }
+}
+
+/// Whether the instance will never be fit for an image again (a spot instance that was taken back).
+async fn is_over(env: &Env<'_>, image: &NewImage) -> bool {
+    let found = env.ec2.instances(vec![Filter::new("instance-id", image.instance.as_str())]).await;
+    let over = |state| matches!(state, InstanceState::ShuttingDown | InstanceState::Terminated);
+    found.is_ok_and(|found| found.iter().any(|instance| over(instance.state)))
 }
 
 /// How often the snapshots of an image that is being made are asked for their progress.

@@ -4,6 +4,7 @@
 pub mod connect;
 pub mod copy;
 pub mod image;
+pub mod interruption;
 pub mod launch;
 pub mod network;
 pub mod preflight;

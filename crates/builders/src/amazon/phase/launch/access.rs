@@ -1,11 +1,10 @@
 //! Who gets in: the temporary key pair and the temporary security group.
 
 use super::Subject;
-use crate::amazon::caller::only;
+use super::admission::{self, Admission};
 use crate::amazon::env::Env;
 use crate::amazon::failure::Failure;
 use crate::amazon::ids::SecurityGroupId;
-use crate::amazon::is_loopback;
 use crate::amazon::options::Interface;
 use crate::amazon::options::run::SecurityGroups;
 use crate::amazon::phase::network::Network;
@@ -16,7 +15,14 @@ use crate::private_key::{self, KeyPair, Make};
 use crate::ssh_options::{KeySource, Ssh, TemporaryKey};
 use imgbuild_engine::connect::Route;
 use imgbuild_engine::run::Held;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+/// Groups of the instance; a temporary one is to be released, and may have to follow this machine's address.
+#[derive(Default)]
+pub(super) struct Groups {
+    pub ids: Vec<SecurityGroupId>,
+    pub held: Option<Held<()>>,
+    pub admission: Option<Admission>,
+}
 
 /// A temporary pair, the name that the launch gives EC2, and what is to be released.
 type Key = (Option<KeyPair>, Option<String>, Option<Held<()>>);
@@ -64,9 +70,10 @@ pub(super) async fn security_groups(
     env: &Env<'_>,
     network: &Network,
     tags: &Tags,
-) -> Result<(Vec<SecurityGroupId>, Option<Held<()>>), Failure> {
+) -> Result<Groups, Failure> {
+    let mut follows = false;
     let cidrs = match &env.config.run.security_groups {
-        SecurityGroups::Ids(ids) => return Ok((ids.clone(), None)),
+        SecurityGroups::Ids(ids) => return Ok(Groups { ids: ids.clone(), ..Groups::default() }),
         SecurityGroups::Filter(filters) => {
             let mut filters = filters.clone();
             filters.extend(network.vpc.iter().map(|vpc| Filter::new("vpc-id", vpc.as_str())));
@@ -80,11 +87,17 @@ pub(super) async fn security_groups(
             let ids: Vec<SecurityGroupId> = found.into_iter().map(|g| g.id).collect();
             let list: Vec<&str> = ids.iter().map(SecurityGroupId::as_str).collect();
             env.ui().message(format!("Found Security Group(s): {}", list.join(", ")));
-            return Ok((ids, None));
+            return Ok(Groups { ids, ..Groups::default() });
         }
         SecurityGroups::Temporary(cidrs) => cidrs.clone(),
         SecurityGroups::TemporaryForCaller => match inbound(env) {
-            Some(ssh) => caller(env, ssh).await?,
+            Some(ssh) => {
+                let from = env.caller();
+                let asked = env.session.run.cancel().guard(admission::blocks(&from, ssh)).await;
+                // Ways through other hosts lead through the same ones all the while.
+                follows = matches!(ssh.spec.route, Route::Direct);
+                asked.ok_or_else(Failure::cancelled)??
+            }
             None => Vec::new(),
         },
     };
@@ -107,7 +120,7 @@ pub(super) async fn security_groups(
         .await?;
     let group = SecurityGroupId::new(held.id.clone());
     if let Some(ssh) = inbound(env) {
-        let rule = Ingress { port: ssh.spec.port, cidrs };
+        let rule = Ingress { port: ssh.spec.port, cidrs: cidrs.clone() };
         env.ui().say(format!(
             "Authorizing access to port {} from [{}] in the temporary security groups...",
             rule.port,
@@ -128,61 +141,14 @@ pub(super) async fn security_groups(
         )
         .await?;
     }
-    Ok((vec![group], Some(held)))
+    let admission = env.config.communicator.ssh().filter(|_| follows).map(|ssh| {
+        let (ec2, ui) = (std::sync::Arc::clone(&env.ec2), env.ui().clone());
+        Admission::new(ec2, ui, env.caller(), ssh.clone(), group.clone(), cidrs, env.shared.pause)
+    });
+    Ok(Groups { ids: vec![group], held: Some(held), admission })
 }
 
 /// SSH, if connections come in from outside: a session's agent is on the instance itself.
 fn inbound<'a>(env: &'a Env<'_>) -> Option<&'a Ssh> {
     env.config.communicator.ssh().filter(|_| env.config.interface != Interface::SessionManager)
-}
-
-/// The blocks that a temporary group admits where the template names none: the addresses that connections can come from.
-async fn caller(env: &Env<'_>, ssh: &Ssh) -> Result<Vec<String>, Failure> {
-    const REMEDY: &str = "set \"temporary_security_group_source_cidrs\" to the addresses that you build from";
-    if let Some(endpoint) = &env.config.access.endpoint
-        && is_loopback(endpoint)
-    {
-        // An EC2 on this machine sees us as this.
-        return Ok(vec![only(Ipv4Addr::LOCALHOST.into())]);
-    }
-    if let Some(place) = env.account.place(&env.region).endpoint.filter(|e| is_loopback(e)) {
-        tracing::debug!("the endpoint {place} is this machine's own");
-        return Ok(vec![only(Ipv4Addr::LOCALHOST.into())]);
-    }
-    match &ssh.spec.route {
-        Route::Bastion(bastion) => return Ok(through(&bastion.host).await),
-        Route::Socks5(proxy) | Route::Http(proxy) => return Ok(through(&proxy.host).await),
-        _ => {}
-    }
-    let caller = &env.shared.caller;
-    let mut cidrs = Vec::new();
-    let public_v6 = IpAddr::V6(Ipv6Addr::new(0x2600, 0, 0, 0, 0, 0, 0, 1));
-    let inside = matches!(env.config.interface, Interface::PrivateIp | Interface::PrivateDns)
-        || env.config.run.public_ip == Some(false);
-    if env.config.interface == Interface::Ipv6 {
-        let own = caller.toward(public_v6).map_err(|why| Failure::new(why).help(REMEDY))?;
-        return Ok(vec![only(own)]);
-    }
-    if inside && let Ok(own) = caller.toward(IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1))) {
-        cidrs.push(only(own));
-    }
-    let public = env.session.run.cancel().guard(caller.public()).await.ok_or_else(Failure::cancelled)?;
-    match public {
-        Ok(address) => cidrs.push(only(address)),
-        Err(_) if !cidrs.is_empty() => {}
-        Err(why) => {
-            return Err(Failure::new(format!("this machine's public address could not be found: {why}")).help(REMEDY));
-        }
-    }
-    cidrs.dedup();
-    Ok(cidrs)
-}
-
-/// Where connections through another host come from: its public address, or one inside a private network that only it knows.
-async fn through(host: &str) -> Vec<String> {
-    let mut cidrs = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"].map(str::to_owned).to_vec();
-    if let Ok(found) = tokio::net::lookup_host((host, 22)).await {
-        cidrs.extend(found.map(|address| only(address.ip())));
-    }
-    cidrs
 }

@@ -1,6 +1,7 @@
 //! The temporary key pair, the temporary security group and the source instance.
 
 mod access;
+pub mod admission;
 mod devices;
 mod fleet;
 mod profile;
@@ -17,6 +18,7 @@ use crate::amazon::user_data::{self, Prepared};
 use crate::amazon::wait::Verdict;
 use crate::private_key::{self, KeyPair, Make};
 use access::{key_pair, security_groups};
+use admission::Admission;
 use devices::{keep_volumes, mappings};
 use imgbuild_engine::journal::Intent;
 use imgbuild_engine::run::{Held, RUN_TAG};
@@ -36,6 +38,8 @@ pub struct Launched {
     pub key_name: Option<String>,
     /// The host key that it was told to use, or why there is none.
     pub host_key: Result<KeyPair, &'static str>,
+    /// The temporary security group, where it follows this machine's address.
+    pub admission: Option<Admission>,
     /// To be released at the end.
     pub held: HeldLaunch,
 }
@@ -87,7 +91,7 @@ impl<'a> Subject<'a> {
 /// Launches and waits until it runs.
 pub async fn run(env: &Env<'_>, subject: Subject<'_>, network: &Network) -> Result<Launched, Failure> {
     let run_tags = env.tags(&env.config.run.run_tags, &env.context(Some(subject.source())))?;
-    let ((key, key_name, held_key), (groups, held_group), held_profile) = tokio::try_join!(
+    let ((key, key_name, held_key), groups, held_profile) = tokio::try_join!(
         key_pair(env, subject, &run_tags),
         security_groups(env, network, &run_tags),
         profile::temporary(env, &run_tags)
@@ -107,7 +111,7 @@ pub async fn run(env: &Env<'_>, subject: Subject<'_>, network: &Network) -> Resu
         subject,
         network,
         key_name: key_name.as_deref(),
-        groups: &groups,
+        groups: &groups.ids,
         profile: held_profile.as_ref().map(profile::HeldProfile::name).or(env
             .config
             .run
@@ -130,7 +134,8 @@ pub async fn run(env: &Env<'_>, subject: Subject<'_>, network: &Network) -> Resu
         key,
         key_name,
         host_key: prepared.host_key.map(|()| host_key),
-        held: HeldLaunch { instance: held, group: held_group, key: held_key, profile: held_profile },
+        admission: groups.admission,
+        held: HeldLaunch { instance: held, group: groups.held, key: held_key, profile: held_profile },
     })
 }
 

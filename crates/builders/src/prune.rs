@@ -1,0 +1,191 @@
+//! `imgbuild prune`: old images of a name pattern go, newest first kept. Only what nothing uses any more: no instance, no launch template.
+//!
+//! Images that a build published are the user's, so nothing here happens by itself: it is a command of its own, it wants to be told
+//! how many to keep, and `--dry-run` says what it would do.
+
+use crate::amazon::ec2::{Account, Ec2, Ec2Error};
+use crate::amazon::ids::{AmiId, Region};
+use crate::amazon::phase::image::snapshots;
+use crate::amazon::releaser::KEEP_TAG;
+use crate::amazon::types::{Filter, Image, ImageQuery, ImageState, InstanceState};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+/// Which images.
+#[derive(Debug, Clone)]
+pub struct Wanted {
+    /// `docker-*`: EC2's wildcards.
+    pub name: String,
+    /// All of these tags, too.
+    pub tags: Vec<(String, String)>,
+    /// In each region the newest of them stay.
+    pub keep: usize,
+    /// Younger ones stay, too: RFC 3339, as EC2 writes creation dates.
+    pub before: Option<String>,
+}
+
+/// What is done about an image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fate {
+    /// It stays, for a reason.
+    Stays(String),
+    /// It would go.
+    Would,
+    /// It is gone, with so many snapshots.
+    Gone(usize),
+    /// It, or a snapshot of it, could not be removed.
+    Failed(String),
+}
+
+/// An image and what is done about it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Item {
+    /// Where.
+    pub region: Region,
+    /// Id.
+    pub id: AmiId,
+    /// Name.
+    pub name: String,
+    /// Creation date.
+    pub created: String,
+    /// What becomes of it.
+    pub fate: Fate,
+}
+
+impl fmt::Display for Item {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} {:?} of {}: ", self.region, self.id, self.name, self.created)?;
+        match &self.fate {
+            Fate::Stays(why) => write!(f, "stays, {why}"),
+            Fate::Would => write!(f, "would be removed"),
+            Fate::Gone(1) => write!(f, "removed with 1 snapshot"),
+            Fate::Gone(n) => write!(f, "removed with {n} snapshots"),
+            Fate::Failed(why) => write!(f, "could not be removed: {why}"),
+        }
+    }
+}
+
+/// Looks at a region and removes what is to go; `tell` hears of each image. The error says what could not be asked.
+pub async fn prune(
+    account: &Arc<dyn Account>,
+    region: &Region,
+    wanted: &Wanted,
+    dry_run: bool,
+    mut tell: impl FnMut(&Item),
+) -> Result<Vec<Item>, Ec2Error> {
+    let ec2 = account.ec2(region);
+    let mut filters = vec![Filter::new("name", wanted.name.clone())];
+    filters.extend(wanted.tags.iter().map(|(k, v)| Filter::new(format!("tag:{k}"), v.clone())));
+    let query =
+        ImageQuery { owners: vec!["self".into()], filters, include_deprecated: true, ..ImageQuery::default() };
+    let mut images = ec2.images(query).await?;
+    images.retain(|image| image.state == ImageState::Available);
+    images.sort_by(|a, b| b.creation_date.cmp(&a.creation_date).then_with(|| b.id.cmp(&a.id)));
+    let uses = if images.len() > wanted.keep { uses(&ec2).await? } else { BTreeMap::new() };
+    let mut items = Vec::new();
+    for (n, image) in images.iter().enumerate() {
+        let fate = match stays(image, n, wanted, &uses) {
+            Some(why) => Fate::Stays(why),
+            None if dry_run => Fate::Would,
+            None => remove(&ec2, image).await,
+        };
+        let (name, created) = (image.name.clone(), image.creation_date.clone());
+        let item = Item { region: region.clone(), id: image.id.clone(), name, created, fate };
+        tell(&item);
+        items.push(item);
+    }
+    Ok(items)
+}
+
+/// Who uses which image: instances that are not terminated, launch templates by their latest and default versions.
+async fn uses(ec2: &Arc<dyn Ec2>) -> Result<BTreeMap<AmiId, String>, Ec2Error> {
+    let (instances, templates) = tokio::try_join!(ec2.instances(Vec::new()), ec2.launch_template_images())?;
+    let mut uses = BTreeMap::new();
+    for instance in instances.into_iter().filter(|i| i.state != InstanceState::Terminated) {
+        if let Some(image) = instance.image {
+            uses.insert(image, format!("instance {} runs on it", instance.id));
+        }
+    }
+    for (template, image) in templates {
+        uses.insert(image, format!("launch template {template} names it"));
+    }
+    Ok(uses)
+}
+
+/// Why an image stays; none: it goes. `n` newer ones match.
+fn stays(image: &Image, n: usize, wanted: &Wanted, uses: &BTreeMap<AmiId, String>) -> Option<String> {
+    if n < wanted.keep {
+        return Some(format!("one of the newest {}", wanted.keep));
+    }
+    if wanted.before.as_ref().is_some_and(|before| image.creation_date >= *before) {
+        return Some("too young".into());
+    }
+    if image.tags.contains_key(KEEP_TAG) {
+        return Some(format!("tagged {KEEP_TAG}"));
+    }
+    uses.get(&image.id).cloned()
+}
+
+async fn remove(ec2: &Arc<dyn Ec2>, image: &Image) -> Fate {
+    match ec2.deregister_image(&image.id).await {
+        Err(error) if !error.is_not_found() && error.code != "InvalidAMIID.Unavailable" => {
+            return Fate::Failed(error.to_string());
+        }
+        _ => {}
+    }
+    let mut gone = 0;
+    let mut failed = Vec::new();
+    for snapshot in snapshots(image) {
+        match ec2.delete_snapshot(&snapshot).await {
+            Ok(()) => gone += 1,
+            Err(error) if error.is_not_found() => {}
+            Err(error) => failed.push(format!("{snapshot}: {error}")),
+        }
+    }
+    if failed.is_empty() { Fate::Gone(gone) } else { Fate::Failed(failed.join("; ")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::amazon::types::Tags;
+
+    #[test]
+    fn the_newest_the_young_and_the_used_stay() {
+        let image = |id: &str, created: &str, tags: Tags| Image {
+            id: id.into(),
+            name: "x".into(),
+            description: String::new(),
+            state: ImageState::Available,
+            state_reason: None,
+            creation_date: created.into(),
+            owner_id: "1".into(),
+            owner_alias: None,
+            architecture: "x86_64".into(),
+            root_device_type: "ebs".into(),
+            root_device_name: "/dev/sda1".into(),
+            virtualization_type: "hvm".into(),
+            ena_support: true,
+            mappings: Vec::new(),
+            tags,
+        };
+        let wanted = Wanted {
+            name: "*".into(),
+            tags: Vec::new(),
+            keep: 1,
+            before: Some("2026-06-01T00:00:00.000Z".into()),
+        };
+        let uses = BTreeMap::from([(AmiId::from("ami-4"), "instance i-1 runs on it".to_owned())]);
+        let keep = Tags::from([(KEEP_TAG.to_owned(), "true".to_owned())]);
+        for (n, image, expected) in [
+            (0, image("ami-1", "2026-01-05T00:00:00.000Z", Tags::new()), Some("one of the newest 1")),
+            (1, image("ami-2", "2026-07-01T00:00:00.000Z", Tags::new()), Some("too young")),
+            (1, image("ami-3", "2026-01-04T00:00:00.000Z", keep), Some("tagged imgbuild:keep")),
+            (1, image("ami-4", "2026-01-03T00:00:00.000Z", Tags::new()), Some("instance i-1 runs on it")),
+            (1, image("ami-5", "2026-01-02T00:00:00.000Z", Tags::new()), None),
+        ] {
+            assert_eq!(stays(&image, n, &wanted, &uses).as_deref(), expected, "{}", image.id);
+        }
+    }
+}
