@@ -1,14 +1,16 @@
 //! `cargo xtask bench`: the figures, beside their peers in the same run, with the machine's description.
 
+mod ec2;
+
 use crate::{cargo, root, run as go, setup, show, target_dir};
 use anyhow::{Context, Result, ensure};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
 #[derive(clap::Args)]
 pub struct Options {
-    /// validate, build, playbook or job; all if none is named
+    /// validate, build, encrypt, waits, parallel, playbook or job; all if none is named
     what: Vec<String>,
     /// Folder with the peers' scripts (ansible/, packer/)
     #[arg(long, default_value = "../shared/bench")]
@@ -42,6 +44,9 @@ pub fn run(options: &Options) -> Result<u8> {
     for (name, one) in [
         ("validate", Bench::validate as fn(&Bench) -> Result<()>),
         ("build", Bench::build),
+        ("encrypt", Bench::encrypt),
+        ("waits", Bench::waits),
+        ("parallel", Bench::parallel),
         ("playbook", Bench::playbook),
         ("job", Bench::job),
     ] {
@@ -129,38 +134,6 @@ impl Bench {
                 theirs.ms / ours.ms,
                 theirs.kib as f64 / ours.kib as f64
             );
-        }
-        Ok(())
-    }
-
-    /// Against moto, beside packer.
-    fn build(&self) -> Result<()> {
-        let script = self.scripts.join("packer/baseline.sh");
-        ensure!(script.exists(), "{} is not there (--scripts)", script.display());
-        let moto = setup::venv("moto", &["moto[ec2,server]==5.2.5"])?;
-        let home = self.work.join("packer-bench");
-        std::fs::create_dir_all(&home)?;
-        let link = home.join("moto");
-        if !link.exists() {
-            std::os::unix::fs::symlink(moto, &link)?;
-        }
-        for tool in [Path::new("packer"), &self.program] {
-            for n in 0..self.repeat.min(3) {
-                let output = Command::new("bash")
-                    .arg(&script)
-                    .arg(format!("run{n}"))
-                    .env("TOOL", tool)
-                    .env("BENCH", &home)
-                    .output()?;
-                let text = String::from_utf8_lossy(&output.stdout);
-                let name = tool.file_name().unwrap_or_default().to_string_lossy().into_owned();
-                for line in text
-                    .lines()
-                    .filter(|l| l.starts_with("wall ") || l.starts_with("build rc=") || l.starts_with("peak sum"))
-                {
-                    println!("{name:10} {line}");
-                }
-            }
         }
         Ok(())
     }

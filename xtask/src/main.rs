@@ -1,7 +1,8 @@
-//! The project's own chores: `cargo xtask test`, `demo`, `check`, `bench`, `conformance`. Each installs what it needs and says so.
+//! The project's own chores: `cargo xtask test`, `demo`, `check`, `bench`, `chaos`, `conformance`. Each installs what it needs and says so.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool for developers")]
 
 mod bench;
+mod chaos;
 mod check;
 mod conformance;
 mod demo;
@@ -27,6 +28,8 @@ enum Task {
     Docs,
     /// The figures, each beside its peer, with the machine's description
     Bench(bench::Options),
+    /// Builds under faults and kills, whole and over HTTP; fails on a leak, and on a table that differs from the committed one
+    Chaos(chaos::Options),
     /// imgbuild beside the programs that it stands in for; fails on differences that are not recorded
     #[command(subcommand)]
     Conformance(conformance::Options),
@@ -39,6 +42,7 @@ fn main() -> ExitCode {
         Task::Check(options) => check::run(&options),
         Task::Docs => docs::run(),
         Task::Bench(options) => bench::run(&options),
+        Task::Chaos(options) => chaos::run(&options),
         Task::Conformance(options) => conformance::run(&options),
     };
     match result {

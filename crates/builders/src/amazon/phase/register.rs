@@ -124,7 +124,8 @@ async fn completed(env: &Env<'_>, ids: &[SnapshotId]) -> Result<(), Failure> {
             Err(error) => return Err(Failure::call("asking how far the snapshots are", &error)),
         };
         if let Some(bad) = found.iter().find(|s| s.state == "error") {
-            return Err(Failure::new(format!("snapshot {} failed", bad.id)));
+            let why = bad.state_reason.as_deref().unwrap_or("no reason given");
+            return Err(Failure::new(format!("snapshot {} failed: {why}", bad.id)));
         }
         if found.iter().filter(|s| s.state == "completed").count() == ids.len() {
             return Ok(());
