@@ -111,8 +111,7 @@ mod tests {
     #[tokio::test]
     async fn a_refusal_brings_new_ones_and_gives_up_on_the_same() {
         for (changes, futile) in [(true, false), (false, true)] {
-            let renewing =
-                Renewing::new(SharedCredentialsProvider::new(Counting(AtomicUsize::new(0), changes)));
+            let renewing = Renewing::new(SharedCredentialsProvider::new(Counting(AtomicUsize::new(0), changes)));
             let first = renewing.credentials().await.unwrap();
             assert_eq!(renewing.credentials().await.unwrap().access_key_id(), first.access_key_id());
             renewing.refused.store(true, Ordering::Relaxed);

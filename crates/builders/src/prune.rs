@@ -77,8 +77,7 @@ pub async fn prune(
     let ec2 = account.ec2(region);
     let mut filters = vec![Filter::new("name", wanted.name.clone())];
     filters.extend(wanted.tags.iter().map(|(k, v)| Filter::new(format!("tag:{k}"), v.clone())));
-    let query =
-        ImageQuery { owners: vec!["self".into()], filters, include_deprecated: true, ..ImageQuery::default() };
+    let query = ImageQuery { owners: vec!["self".into()], filters, include_deprecated: true, ..ImageQuery::default() };
     let mut images = ec2.images(query).await?;
     images.retain(|image| image.state == ImageState::Available);
     images.sort_by(|a, b| b.creation_date.cmp(&a.creation_date).then_with(|| b.id.cmp(&a.id)));
@@ -170,12 +169,8 @@ mod tests {
             mappings: Vec::new(),
             tags,
         };
-        let wanted = Wanted {
-            name: "*".into(),
-            tags: Vec::new(),
-            keep: 1,
-            before: Some("2026-06-01T00:00:00.000Z".into()),
-        };
+        let wanted =
+            Wanted { name: "*".into(), tags: Vec::new(), keep: 1, before: Some("2026-06-01T00:00:00.000Z".into()) };
         let uses = BTreeMap::from([(AmiId::from("ami-4"), "instance i-1 runs on it".to_owned())]);
         let keep = Tags::from([(KEEP_TAG.to_owned(), "true".to_owned())]);
         for (n, image, expected) in [

@@ -57,7 +57,8 @@ impl Bench {
     }
 
     fn against_moto(&self, name: &str, tool: &Path, hold: &str, template: &str, times: usize) -> Result<Run> {
-        let script = self.scripts.join("packer/baseline.sh").canonicalize().context("the peers' scripts (--scripts)")?;
+        let script =
+            self.scripts.join("packer/baseline.sh").canonicalize().context("the peers' scripts (--scripts)")?;
         let template = script.with_file_name(template);
         ensure!(template.exists(), "{} is not there (--scripts)", template.display());
         let moto = setup::venv("moto", &["moto[ec2,server]==5.2.5"])?;
@@ -108,7 +109,8 @@ impl Bench {
             ensure!(ended.code == 0, "{builds} builds:\n{}", ended.text);
             let calls = world.calls()?;
             let throttled = calls.iter().filter(|c| c["fault"] == "rate-limit").count();
-            let looks = calls.iter().filter(|c| ["DescribeInstances", "DescribeImages"].iter().any(|a| c["action"] == *a));
+            let looks =
+                calls.iter().filter(|c| ["DescribeInstances", "DescribeImages"].iter().any(|a| c["action"] == *a));
             let looks = looks.count() as f64 / seconds * 60.0;
             let mib = std::fs::read_to_string(&time)?.trim().parse::<f64>()? / 1024.0;
             println!(

@@ -164,12 +164,14 @@ fn spot(t: &mut Trials<'_>) -> Result<()> {
     let world = t.world;
     let marker = world.path("work/marker");
     // A playbook's local task says when; it is no step that acts outside of the machine.
-    let task = format!("{{ansible.builtin.file: {{path: {marker}, state: touch}}, delegate_to: localhost, become: false}}");
+    let task =
+        format!("{{ansible.builtin.file: {{path: {marker}, state: touch}}, delegate_to: localhost, become: false}}");
     let play = world.write("play.yml", &format!("- hosts: all\n  gather_facts: false\n  tasks: [{task}]\n"))?;
     let shell = |script: &str| json!({"type": "shell", "inline": [script]});
     let tell = json!({"type": "ansible", "playbook_file": play});
     let steps = json!([shell("echo one | sudo tee /tmp/one"), tell, shell("sleep 3; test -e /tmp/one")]);
-    let outside = json!([shell("true"), {"type": "shell-local", "inline": [format!("touch {marker}")]}, shell("sleep 3")]);
+    let outside =
+        json!([shell("true"), {"type": "shell-local", "inline": [format!("touch {marker}")]}, shell("sleep 3")]);
     for (name, steps, taken, expect) in [
         ("once", &steps, 1, Expect::Built(1)),
         ("twice", &steps, 2, Expect::Built(1)),
@@ -195,9 +197,7 @@ fn credentials(t: &mut Trials<'_>) -> Result<()> {
     with["provisioners"] = json!([{"type": "shell", "inline": ["sleep 1"]}]);
     for action in ["RunInstances", "StopInstances", "CreateImage"] {
         // From this call on they are no good.
-        let faults = format!(
-            r#"[{{"action":"{action}","kind":{{"expired":{{"access_keys":["AKOLD"]}}}}}}]"#
-        );
+        let faults = format!(r#"[{{"action":"{action}","kind":{{"expired":{{"access_keys":["AKOLD"]}}}}}}]"#);
         t.build(&format!("static, at {action}"), &with, &faults, Expect::Fails("ExpiredToken"))?;
     }
     // What can't be removed either is named, and gc removes it with the credentials of another day.
@@ -256,11 +256,9 @@ fn fails(t: &mut Trials<'_>) -> Result<()> {
 }
 
 fn stuck(t: &mut Trials<'_>) -> Result<()> {
-    for (shape, action) in [
-        (Shape::Plain, "CreateImage"),
-        (Shape::Encrypted, "CopyImage"),
-        (Shape::Surrogate, "CreateSnapshot"),
-    ] {
+    for (shape, action) in
+        [(Shape::Plain, "CreateImage"), (Shape::Encrypted, "CopyImage"), (Shape::Surrogate, "CreateSnapshot")]
+    {
         let mut template = shape.template(&t.world.url);
         template["builders"][0]["aws_polling"] = json!({"delay_seconds": 1, "max_attempts": 12});
         let name = format!("{}: {action}", shape.name());

@@ -38,7 +38,8 @@ pub const CLASSES: &[Class] = &[
     },
 ];
 
-const GC: &str = "killed before and after each write; `gc` leaves nothing, or an image that the journal calls kept, whole";
+const GC: &str =
+    "killed before and after each write; `gc` leaves nothing, or an image that the journal calls kept, whole";
 
 /// A build that is killed around a write of its journal. `None`: it ended before.
 fn killed(t: &Trials<'_>, template: &Value, at: &str) -> Result<Option<Ended>> {
@@ -147,17 +148,22 @@ fn remains(t: &Trials<'_>, before: &BTreeMap<String, String>, kept: &[String], s
 fn strangers(t: &Trials<'_>) -> Result<BTreeMap<String, String>> {
     let w = t.world;
     w.call("us-east-1", "CreateKeyPair", &[("KeyName", "packer_somebody")])?;
-    w.call("us-east-1", "CreateSecurityGroup", &[
-        ("GroupName", "packer_somebody"),
-        ("GroupDescription", "Temporary group for an image build"),
-    ])?;
-    w.call("us-east-1", "CreateVolume", &[
-        ("AvailabilityZone", "us-east-1a"),
-        ("Size", "1"),
-        ("TagSpecification.1.ResourceType", "volume"),
-        ("TagSpecification.1.Tag.1.Key", "imgbuild:run"),
-        ("TagSpecification.1.Tag.1.Value", "not-a-run"),
-    ])?;
+    w.call(
+        "us-east-1",
+        "CreateSecurityGroup",
+        &[("GroupName", "packer_somebody"), ("GroupDescription", "Temporary group for an image build")],
+    )?;
+    w.call(
+        "us-east-1",
+        "CreateVolume",
+        &[
+            ("AvailabilityZone", "us-east-1a"),
+            ("Size", "1"),
+            ("TagSpecification.1.ResourceType", "volume"),
+            ("TagSpecification.1.Tag.1.Key", "imgbuild:run"),
+            ("TagSpecification.1.Tag.1.Value", "not-a-run"),
+        ],
+    )?;
     std::thread::sleep(std::time::Duration::from_millis(700));
     w.holdings()
 }

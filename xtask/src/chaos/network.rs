@@ -87,9 +87,7 @@ pub fn caller(t: &mut Trials<'_>) -> Result<()> {
         {"type": "shell", "inline": ["sleep 30"], "expect_disconnect": true},
         {"type": "shell", "inline": ["echo after"], "pause_before": "1s"},
     ]);
-    let moves = |world: &super::world::World| {
-        world.http("PUT", "/_sandbox/caller", b"198.51.100.9", &[]).map(drop)
-    };
+    let moves = |world: &super::world::World| world.http("PUT", "/_sandbox/caller", b"198.51.100.9", &[]).map(drop);
     t.build_acting("while the machine reboots", &reboots, &env, Expect::Built(1), moves)?;
     world.http("DELETE", "/_sandbox/caller", b"", &[])?;
     Ok(())

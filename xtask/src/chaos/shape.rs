@@ -69,8 +69,11 @@ impl Shape {
                     "ami_regions": ["us-west-2"],
                 }),
             ),
-            Shape::Replace => template(url, json!({"ami_name": "one-name", "force_deregister": true,
-                "force_delete_snapshot": true})),
+            Shape::Replace => template(
+                url,
+                json!({"ami_name": "one-name", "force_deregister": true,
+                "force_delete_snapshot": true}),
+            ),
         }
     }
 }

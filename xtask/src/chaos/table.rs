@@ -35,14 +35,13 @@ is anything in the account that was not there before and is in no artifact.
 impl Table {
     /// As it is printed and committed.
     pub fn text(&self) -> String {
-        let mut text = String::from("| class | survived | injected | leaks | surviving means |\n|---|---|---|---|---|\n");
+        let mut text =
+            String::from("| class | survived | injected | leaks | surviving means |\n|---|---|---|---|---|\n");
         for r in &self.rows {
             text.push_str(&format!("| {} | {} | {} | {} | {} |\n", r.class, r.survived, r.injected, r.leaks, r.means));
         }
-        let (injected, survived, leaks) = self
-            .rows
-            .iter()
-            .fold((0, 0, 0), |(i, s, l), row| (i + row.injected, s + row.survived, l + row.leaks));
+        let (injected, survived, leaks) =
+            self.rows.iter().fold((0, 0, 0), |(i, s, l), row| (i + row.injected, s + row.survived, l + row.leaks));
         text.push_str(&format!("| all | {survived} | {injected} | {leaks} | |\n"));
         text
     }
@@ -71,9 +70,11 @@ impl Table {
         let mut same = true;
         for row in &self.rows {
             let old = committed.rows.iter().find(|r| r.class == row.class);
-            if old.is_none_or(|old| (old.injected, old.survived, old.leaks) != (row.injected, row.survived, row.leaks)) {
+            if old.is_none_or(|old| (old.injected, old.survived, old.leaks) != (row.injected, row.survived, row.leaks))
+            {
                 same = false;
-                let had = old.map_or("nothing".into(), |o| format!("{} of {}, {} leaks", o.survived, o.injected, o.leaks));
+                let had =
+                    old.map_or("nothing".into(), |o| format!("{} of {}, {} leaks", o.survived, o.injected, o.leaks));
                 println!(
                     "{}: {} of {}, {} leaks; the committed table has {had} (--update writes it)",
                     row.class, row.survived, row.injected, row.leaks

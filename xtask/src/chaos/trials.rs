@@ -159,7 +159,8 @@ impl World {
             }
             for (kind, action, parameter) in DELETE {
                 for key in left.iter().filter(|k| k.starts_with(kind)) {
-                    let (id, region) = key[kind.len()..].split_once(" in ").unwrap_or((&key[kind.len()..], "us-east-1"));
+                    let (id, region) =
+                        key[kind.len()..].split_once(" in ").unwrap_or((&key[kind.len()..], "us-east-1"));
                     // What is in use still is tried again.
                     let _ = self.call(region, action, &[(parameter, id)]);
                 }

@@ -175,7 +175,9 @@ impl World {
         let text = std::fs::read_to_string(self.dir.path().join("sandbox/state.json"))?;
         let state: Value = serde_json::from_str(&text)?;
         let mut all = BTreeMap::new();
-        let each = |value: &Value| value.as_object().into_iter().flatten().map(|(k, v)| (k.clone(), v.clone())).collect::<Vec<_>>();
+        let each = |value: &Value| {
+            value.as_object().into_iter().flatten().map(|(k, v)| (k.clone(), v.clone())).collect::<Vec<_>>()
+        };
         for (name, region) in each(&state["regions"]) {
             for kind in ["key_pairs", "security_groups", "snapshots", "volumes", "instances", "launch_templates"] {
                 for (id, thing) in each(&region[kind]) {

@@ -225,7 +225,9 @@ where
 {
     loop {
         let failure = match run().await {
-            Err(failure) if env.session.on_error == OnError::Ask && !failure.cancelled && !failure.interrupted => failure,
+            Err(failure) if env.session.on_error == OnError::Ask && !failure.cancelled && !failure.interrupted => {
+                failure
+            }
             other => return other,
         };
         env.ui().error(&failure.message);

@@ -65,8 +65,12 @@ impl Environment {
     /// Variables by reference: the text of a file that sets the references, and what stands in the place of the variables.
     pub(crate) fn by_reference(&self) -> (String, String) {
         let names: Vec<String> = self.all().into_keys().map(str::to_owned).collect();
-        let references: BTreeMap<String, String> =
-            self.all().into_values().enumerate().map(|(n, value)| (format!("imgbuild_{n:03}"), value.to_owned())).collect();
+        let references: BTreeMap<String, String> = self
+            .all()
+            .into_values()
+            .enumerate()
+            .map(|(n, value)| (format!("imgbuild_{n:03}"), value.to_owned()))
+            .collect();
         let used = names.iter().zip(references.keys()).map(|(name, reference)| format!("{name}=\"${reference}\" "));
         let used = used.collect();
         let file = Environment { own: references, given: BTreeMap::new() };

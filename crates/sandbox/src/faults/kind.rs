@@ -131,7 +131,9 @@ impl FaultKind {
     /// The error that it answers instead of running the call.
     pub fn error(&self) -> Option<ApiError> {
         match self {
-            Self::Throttle | Self::RateLimit { .. } => Some(ApiError::new("RequestLimitExceeded", "Request limit exceeded.").status(503)),
+            Self::Throttle | Self::RateLimit { .. } => {
+                Some(ApiError::new("RequestLimitExceeded", "Request limit exceeded.").status(503))
+            }
             Self::InternalError => Some(ApiError::internal("An internal error has occurred")),
             Self::Unavailable => {
                 Some(ApiError::new("Unavailable", "The service is unavailable. Please try again shortly.").status(503))
@@ -148,7 +150,8 @@ impl FaultKind {
                 .status(500),
             ),
             Self::ClockSkew { .. } => Some(
-                ApiError::new("AuthFailure", "AWS was not able to validate the provided access credentials").status(401),
+                ApiError::new("AuthFailure", "AWS was not able to validate the provided access credentials")
+                    .status(401),
             ),
             Self::Expired { .. } => {
                 Some(ApiError::new("ExpiredToken", "The security token included in the request is expired"))

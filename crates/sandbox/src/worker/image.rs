@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use super::due::{At, Work};
-use super::{Failure, held_up};
 use super::launch::launch;
 use super::volume::{complete, take};
+use super::{Failure, held_up};
 use crate::core::Core;
 use crate::machine::Status;
 use crate::state::{ImageSource, ImageState, InstanceState, SnapshotState, State, Time};

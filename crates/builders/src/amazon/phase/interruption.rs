@@ -20,7 +20,10 @@ pub async fn recognise<T>(env: &Env<'_>, launched: &Launched, failure: Failure) 
         return Err(failure);
     };
     let ended = |state| {
-        matches!(state, InstanceState::ShuttingDown | InstanceState::Terminated | InstanceState::Stopping | InstanceState::Stopped)
+        matches!(
+            state,
+            InstanceState::ShuttingDown | InstanceState::Terminated | InstanceState::Stopping | InstanceState::Stopped
+        )
     };
     let Some(instance) = found.into_iter().find(|instance| ended(instance.state)) else { return Err(failure) };
     let why = instance.state_reason.unwrap_or_default();
@@ -47,7 +50,10 @@ pub fn again(env: &Env<'_>, failure: &Failure, begun: usize, before: usize) -> R
         return refuse(why, "put \"shell-local\" behind what takes long, or build on demand");
     }
     if before >= MOST {
-        return refuse(format!("{before} instances have been taken"), "build on demand, or add types to \"spot_instance_types\"");
+        return refuse(
+            format!("{before} instances have been taken"),
+            "build on demand, or add types to \"spot_instance_types\"",
+        );
     }
     env.ui().error(&failure.message);
     env.ui().say("Beginning again on another instance: no provisioner has acted outside of this one");

@@ -9,12 +9,7 @@ use std::sync::atomic::AtomicUsize;
 
 /// Runs them. The temporary key always goes, so `ssh_clear_authorized_keys` has nothing left to ask for.
 /// `begun` counts the steps.
-pub async fn run(
-    env: &Env<'_>,
-    launched: &Launched,
-    reached: &Reached,
-    begun: &AtomicUsize,
-) -> Result<(), Failure> {
+pub async fn run(env: &Env<'_>, launched: &Launched, reached: &Reached, begun: &AtomicUsize) -> Result<(), Failure> {
     env.session.provision.run_counting(&reached.session, begun).await?;
     seal::run(env, launched, reached).await;
     Ok(())

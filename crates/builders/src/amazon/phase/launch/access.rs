@@ -66,11 +66,7 @@ pub(super) async fn key_pair(env: &Env<'_>, subject: Subject<'_>, tags: &Tags) -
     Ok((Some(pair), Some(name), Some(held)))
 }
 
-pub(super) async fn security_groups(
-    env: &Env<'_>,
-    network: &Network,
-    tags: &Tags,
-) -> Result<Groups, Failure> {
+pub(super) async fn security_groups(env: &Env<'_>, network: &Network, tags: &Tags) -> Result<Groups, Failure> {
     let mut follows = false;
     let cidrs = match &env.config.run.security_groups {
         SecurityGroups::Ids(ids) => return Ok(Groups { ids: ids.clone(), ..Groups::default() }),

@@ -54,7 +54,9 @@ pub async fn blocks(from: &Source, ssh: &Ssh) -> Result<Vec<String>, Failure> {
         let own = from.caller.toward(public_v6).map_err(|why| Failure::new(why).help(REMEDY))?;
         return Ok(vec![only(own)]);
     }
-    if from.private && let Ok(own) = from.caller.toward(IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1))) {
+    if from.private
+        && let Ok(own) = from.caller.toward(IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1)))
+    {
         cidrs.push(only(own));
     }
     match from.caller.public().await {
@@ -131,7 +133,11 @@ impl Admission {
         if new.is_empty() {
             return;
         }
-        ui.say(format!("This machine's address has changed: admitting [{}] instead of [{}]", new.join(", "), old.join(", ")));
+        ui.say(format!(
+            "This machine's address has changed: admitting [{}] instead of [{}]",
+            new.join(", "),
+            old.join(", ")
+        ));
         let rule = |cidrs: Vec<String>| Ingress { port: ssh.spec.port, cidrs };
         match ec2.authorize_ingress(group, &rule(new)).await {
             Err(error) if error.code != "InvalidPermission.Duplicate" => {
