@@ -110,6 +110,7 @@ pub fn snapshot(snapshot: &sdk::Snapshot) -> Snapshot {
         id: text(snapshot.snapshot_id()).into(),
         description: text(snapshot.description()),
         state: snapshot.state().map(|s| s.as_str().to_owned()).unwrap_or_default(),
+        state_reason: some(snapshot.state_message()),
         progress: snapshot.progress().and_then(|p| p.trim_end_matches('%').parse().ok()),
         tags: tags(snapshot.tags()),
     }

@@ -300,6 +300,7 @@ mod tests {
             id: "snap-1".into(),
             description: description.into(),
             state: "completed".into(),
+            state_reason: None,
             progress: None,
             tags: Tags::new(),
         };

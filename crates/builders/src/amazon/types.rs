@@ -204,6 +204,8 @@ pub struct Snapshot {
     pub description: String,
     /// `pending`, `completed`, `error`, …
     pub state: String,
+    /// Why, where it failed.
+    pub state_reason: Option<String>,
     /// Percent.
     pub progress: Option<u8>,
     /// Tags.

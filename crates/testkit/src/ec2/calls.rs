@@ -40,7 +40,8 @@ fn make_image(state: &mut State, region: &Region, image: Image, made_for: &str, 
         mapping.snapshot = Some(snapshot.clone());
         let description = format!("{made_for} {id}");
         let tags = snapshot_tags.clone();
-        let snapshot = Snapshot { id: snapshot, description, state: "pending".into(), progress: None, tags };
+        let snapshot =
+            Snapshot { id: snapshot, description, state: "pending".into(), state_reason: None, progress: None, tags };
         state.snapshots.push((region.clone(), snapshot));
     }
     state.images.push((region.clone(), image));
@@ -507,6 +508,7 @@ impl Ec2 for Client {
                 id: id.clone(),
                 description: new.description.clone(),
                 state: "completed".into(),
+                state_reason: None,
                 progress: Some(100),
                 tags: new.tags.clone(),
             };
