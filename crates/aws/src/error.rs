@@ -39,6 +39,9 @@ const NOT_FOUND: [&str; 8] = [
 const THROTTLED: [&str; 5] =
     ["RequestLimitExceeded", "Throttling", "ThrottlingException", "RequestThrottled", "TooManyRequestsException"];
 
+/// What errors say where no connection was made.
+pub const UNSENT: [&str; 4] = ["Connection refused", "dns error", "failed to lookup address", "Network is unreachable"];
+
 /// The error of `operation` from the SDK's.
 pub fn ec2<E>(operation: &'static str, error: SdkError<E, Response>) -> Ec2Error
 where
@@ -79,8 +82,8 @@ where
             // No credentials means that nothing was sent; anything else may have arrived.
             let auth = text.contains("credentials");
             // Nor was anything sent where no connection was made.
-            let unsent = ["Connection refused", "dns error", "failed to lookup address", "invalid peer certificate"];
-            let kind = match (auth, unsent.iter().any(|mark| text.contains(mark))) {
+            let refused = text.contains("invalid peer certificate");
+            let kind = match (auth, refused || UNSENT.iter().any(|mark| text.contains(mark))) {
                 (true, _) => ErrorKind::Auth,
                 (false, true) => ErrorKind::Certain,
                 (false, false) => ErrorKind::Uncertain,

@@ -1,14 +1,18 @@
-//! Many builds, one account: requests are spread so that EC2 has no reason to throttle them.
+//! Many builds, one account: requests are spread so that EC2 has no reason to throttle them. And what could not even be sent is sent
+//! again: a name server or a network that is away for a moment ends no build that has reached its endpoint before.
 //!
 //! EC2 gives each account and region a bucket of requests that refills at 20 a second for what describes (EC2 API reference,
 //! "Request throttling"; buckets of single actions are larger). A run keeps below it, whatever the number of its builds: a short burst goes
 //! out at once, more waits its turn here instead of failing there.
 
+use crate::error::UNSENT;
 use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector,
 };
-use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -18,9 +22,53 @@ const BURST: f64 = 30.0;
 /// Requests a second from then on.
 const RATE: f64 = 18.0;
 
+/// How long an outage may last: within the time-out of one attempt.
+const OUTAGE: Duration = Duration::from_secs(45);
+
 /// The turns of all clients that share it.
 #[derive(Debug)]
 struct Turns(Mutex<(f64, Instant)>);
+
+/// Whether nothing was sent: no address, no connection.
+fn unsent(error: &ConnectorError) -> bool {
+    let mut next: Option<&dyn std::error::Error> = Some(error);
+    while let Some(cause) = next {
+        if UNSENT.iter().any(|mark| cause.to_string().contains(mark)) {
+            return true;
+        }
+        next = cause.source();
+    }
+    false
+}
+
+/// Sends, and sends again while nothing gets out, if something did before.
+async fn send(
+    inner: SharedHttpConnector,
+    mut request: HttpRequest,
+    reached: Arc<AtomicBool>,
+) -> Result<HttpResponse, ConnectorError> {
+    let begun = Instant::now();
+    let mut pause = Duration::from_millis(500);
+    loop {
+        let again = request.try_clone();
+        match (inner.call(request).await, again) {
+            (Err(error), Some(again))
+                if unsent(&error) && reached.load(Ordering::Relaxed) && begun.elapsed() + pause < OUTAGE =>
+            {
+                tracing::debug!("nothing could be sent, trying again: {error}");
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(Duration::from_secs(4));
+                request = again;
+            }
+            (answer, _) => {
+                if answer.is_ok() {
+                    reached.store(true, Ordering::Relaxed);
+                }
+                return answer;
+            }
+        }
+    }
+}
 
 impl Turns {
     /// Takes a turn; how long to wait for it.
@@ -34,19 +82,22 @@ impl Turns {
 
 /// A client whose requests wait for their turns.
 pub fn paced(inner: SharedHttpClient) -> SharedHttpClient {
-    SharedHttpClient::new(Paced { inner, turns: Arc::new(Turns(Mutex::new((BURST, Instant::now())))) })
+    let turns = Arc::new(Turns(Mutex::new((BURST, Instant::now()))));
+    SharedHttpClient::new(Paced { inner, turns, reached: Arc::default() })
 }
 
 #[derive(Debug)]
 struct Paced {
     inner: SharedHttpClient,
     turns: Arc<Turns>,
+    reached: Arc<AtomicBool>,
 }
 
 impl HttpClient for Paced {
     fn http_connector(&self, settings: &HttpConnectorSettings, components: &RuntimeComponents) -> SharedHttpConnector {
         let inner = self.inner.http_connector(settings, components);
-        SharedHttpConnector::new(PacedConnector { inner, turns: Arc::clone(&self.turns) })
+        let (turns, reached) = (Arc::clone(&self.turns), Arc::clone(&self.reached));
+        SharedHttpConnector::new(PacedConnector { inner, turns, reached })
     }
 }
 
@@ -54,18 +105,18 @@ impl HttpClient for Paced {
 struct PacedConnector {
     inner: SharedHttpConnector,
     turns: Arc<Turns>,
+    reached: Arc<AtomicBool>,
 }
 
 impl HttpConnector for PacedConnector {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let wait = self.turns.take(Instant::now());
-        if wait.is_zero() {
-            return self.inner.call(request);
-        }
-        let inner = self.inner.clone();
+        let (inner, reached) = (self.inner.clone(), Arc::clone(&self.reached));
         HttpConnectorFuture::new(async move {
-            tokio::time::sleep(wait).await;
-            inner.call(request).await
+            if !wait.is_zero() {
+                tokio::time::sleep(wait).await;
+            }
+            send(inner, request, reached).await
         })
     }
 }

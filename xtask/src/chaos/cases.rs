@@ -284,7 +284,7 @@ fn ssh_hangs(t: &mut Trials<'_>) -> Result<()> {
 
 fn console(t: &mut Trials<'_>) -> Result<()> {
     // User data that the host key can't be joined with: the console tells it, in its own time.
-    let own = "#cloud-config\nssh_keys: {}\n";
+    let own = "[settings]\nkey = 1\n";
     let own = template(&t.world.url, json!({"user_data": own}));
     for times in [1, 3] {
         let faults = rule("GetConsoleOutput", "\"silent\"", &format!(r#","times":{times}"#));

@@ -93,8 +93,13 @@ impl Trials<'_> {
             let gc = world.run(&["gc"], &[])?;
             ensure!(gc.code == 0, "gc: {}", gc.text);
         }
-        let left = left(world, before, if let Expect::Built(images) = expect { images } else { 0 })?;
-        let left = if outcome.is_err() && matches!(&ended, Ok(e) if e.code == 0) { Vec::new() } else { left };
+        // Whatever was expected: a build that failed leaves nothing, one that went well its images.
+        let images = match (&ended, &expect) {
+            (Ok(ended), Expect::Built(images)) if ended.code == 0 => *images,
+            _ => 0,
+        };
+        let unexpected = matches!(&ended, Ok(ended) if ended.code == 0 && images == 0);
+        let left = if unexpected { Vec::new() } else { left(world, before, images)? };
         self.count(name, outcome, &left);
         world.clear(before)
     }

@@ -181,7 +181,8 @@ impl World {
         for (name, region) in each(&state["regions"]) {
             for kind in ["key_pairs", "security_groups", "snapshots", "volumes", "instances", "launch_templates"] {
                 for (id, thing) in each(&region[kind]) {
-                    let over = kind == "instances" && thing["state"] == "terminated";
+                    // A snapshot that was deleted while it was being made goes when it is done.
+                    let over = kind == "instances" && thing["state"] == "terminated" || thing["deleted"] == true;
                     if !over && !(kind == "security_groups" && thing["name"] == "default") {
                         all.insert(format!("{kind} {id} in {name}"), thing.to_string());
                     }
