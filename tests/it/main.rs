@@ -16,5 +16,6 @@ mod packer_cases;
 mod packer_client;
 mod playbook;
 mod secrets;
+mod session_manager;
 mod userdata;
 mod validate;

@@ -21,6 +21,11 @@ impl FakeConnect {
         self.specs.lock().unwrap_or_else(|e| e.into_inner()).clone()
     }
 
+    /// Forgets the specs: what they hold goes with a program that dies.
+    pub fn forget(&self) {
+        self.specs.lock().unwrap_or_else(|e| e.into_inner()).clear();
+    }
+
     /// The next tries fail so, last one first.
     pub fn refuse(&self, errors: Vec<CommError>) {
         *self.refuse.lock().unwrap_or_else(|e| e.into_inner()) = errors;

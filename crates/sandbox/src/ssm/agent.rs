@@ -10,6 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
+use tokio::time::MissedTickBehavior;
 use tokio_tungstenite::tungstenite::Message as Frame;
 
 use super::keys::Seal;
@@ -29,8 +30,9 @@ const CURRENT: &str = "3.3.987.0";
 const PIECE: usize = 1024;
 /// Messages under way; a real agent has no limit but its memory.
 const UNDER_WAY: usize = 2000;
-/// What is not acknowledged goes again.
-const REPEAT: Duration = Duration::from_millis(150);
+/// What is not acknowledged goes again, but no more at once: a slow client must not drown in repetitions.
+const REPEAT: (Duration, Duration) = (Duration::from_millis(150), Duration::from_secs(1));
+const REPEATED: usize = 50;
 const TICK: Duration = Duration::from_millis(50);
 /// How long each step of the handshake may take (the agent's own limit).
 const HANDSHAKE: Duration = Duration::from_secs(15);
@@ -68,6 +70,7 @@ pub async fn run(core: Arc<Core>, start: Start, mut orders: mpsc::UnboundedRecei
         cuts: 0,
         next: 0,
         under_way: BTreeMap::new(),
+        round_trip: Duration::ZERO,
         expected: 0,
         early: BTreeMap::new(),
         seal: None,
@@ -80,22 +83,25 @@ pub async fn run(core: Arc<Core>, start: Start, mut orders: mpsc::UnboundedRecei
     };
     agent.ask(&version).await;
     let mut ticks = tokio::time::interval(TICK);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut boots = tokio::time::interval(Duration::from_millis(200));
     while agent.over.is_none() {
         let takes = agent.step == Step::Complete && agent.under_way.len() < UNDER_WAY && !agent.gone;
         tokio::select! {
+            // What comes in first: acknowledgements that wait would be answered with repetitions.
+            biased;
             order = orders.recv() => match order {
                 Some(Order::Attach(socket)) => agent.attach(*socket).await,
                 Some(Order::End) | None => agent.over = Some(String::new()),
             },
             frame = read(&mut agent.socket) => agent.received(frame).await,
-            Some(report) = reports.recv(), if takes => agent.report(report).await,
             _ = ticks.tick() => agent.tick().await,
             _ = boots.tick(), if !agent.gone => {
                 if agent.core.machines.boot(&agent.start.instance).await != boot {
                     agent.go().await;
                 }
             }
+            Some(report) = reports.recv(), if takes => agent.report(report).await,
         }
     }
     agent.close().await;
@@ -139,6 +145,7 @@ struct Agent {
     cuts: u32,
     next: i64,
     under_way: BTreeMap<i64, (Vec<u8>, Instant)>,
+    round_trip: Duration,
     expected: i64,
     early: BTreeMap<i64, Message>,
     seal: Option<Seal>,
@@ -171,7 +178,7 @@ impl Agent {
         self.passed = 0;
         let now = Instant::now();
         for (_, sent) in self.under_way.values_mut() {
-            *sent = now.checked_sub(REPEAT).unwrap_or(now);
+            *sent = now.checked_sub(REPEAT.1).unwrap_or(now);
         }
         self.tick().await;
     }
@@ -245,7 +252,9 @@ impl Agent {
             ACKNOWLEDGE => {
                 let content: Value = serde_json::from_slice(&message.body).unwrap_or_default();
                 if let Some(number) = content["AcknowledgedMessageSequenceNumber"].as_i64() {
-                    self.under_way.remove(&number);
+                    if let Some((_, sent)) = self.under_way.remove(&number) {
+                        self.round_trip = (self.round_trip * 7 + sent.elapsed()) / 8;
+                    }
                 }
             }
             FROM_CLIENT => {
@@ -395,11 +404,12 @@ impl Agent {
         let held = self.to_client.flush();
         self.write(held).await;
         let now = Instant::now();
+        let repeat = (self.round_trip * 2).clamp(REPEAT.0, REPEAT.1);
         let late: VecDeque<Vec<u8>> = self
             .under_way
             .values_mut()
-            .filter(|(_, sent)| now.saturating_duration_since(*sent) >= REPEAT)
-            .take(200)
+            .filter(|(_, sent)| now.saturating_duration_since(*sent) >= repeat)
+            .take(REPEATED)
             .map(|(bytes, sent)| {
                 *sent = now;
                 bytes.clone()
