@@ -78,6 +78,67 @@ fn over_ssh() {
     env.run(["playbook", "-i", "strict", "-e", &base, "site.yml"]).expect(4).has("unreachable=1");
 }
 
+const SYNC: &str = r#"---
+- hosts: all
+  gather_facts: false
+  tasks:
+    - name: push
+      ansible.posix.synchronize: {src: tree/, dest: "{{ base }}/there", delete: true, rsync_opts: ["--exclude=*.bak"]}
+    - name: as root by sudo
+      become: true
+      synchronize: {src: tree, dest: "{{ base }}/rooted"}
+    - name: pull
+      synchronize: {mode: pull, src: "{{ base }}/there/", dest: "{{ base }}/back", owner: false}
+    - name: by the ssh program
+      synchronize: {src: tree/, dest: "{{ base }}/ssh", private_key: "{{ ansible_ssh_private_key_file }}"}
+    - name: on the host itself
+      synchronize: {src: "{{ base }}/there/", dest: "{{ base }}/own"}
+      delegate_to: "{{ inventory_hostname }}"
+"#;
+
+#[test]
+fn synchronize_over_ssh() {
+    let needed = ["sshd", "rsync", "sudo"];
+    if !root_or_skip("synchronize_over_ssh") || !needed.iter().all(|p| program_or_skip("synchronize_over_ssh", p)) {
+        return;
+    }
+    let env = Env::new();
+    let server = sshd(&env);
+    let key = env.path().join("key");
+    let made =
+        std::process::Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(&key).status();
+    assert!(made.unwrap().success());
+    env.write(
+        "hosts",
+        &format!(
+            "h1 ansible_host=127.0.0.1 ansible_port={} ansible_user=root ansible_ssh_private_key_file={} ansible_ssh_common_args='-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null'\n",
+            server.port,
+            key.display()
+        ),
+    );
+    let big: String = (0..200_000).map(|n| format!("{n}\n")).collect();
+    for (name, content) in [("files/tree/a", "1\n"), ("files/tree/sub/b c", big.as_str()), ("files/tree/x.bak", "no\n")] {
+        env.write(name, content);
+    }
+    env.write("site.yml", SYNC);
+    let base = env.work().join("hosts.d");
+    std::fs::create_dir_all(base.join("there")).unwrap();
+    std::fs::write(base.join("there/old"), "").unwrap();
+    let var = format!("base={}", base.display());
+    let run = |more: &[&str]| {
+        let args = ["playbook", "-i", "hosts", "-e", &var, "site.yml"].iter().chain(more).copied().collect::<Vec<_>>();
+        env.run(args)
+    };
+    run(&["--check"]).expect(0).has("changed=");
+    assert!(base.join("there/old").exists() && !base.join("ssh").exists());
+    run(&[]).expect(0).has("changed=5");
+    for place in ["there", "rooted/tree", "back", "ssh", "own"] {
+        assert_eq!(std::fs::read_to_string(base.join(place).join("sub/b c")).unwrap(), big, "{place}");
+    }
+    assert!(!base.join("there/old").exists() && !base.join("there/x.bak").exists());
+    run(&[]).expect(0).has("changed=0");
+}
+
 #[test]
 fn errors_have_places_and_codes() {
     let env = Env::new();

@@ -40,6 +40,9 @@ pub const TEST: Packages = &[
     ("python3-venv", "moto and ansible-core are installed in it"),
     ("time", "measures memory"),
     ("git", "the git module is tested with it"),
+    ("rsync", "the synchronize module is tested with it"),
+    ("acl", "the acl module is tested with it"),
+    ("make", "the make module is tested with it"),
     ("tar", "the unarchive module is tested with it"),
     ("unzip", "the unarchive module is tested with it"),
 ];

@@ -15,6 +15,7 @@ mod facts;
 mod link;
 mod modules;
 mod outcome;
+mod relay;
 mod sys;
 mod workdir;
 
@@ -27,6 +28,10 @@ fn main() {
     while let Some(arg) = args.next() {
         if arg == "--remove-self" {
             remove_self = args.next().map(PathBuf::from);
+        } else if arg == relay::FLAG {
+            std::process::exit(relay::main(args.collect()));
+        } else if arg == modules::expect::FLAG {
+            std::process::exit(modules::expect::terminal_main(args.collect()));
         } else if arg == modules::async_job::FLAG {
             std::process::exit(modules::async_job::child_main(args.collect()));
         }

@@ -125,6 +125,14 @@ pub struct Unreachable {
     pub message: String,
 }
 
+/// A remote shell that waits on a socket of this machine. Who connects speaks `imgbuild_proto::relay`.
+pub struct Relay {
+    /// The socket; only this user reaches it.
+    pub socket: PathBuf,
+    /// Serves while it is polled. It ends only with the reason why it can't go on; dropping it ends what was started.
+    pub served: std::pin::Pin<Box<dyn Future<Output = String> + Send>>,
+}
+
 /// A command run without the agent (`raw`).
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct RawOutcome {
@@ -160,6 +168,9 @@ pub trait Target: Send + Sync {
         become_: Option<&Become>,
         into: &mut (dyn std::io::Write + Send),
     ) -> Result<Result<u64, String>, Unreachable>;
+
+    /// A remote shell on this host for programs of this machine that want one of their own (`synchronize`'s rsync).
+    async fn relay(&self, become_: Option<&Become>) -> Result<Relay, Unreachable>;
 
     /// Drops the connection and makes a new one (`meta: reset_connection`, after `reboot`).
     async fn reset(&self) -> Result<(), Unreachable>;
@@ -231,6 +242,9 @@ impl Target for Borrowed {
         into: &mut (dyn std::io::Write + Send),
     ) -> Result<Result<u64, String>, Unreachable> {
         self.0.fetch(path, become_, into).await
+    }
+    async fn relay(&self, become_: Option<&Become>) -> Result<Relay, Unreachable> {
+        self.0.relay(become_).await
     }
     async fn reset(&self) -> Result<(), Unreachable> {
         self.0.reset().await

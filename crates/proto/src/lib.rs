@@ -10,6 +10,7 @@
 
 mod frame;
 mod message;
+pub mod relay;
 pub mod spec;
 
 pub use frame::{Decoder, Frame, FrameError, MAX_BODY, MAX_HEAD, encode};

@@ -146,9 +146,11 @@ pub const FILE_COMMON: &[Opt] = &[
     Opt { default: Some("false"), ..opt("unsafe_writes", Type::Bool) },
 ];
 
+mod certificates;
 mod commands;
 mod controller;
 mod crypto;
+mod databases;
 mod distros;
 mod docker;
 mod files;
@@ -159,6 +161,7 @@ mod packages;
 mod security;
 mod storage;
 mod system;
+mod tools;
 mod trees;
 mod volumes;
 
@@ -179,12 +182,36 @@ const FAMILIES: &[&[Module]] = &[
     host::MODULES,
     crypto::MODULES,
     docker::MODULES,
+    tools::MODULES,
+    databases::MODULES,
+    certificates::MODULES,
 ];
 
 /// The module of this name: short, full (`ansible.builtin.copy`, `ansible.legacy.copy`) or an alias.
 pub fn module(name: &str) -> Option<&'static Module> {
     let short = name.strip_prefix("ansible.builtin.").or_else(|| name.strip_prefix("ansible.legacy.")).unwrap_or(name);
-    all().find(|m| m.name == short || m.fqcn == name || m.aliases.contains(&short))
+    all().find(|m| m.name == short || m.fqcn == name || m.aliases.contains(&short)).or_else(|| moved(name))
+}
+
+/// Collections whose modules went to others, as their routing tables say, and one that is another's new name.
+const MOVED: &[(&str, &[&str])] = &[
+    (
+        "community.general.",
+        &["ansible.posix.", "community.crypto.", "community.docker.", "community.mysql.", "community.postgresql."],
+    ),
+    ("ansible.mysql.", &["community.mysql."]),
+];
+
+/// The module that a collection sends this name to, or that has it as another name in its own collection
+/// (`community.crypto.openssl_certificate`).
+fn moved(name: &str) -> Option<&'static Module> {
+    let (collection, short) = name.rsplit_once('.')?;
+    let found = all().find(|m| m.name == short || m.aliases.contains(&short))?;
+    let own = found.fqcn.rsplit_once('.').is_some_and(|(c, _)| c == collection);
+    let sent = MOVED
+        .iter()
+        .any(|(from, to)| from.trim_end_matches('.') == collection && to.iter().any(|t| found.fqcn.starts_with(t)));
+    (own || sent).then_some(found)
 }
 
 /// All modules.
@@ -228,6 +255,15 @@ mod tests {
         }
         assert_eq!(module("ansible.builtin.systemd").map(|m| m.name), Some("systemd_service"));
         assert_eq!(module("ansible.posix.mount").map(|m| m.name), Some("mount"));
+        for (name, want) in [
+            ("community.general.docker_container", Some("docker_container")),
+            ("ansible.mysql.mysql_query", Some("mysql_query")),
+            ("community.crypto.openssl_certificate", Some("x509_certificate")),
+            ("community.docker.mysql_query", None),
+            ("community.general.copy", None),
+        ] {
+            assert_eq!(module(name).map(|m| m.name), want, "{name}");
+        }
         assert!(module("nonesuch").is_none());
     }
 }

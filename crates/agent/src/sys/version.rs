@@ -50,6 +50,11 @@ fn part(a: &str, b: &str) -> Ordering {
     }
 }
 
+/// The numbers of `1.14.2-3`, to be compared one by one.
+pub fn numbers(text: &str) -> Vec<u64> {
+    text.trim().split(|c: char| !c.is_ascii_digit()).filter_map(|n| n.parse().ok()).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

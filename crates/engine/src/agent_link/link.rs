@@ -3,10 +3,10 @@
 use super::binaries::AgentBinaries;
 use super::bootstrap::{self, NoAgent};
 use super::session::{Outcome, Session};
-use super::{raw, token};
+use super::{raw, relay, token};
 use crate::communicator::{CommError, Communicator};
 use async_trait::async_trait;
-use imgbuild_playbook::target::{Become, ModuleCall, OutputSink, RawOutcome, Target, Unreachable};
+use imgbuild_playbook::target::{Become, ModuleCall, OutputSink, RawOutcome, Relay, Target, Unreachable};
 use imgbuild_proto::Call;
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, HashMap};
@@ -199,6 +199,11 @@ impl Target for AgentLink {
         let failed = result.get("failed").and_then(Value::as_bool).unwrap_or(false);
         let message = || result.get("msg").and_then(Value::as_str).unwrap_or("the file can't be read").to_owned();
         Ok(if failed { Err(message()) } else { Ok(written) })
+    }
+
+    async fn relay(&self, become_: Option<&Become>) -> Result<Relay, Unreachable> {
+        self.connected().await?;
+        relay::open(Arc::clone(&self.comm), become_).map_err(|e| self.unreachable(e))
     }
 
     async fn reset(&self) -> Result<(), Unreachable> {

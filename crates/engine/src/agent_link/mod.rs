@@ -15,6 +15,7 @@ mod connector;
 mod elevate;
 mod link;
 mod raw;
+mod relay;
 mod session;
 
 pub use binaries::AgentBinaries;

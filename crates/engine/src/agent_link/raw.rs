@@ -67,7 +67,73 @@ async fn scripted(
         text.push_str(&format!("export {name}={}\n", quote(value)));
     }
     text.push_str(command);
-    text.push('\n');
+    let (process, first) = match reach(comm, &text, become_, elevation, pty).await? {
+        Reached::User(process, first) => (process, first),
+        Reached::Refused(message) => return Ok(Some(refused(message))),
+        Reached::WantsTerminal => return Ok(None),
+        Reached::Ended(outcome) => return Ok(Some(outcome)),
+    };
+    let Process { mut stdin, mut output, exit } = process;
+    // A terminal has no end of input; the channel's end would hang it up.
+    if !pty {
+        let _ = stdin.shutdown().await;
+    }
+    let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+    let mut take = |piece: Output| match piece {
+        Output::Stdout(bytes) => stdout.extend_from_slice(&bytes),
+        Output::Stderr(bytes) => stderr.extend_from_slice(&bytes),
+    };
+    first.into_iter().for_each(&mut take);
+    while let Some(piece) = output.recv().await {
+        take(piece);
+    }
+    let exit = exit.await.map_err(|_| CommError::Disconnected("the process's channel was dropped".into()))??;
+    Ok(Some(outcome(&exit, stdout, stderr)))
+}
+
+/// Starts `command` as another user, or as the one that connects, with its standard input open. The error of the result: why
+/// the user could not be become. What wants a terminal is refused: bytes must pass as they are.
+pub(crate) async fn open(
+    comm: &dyn Communicator,
+    command: &str,
+    become_: Option<&Become>,
+) -> Result<Result<(Process, Vec<Output>), String>, CommError> {
+    if become_.is_none() {
+        return Ok(Ok((comm.start(Command::new(command)).await?, Vec::new())));
+    }
+    let elevation = match become_.map(Elevation::new).transpose() {
+        Ok(elevation) => elevation,
+        Err(message) => return Ok(Err(message)),
+    };
+    Ok(match reach(comm, command, become_, elevation.as_ref(), false).await? {
+        Reached::User(process, first) => Ok((process, first)),
+        Reached::Refused(message) => Err(message),
+        Reached::WantsTerminal => Err("the become method wants a terminal, through which no files can go".into()),
+        Reached::Ended(outcome) => Err(String::from_utf8_lossy(&outcome.stderr).trim().to_owned()),
+    })
+}
+
+/// What came of handing a text to a shell.
+enum Reached {
+    /// The user's shell has the text. The process, and what it has said since.
+    User(Process, Vec<Output>),
+    /// The user can't be become.
+    Refused(String),
+    /// The become method wants a terminal.
+    WantsTerminal,
+    /// The shell ended before it asked.
+    Ended(RawOutcome),
+}
+
+/// Has `text` read by a shell of that user.
+async fn reach(
+    comm: &dyn Communicator,
+    text: &str,
+    become_: Option<&Become>,
+    elevation: Option<&Elevation>,
+    pty: bool,
+) -> Result<Reached, CommError> {
+    let text = format!("{text}\n");
     let mark = format!("IMGBUILD-{}\n", super::token());
     // The mark on standard error says that the user has been reached and the text may come.
     let inner = format!("printf \"{}\\n\" >&2; c=$(head -c {}); eval \"$c\"", mark.trim_end(), text.len());
@@ -80,66 +146,53 @@ async fn scripted(
     let Process { mut stdin, mut output, exit } = comm.start(Command { line, pty }).await?;
     let password = become_.and_then(|b| b.password.as_ref()).map(|p| p.0.expose().as_str());
     let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
-    let (mut answered, mut sent) = (false, false);
-    let mut pipe = Some(&mut stdin);
+    let mut answered = false;
     // Until the user has been reached.
     let patience = become_.and_then(|b| b.wait).map_or(super::bootstrap::PATIENCE, Duration::from_secs);
     let by = tokio::time::Instant::now() + patience;
     loop {
-        let piece = if sent {
-            output.recv().await
-        } else {
-            let late = |_| CommError::Remote(elevate::TIMED_OUT.to_owned());
-            tokio::time::timeout_at(by, output.recv()).await.map_err(late)?
-        };
-        let Some(piece) = piece else { break };
+        let late = |_| CommError::Remote(elevate::TIMED_OUT.to_owned());
+        let Some(piece) = tokio::time::timeout_at(by, output.recv()).await.map_err(late)? else { break };
         match piece {
             Output::Stdout(bytes) => stdout.extend_from_slice(&bytes),
             Output::Stderr(bytes) => stderr.extend_from_slice(&bytes),
-        }
-        if sent {
-            continue;
         }
         // On a terminal both are one.
         let talk = if pty { &mut stdout } else { &mut stderr };
         let said = String::from_utf8_lossy(talk).into_owned();
         if let Some(at) = talk.windows(mark.len()).position(|window| window == mark.as_bytes()) {
-            sent = true;
             // Prompts and greetings of sudo are not the command's.
             talk.drain(..at + mark.len());
-            if let Some(pipe) = pipe.take() {
-                let _ = pipe.write_all(text.as_bytes()).await;
-                let _ = pipe.flush().await;
-                // A terminal has no end of input; the channel's end would hang it up.
-                if !pty {
-                    let _ = pipe.shutdown().await;
-                }
-            }
-        } else if let Some(elevation) = elevation
+            let _ = stdin.write_all(text.as_bytes()).await;
+            let _ = stdin.flush().await;
+            let first = vec![Output::Stdout(stdout.into()), Output::Stderr(stderr.into())];
+            return Ok(Reached::User(Process { stdin, output, exit }, first));
+        }
+        if let Some(elevation) = elevation
             && elevation.asks(&said)
         {
-            match (password, pipe.as_mut()) {
-                (Some(password), Some(pipe)) if !answered => {
+            match password {
+                Some(password) if !answered => {
                     answered = true;
                     talk.clear();
-                    let _ = pipe.write_all(format!("{password}\n").as_bytes()).await;
-                    let _ = pipe.flush().await;
+                    let _ = stdin.write_all(format!("{password}\n").as_bytes()).await;
+                    let _ = stdin.flush().await;
                 }
-                _ => return Ok(Some(refused(elevation.unanswered(password.is_some())))),
+                _ => return Ok(Reached::Refused(elevation.unanswered(password.is_some()))),
             }
         }
     }
     let exit = exit.await.map_err(|_| CommError::Disconnected("the process's channel was dropped".into()))??;
-    if !sent && let Some(elevation) = elevation {
+    if let Some(elevation) = elevation {
         let said = String::from_utf8_lossy(if pty { &stdout } else { &stderr }).into_owned();
         if elevate::wants_tty(&said) && !pty {
-            return Ok(None);
+            return Ok(Reached::WantsTerminal);
         }
         if let Some(message) = elevation.refusal(&said, password.is_some()) {
-            return Ok(Some(refused(message)));
+            return Ok(Reached::Refused(message));
         }
     }
-    Ok(Some(outcome(&exit, stdout, stderr)))
+    Ok(Reached::Ended(outcome(&exit, stdout, stderr)))
 }
 
 fn outcome(exit: &Exit, stdout: Vec<u8>, stderr: Vec<u8>) -> RawOutcome {

@@ -16,12 +16,14 @@ mod fetch;
 mod group_by;
 mod include_vars;
 mod packages;
+mod patch;
 mod pause;
 mod raw;
 mod reboot;
 mod script;
 mod set_fact;
 mod set_stats;
+mod synchronize;
 mod template;
 mod unarchive;
 mod uri;
@@ -142,12 +144,14 @@ pub async fn run(call: &Call<'_>) -> Result<Res, Problem> {
         "include_vars" => include_vars::run(call),
         "package" | "service" | "dnf" | "yum" => packages::run(call).await,
         "pip" => packages::pip(call).await,
+        "patch" => patch::run(call).await,
         "pause" => pause::run(call).await,
         "raw" => raw::run(call).await,
         "reboot" => reboot::run(call).await,
         "script" => script::run(call).await,
         "set_fact" => set_fact::run(call),
         "set_stats" => set_stats::run(call),
+        "synchronize" => synchronize::run(call).await,
         "template" => template::run(call).await,
         "unarchive" => unarchive::run(call).await,
         "uri" => uri::run(call).await,
@@ -216,6 +220,11 @@ impl Call<'_> {
     /// Runs a module call as it is.
     pub async fn call(&self, module: ModuleCall) -> Result<Res, Problem> {
         let target = self.target().await?;
+        self.call_on(&*target, module).await
+    }
+
+    /// Runs a module call on a host of the caller's choice.
+    pub async fn call_on(&self, target: &dyn Target, module: ModuleCall) -> Result<Res, Problem> {
         let sink = module.stream.then(|| self.sink());
         let shown = (self.run.engine.settings.verbosity >= 3).then(|| args::shown(&module.module, &module.args));
         let answer = target.call(module, sink).await.map_err(|lost| Problem::Unreachable(lost.message))?;

@@ -142,4 +142,25 @@ pub const MODULES: &[Module] = &[
             ],
         )
     },
+    Module {
+        required_one_of: &[&["state", "runrefresh"]],
+        check_mode: false,
+        ..spec(
+            "zypper_repository",
+            "community.general.zypper_repository",
+            &[
+                Opt { default: Some("false"), ..opt("auto_import_keys", Type::Bool) },
+                Opt { aliases: &["refresh"], default: Some("true"), ..opt("autorefresh", Type::Bool) },
+                opt("description", Type::Str),
+                Opt { default: Some("false"), ..opt("disable_gpg_check", Type::Bool) },
+                Opt { default: Some("true"), ..opt("enabled", Type::Bool) },
+                opt("name", Type::Str),
+                Opt { default: Some("false"), ..opt("overwrite_multiple", Type::Bool) },
+                opt("priority", Type::Int),
+                opt("repo", Type::Str),
+                Opt { default: Some("false"), ..opt("runrefresh", Type::Bool) },
+                Opt { default: Some("\"present\""), choices: &["present", "absent"], ..opt("state", Type::Str) },
+            ],
+        )
+    },
 ];

@@ -378,4 +378,22 @@ pub const MODULES: &[Module] = &[
             ],
         )
     },
+    Module {
+        ..spec(
+            "snap",
+            "community.general.snap",
+            &[
+                opt("channel", Type::Str),
+                Opt { default: Some("false"), ..opt("classic", Type::Bool) },
+                Opt { default: Some("false"), ..opt("dangerous", Type::Bool) },
+                Opt { elements: Some(Type::Str), required: true, ..opt("name", Type::List) },
+                Opt { elements: Some(Type::Str), ..opt("options", Type::List) },
+                Opt {
+                    default: Some("\"present\""),
+                    choices: &["absent", "present", "enabled", "disabled"],
+                    ..opt("state", Type::Str)
+                },
+            ],
+        )
+    },
 ];

@@ -1,0 +1,311 @@
+//! Databases: MySQL and MariaDB, PostgreSQL.
+//!
+//! Names, types and defaults only; what the options do is the business of the modules.
+
+use super::{Module, Opt, Type, opt, spec};
+
+/// The family.
+pub const MODULES: &[Module] = &[
+    Module {
+        mutually_exclusive: &[&["positional_args", "named_args"]],
+        check_mode: false,
+        ..spec(
+            "mysql_query",
+            "community.mysql.mysql_query",
+            &[
+                Opt { aliases: &["ssl_ca"], unsupported: true, ..opt("ca_cert", Type::Path) },
+                Opt { unsupported: true, ..opt("check_hostname", Type::Bool) },
+                Opt { aliases: &["ssl_cert"], unsupported: true, ..opt("client_cert", Type::Path) },
+                Opt { aliases: &["ssl_key"], unsupported: true, ..opt("client_key", Type::Path) },
+                Opt { default: Some("\"~/.my.cnf\""), ..opt("config_file", Type::Path) },
+                Opt { default: Some("30"), ..opt("connect_timeout", Type::Int) },
+                opt("login_db", Type::Str),
+                Opt { default: Some("\"localhost\""), ..opt("login_host", Type::Str) },
+                Opt { no_log: true, ..opt("login_password", Type::Str) },
+                Opt { default: Some("3306"), ..opt("login_port", Type::Int) },
+                opt("login_unix_socket", Type::Str),
+                opt("login_user", Type::Str),
+                opt("named_args", Type::Dict),
+                opt("positional_args", Type::List),
+                Opt { required: true, ..opt("query", Type::Raw) },
+                opt("session_vars", Type::Dict),
+                Opt { default: Some("false"), ..opt("single_transaction", Type::Bool) },
+            ],
+        )
+    },
+    Module {
+        ..spec(
+            "mysql_db",
+            "community.mysql.mysql_db",
+            &[
+                Opt { aliases: &["ssl_ca"], unsupported: true, ..opt("ca_cert", Type::Path) },
+                opt("chdir", Type::Path),
+                Opt { unsupported: true, ..opt("check_hostname", Type::Bool) },
+                Opt { default: Some("false"), ..opt("check_implicit_admin", Type::Bool) },
+                Opt { aliases: &["ssl_cert"], unsupported: true, ..opt("client_cert", Type::Path) },
+                Opt { aliases: &["ssl_key"], unsupported: true, ..opt("client_key", Type::Path) },
+                Opt { default: Some("\"\""), ..opt("collation", Type::Str) },
+                Opt { default: Some("\"~/.my.cnf\""), ..opt("config_file", Type::Path) },
+                Opt { default: Some("false"), ..opt("config_overrides_defaults", Type::Bool) },
+                Opt { default: Some("30"), ..opt("connect_timeout", Type::Int) },
+                opt("dump_extra_args", Type::Str),
+                Opt { default: Some("\"\""), ..opt("encoding", Type::Str) },
+                Opt { default: Some("false"), ..opt("force", Type::Bool) },
+                Opt { default: Some("false"), ..opt("hex_blob", Type::Bool) },
+                Opt { elements: Some(Type::Str), default: Some("[]"), ..opt("ignore_tables", Type::List) },
+                Opt { default: Some("\"localhost\""), ..opt("login_host", Type::Str) },
+                Opt { no_log: true, ..opt("login_password", Type::Str) },
+                Opt { default: Some("3306"), ..opt("login_port", Type::Int) },
+                opt("login_unix_socket", Type::Str),
+                opt("login_user", Type::Str),
+                Opt { default: Some("0"), choices: &["0", "1", "2"], ..opt("master_data", Type::Int) },
+                Opt { aliases: &["db"], elements: Some(Type::Str), required: true, ..opt("name", Type::List) },
+                Opt { default: Some("false"), ..opt("pipefail", Type::Bool) },
+                Opt { default: Some("true"), ..opt("quick", Type::Bool) },
+                Opt { default: Some("false"), ..opt("restrict_config_file", Type::Bool) },
+                Opt { default: Some("false"), ..opt("single_transaction", Type::Bool) },
+                Opt { default: Some("false"), ..opt("skip_lock_tables", Type::Bool) },
+                Opt { default: Some("true"), ..opt("sql_log_bin", Type::Bool) },
+                Opt {
+                    default: Some("\"present\""),
+                    choices: &["absent", "dump", "import", "present"],
+                    ..opt("state", Type::Str)
+                },
+                opt("target", Type::Path),
+                Opt {
+                    default: Some("false"),
+                    no_log: true,
+                    unsupported: true,
+                    ..opt("unsafe_login_password", Type::Bool)
+                },
+                Opt { default: Some("false"), ..opt("use_shell", Type::Bool) },
+            ],
+        )
+    },
+    Module {
+        mutually_exclusive: &[&["append_privs", "subtract_privs"]],
+        ..spec(
+            "mysql_user",
+            "community.mysql.mysql_user",
+            &[
+                Opt { default: Some("false"), ..opt("append_privs", Type::Bool) },
+                opt("attributes", Type::Dict),
+                Opt { aliases: &["ssl_ca"], unsupported: true, ..opt("ca_cert", Type::Path) },
+                Opt { unsupported: true, ..opt("check_hostname", Type::Bool) },
+                Opt { default: Some("false"), ..opt("check_implicit_admin", Type::Bool) },
+                Opt { aliases: &["ssl_cert"], unsupported: true, ..opt("client_cert", Type::Path) },
+                Opt { aliases: &["ssl_key"], unsupported: true, ..opt("client_key", Type::Path) },
+                opt("column_case_sensitive", Type::Bool),
+                Opt { default: Some("\"~/.my.cnf\""), ..opt("config_file", Type::Path) },
+                Opt { default: Some("30"), ..opt("connect_timeout", Type::Int) },
+                Opt { default: Some("false"), ..opt("encrypted", Type::Bool) },
+                Opt { default: Some("false"), ..opt("force_context", Type::Bool) },
+                Opt { default: Some("\"localhost\""), ..opt("host", Type::Str) },
+                Opt { default: Some("false"), ..opt("host_all", Type::Bool) },
+                opt("locked", Type::Bool),
+                Opt { default: Some("\"localhost\""), ..opt("login_host", Type::Str) },
+                Opt { no_log: true, ..opt("login_password", Type::Str) },
+                Opt { default: Some("3306"), ..opt("login_port", Type::Int) },
+                opt("login_unix_socket", Type::Str),
+                opt("login_user", Type::Str),
+                Opt { aliases: &["user"], required: true, ..opt("name", Type::Str) },
+                Opt { no_log: true, ..opt("password", Type::Str) },
+                Opt {
+                    choices: &["now", "never", "default", "interval"],
+                    no_log: true,
+                    ..opt("password_expire", Type::Str)
+                },
+                Opt { no_log: true, ..opt("password_expire_interval", Type::Int) },
+                opt("plugin", Type::Str),
+                opt("plugin_auth_string", Type::Str),
+                opt("plugin_hash_string", Type::Str),
+                opt("priv", Type::Raw),
+                opt("resource_limits", Type::Dict),
+                Opt { unsupported: true, ..opt("salt", Type::Str) },
+                opt("session_vars", Type::Dict),
+                Opt { default: Some("true"), ..opt("sql_log_bin", Type::Bool) },
+                Opt { default: Some("\"present\""), choices: &["absent", "present"], ..opt("state", Type::Str) },
+                Opt { default: Some("false"), ..opt("subtract_privs", Type::Bool) },
+                opt("tls_requires", Type::Dict),
+                Opt {
+                    default: Some("\"always\""),
+                    choices: &["always", "on_create", "on_new_username"],
+                    ..opt("update_password", Type::Str)
+                },
+            ],
+        )
+    },
+    Module {
+        check_mode: false,
+        ..spec(
+            "mysql_variables",
+            "community.mysql.mysql_variables",
+            &[
+                Opt { aliases: &["ssl_ca"], unsupported: true, ..opt("ca_cert", Type::Path) },
+                Opt { unsupported: true, ..opt("check_hostname", Type::Bool) },
+                Opt { aliases: &["ssl_cert"], unsupported: true, ..opt("client_cert", Type::Path) },
+                Opt { aliases: &["ssl_key"], unsupported: true, ..opt("client_key", Type::Path) },
+                Opt { default: Some("\"~/.my.cnf\""), ..opt("config_file", Type::Path) },
+                Opt { default: Some("30"), ..opt("connect_timeout", Type::Int) },
+                Opt { default: Some("\"localhost\""), ..opt("login_host", Type::Str) },
+                Opt { no_log: true, ..opt("login_password", Type::Str) },
+                Opt { default: Some("3306"), ..opt("login_port", Type::Int) },
+                opt("login_unix_socket", Type::Str),
+                opt("login_user", Type::Str),
+                Opt {
+                    default: Some("\"global\""),
+                    choices: &["global", "persist", "persist_only"],
+                    ..opt("mode", Type::Str)
+                },
+                opt("value", Type::Str),
+                Opt { required: true, ..opt("variable", Type::Str) },
+            ],
+        )
+    },
+    Module {
+        ..spec(
+            "postgresql_user",
+            "community.postgresql.postgresql_user",
+            &[
+                Opt { aliases: &["ssl_rootcert"], unsupported: true, ..opt("ca_cert", Type::Str) },
+                opt("comment", Type::Str),
+                Opt { default: Some("{}"), ..opt("configuration", Type::Dict) },
+                opt("conn_limit", Type::Int),
+                Opt { default: Some("{}"), ..opt("connect_params", Type::Dict) },
+                Opt { default: Some("true"), ..opt("encrypted", Type::Bool) },
+                opt("expires", Type::Str),
+                Opt { aliases: &["fail_on_role"], default: Some("true"), ..opt("fail_on_user", Type::Bool) },
+                Opt { aliases: &["db"], default: Some("\"\""), ..opt("login_db", Type::Str) },
+                Opt { aliases: &["host"], default: Some("\"\""), ..opt("login_host", Type::Str) },
+                Opt { default: Some("\"\""), no_log: true, ..opt("login_password", Type::Str) },
+                Opt { aliases: &["port"], default: Some("5432"), ..opt("login_port", Type::Int) },
+                Opt { aliases: &["unix_socket"], default: Some("\"\""), ..opt("login_unix_socket", Type::Str) },
+                Opt { aliases: &["login"], default: Some("\"postgres\""), ..opt("login_user", Type::Str) },
+                Opt { default: Some("false"), ..opt("no_password_changes", Type::Bool) },
+                Opt { no_log: true, ..opt("password", Type::Str) },
+                Opt { default: Some("true"), ..opt("quote_configuration_values", Type::Bool) },
+                Opt { default: Some("false"), ..opt("reset_unspecified_configuration", Type::Bool) },
+                Opt { default: Some("\"\""), ..opt("role_attr_flags", Type::Str) },
+                opt("session_role", Type::Str),
+                Opt { unsupported: true, ..opt("ssl_cert", Type::Path) },
+                Opt { unsupported: true, ..opt("ssl_key", Type::Path) },
+                Opt {
+                    default: Some("\"prefer\""),
+                    choices: &["allow", "disable", "prefer", "require", "verify-ca", "verify-full"],
+                    ..opt("ssl_mode", Type::Str)
+                },
+                Opt { default: Some("\"present\""), choices: &["absent", "present"], ..opt("state", Type::Str) },
+                Opt { default: Some("true"), ..opt("trust_input", Type::Bool) },
+                Opt { aliases: &["name"], required: true, ..opt("user", Type::Str) },
+            ],
+        )
+    },
+    Module {
+        ..spec(
+            "postgresql_db",
+            "community.postgresql.postgresql_db",
+            &[
+                Opt { aliases: &["ssl_rootcert"], unsupported: true, ..opt("ca_cert", Type::Str) },
+                opt("comment", Type::Str),
+                Opt { default: Some("\"\""), ..opt("conn_limit", Type::Str) },
+                Opt { default: Some("{}"), ..opt("connect_params", Type::Dict) },
+                Opt { aliases: &["name"], required: true, ..opt("db", Type::Str) },
+                opt("dump_extra_args", Type::Str),
+                Opt { default: Some("\"\""), ..opt("encoding", Type::Str) },
+                Opt { default: Some("false"), ..opt("force", Type::Bool) },
+                Opt { default: Some("\"\""), ..opt("icu_locale", Type::Str) },
+                Opt { default: Some("\"\""), ..opt("lc_collate", Type::Str) },
+                Opt { default: Some("\"\""), ..opt("lc_ctype", Type::Str) },
+                Opt { default: Some("\"\""), ..opt("locale_provider", Type::Str) },
+                Opt { aliases: &["host"], default: Some("\"\""), ..opt("login_host", Type::Str) },
+                Opt { default: Some("\"\""), no_log: true, ..opt("login_password", Type::Str) },
+                Opt { aliases: &["port"], default: Some("5432"), ..opt("login_port", Type::Int) },
+                Opt { aliases: &["unix_socket"], default: Some("\"\""), ..opt("login_unix_socket", Type::Str) },
+                Opt { aliases: &["login"], default: Some("\"postgres\""), ..opt("login_user", Type::Str) },
+                Opt { default: Some("\"postgres\""), ..opt("maintenance_db", Type::Str) },
+                Opt { default: Some("\"\""), ..opt("owner", Type::Str) },
+                opt("session_role", Type::Str),
+                Opt { unsupported: true, ..opt("ssl_cert", Type::Path) },
+                Opt { unsupported: true, ..opt("ssl_key", Type::Path) },
+                Opt {
+                    default: Some("\"prefer\""),
+                    choices: &["allow", "disable", "prefer", "require", "verify-ca", "verify-full"],
+                    ..opt("ssl_mode", Type::Str)
+                },
+                Opt {
+                    default: Some("\"present\""),
+                    choices: &["absent", "dump", "present", "rename", "restore"],
+                    ..opt("state", Type::Str)
+                },
+                Opt { default: Some("\"\""), ..opt("tablespace", Type::Path) },
+                Opt { default: Some("\"\""), ..opt("target", Type::Path) },
+                Opt { default: Some("\"\""), ..opt("target_opts", Type::Str) },
+                Opt { default: Some("\"\""), ..opt("template", Type::Str) },
+                Opt { default: Some("true"), ..opt("trust_input", Type::Bool) },
+            ],
+        )
+    },
+    Module {
+        mutually_exclusive: &[&["positional_args", "named_args"]],
+        ..spec(
+            "postgresql_query",
+            "community.postgresql.postgresql_query",
+            &[
+                Opt { default: Some("false"), ..opt("autocommit", Type::Bool) },
+                Opt { aliases: &["ssl_rootcert"], unsupported: true, ..opt("ca_cert", Type::Str) },
+                Opt { default: Some("{}"), ..opt("connect_params", Type::Dict) },
+                opt("encoding", Type::Str),
+                Opt { aliases: &["db"], ..opt("login_db", Type::Str) },
+                Opt { aliases: &["host"], default: Some("\"\""), ..opt("login_host", Type::Str) },
+                Opt { default: Some("\"\""), no_log: true, ..opt("login_password", Type::Str) },
+                Opt { aliases: &["port"], default: Some("5432"), ..opt("login_port", Type::Int) },
+                Opt { aliases: &["unix_socket"], default: Some("\"\""), ..opt("login_unix_socket", Type::Str) },
+                Opt { aliases: &["login"], default: Some("\"postgres\""), ..opt("login_user", Type::Str) },
+                opt("named_args", Type::Dict),
+                opt("positional_args", Type::List),
+                opt("query", Type::Raw),
+                Opt { elements: Some(Type::Str), ..opt("search_path", Type::List) },
+                opt("session_role", Type::Str),
+                Opt { unsupported: true, ..opt("ssl_cert", Type::Path) },
+                Opt { unsupported: true, ..opt("ssl_key", Type::Path) },
+                Opt {
+                    default: Some("\"prefer\""),
+                    choices: &["allow", "disable", "prefer", "require", "verify-ca", "verify-full"],
+                    ..opt("ssl_mode", Type::Str)
+                },
+                Opt { default: Some("true"), ..opt("trust_input", Type::Bool) },
+            ],
+        )
+    },
+    Module {
+        ..spec(
+            "postgresql_ext",
+            "community.postgresql.postgresql_ext",
+            &[
+                Opt { aliases: &["ssl_rootcert"], unsupported: true, ..opt("ca_cert", Type::Str) },
+                Opt { default: Some("false"), ..opt("cascade", Type::Bool) },
+                opt("comment", Type::Str),
+                Opt { default: Some("{}"), ..opt("connect_params", Type::Dict) },
+                Opt { aliases: &["name"], required: true, ..opt("ext", Type::Str) },
+                Opt { aliases: &["db"], required: true, ..opt("login_db", Type::Str) },
+                Opt { aliases: &["host"], default: Some("\"\""), ..opt("login_host", Type::Str) },
+                Opt { default: Some("\"\""), no_log: true, ..opt("login_password", Type::Str) },
+                Opt { aliases: &["port"], default: Some("5432"), ..opt("login_port", Type::Int) },
+                Opt { aliases: &["unix_socket"], default: Some("\"\""), ..opt("login_unix_socket", Type::Str) },
+                Opt { aliases: &["login"], default: Some("\"postgres\""), ..opt("login_user", Type::Str) },
+                opt("schema", Type::Str),
+                opt("session_role", Type::Str),
+                Opt { unsupported: true, ..opt("ssl_cert", Type::Path) },
+                Opt { unsupported: true, ..opt("ssl_key", Type::Path) },
+                Opt {
+                    default: Some("\"prefer\""),
+                    choices: &["allow", "disable", "prefer", "require", "verify-ca", "verify-full"],
+                    ..opt("ssl_mode", Type::Str)
+                },
+                Opt { default: Some("\"present\""), choices: &["absent", "present"], ..opt("state", Type::Str) },
+                Opt { default: Some("true"), ..opt("trust_input", Type::Bool) },
+                opt("version", Type::Str),
+            ],
+        )
+    },
+];
