@@ -153,7 +153,8 @@ impl Job<'_> {
         let state = ran.stdout.trim();
         let enabled = if ran.ok() {
             // "indirect" and "alias": let systemd see to what it means. "enabled-runtime" is gone after a boot.
-            !matches!(state.lines().next().unwrap_or_default(), "enabled-runtime" | "indirect" | "alias")
+            // More lines name the links that there are.
+            !matches!(state, "enabled-runtime" | "indirect" | "alias")
         } else {
             self.scope == "system" && has_script && !state.ends_with("disabled") && init::script_enabled(self.unit)
         };

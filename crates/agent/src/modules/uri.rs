@@ -385,7 +385,7 @@ mod tests {
         .unwrap();
         assert_eq!((&out["status"], &out["json"]["x"], &out["cookies"]["a"]), (&json!(200), &json!(1), &json!("b")));
         assert!(out.get("content").is_none());
-        let fail = call(json!({"url": address, "use_netrc": false})).unwrap_err();
+        let fail = call(json!({"url": address, "use_netrc": false, "return_content": true})).unwrap_err();
         assert_eq!((&fail.fields["content"], &fail.fields["redirected"]), (&json!("gone"), &json!(true)));
         assert_eq!(fail.msg, "Status code was 404 and not [200]: HTTP Error 404: Not Found");
         let dir = Scratch::new();
@@ -432,6 +432,6 @@ mod tests {
             "B",
         );
         let sent = String::from_utf8(sent.unwrap()).unwrap();
-        assert!(sent.contains("name=\"f\"; filename=\"n.txt\"\r\nContent-Type: text/x\r\n\r\nc\r\n--B--"), "{sent}");
+        assert!(sent.contains("name=\"f\"; filename=\"n.txt\"\r\nContent-Type: text/x\r\n\r\nc\r\n--B\r\n"), "{sent}");
     }
 }

@@ -12,6 +12,9 @@ use std::time::Duration;
 pub async fn run_async(call: &Call<'_>, seconds: u64, poll: u64) -> Result<Res, Problem> {
     let name = call.action.name.as_str();
     let plain = matches!(name, "command" | "shell");
+    if call.check && call.action.spec.is_some_and(|spec| !spec.check_mode) {
+        return Err(Problem::Skipped(format!("remote module ({name}) does not support check mode")));
+    }
     // What the controller has a part in can't go on by itself.
     if matches!(name, "assemble" | "copy" | "fetch" | "raw" | "reboot" | "script" | "template" | "unarchive") {
         return Err(refuse(format!("This action ({}) does not support async.", call.action.written)));

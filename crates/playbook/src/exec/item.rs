@@ -185,7 +185,7 @@ impl Place<'_> {
         };
         let poll = own.number("poll")?.unwrap_or(engine.settings.poll_interval as f64);
         let seconds = own.number("async")?.unwrap_or(0.0);
-        let wait = (seconds > 0.0 && !check).then_some((seconds as u64, poll as u64));
+        let wait = (seconds > 0.0).then_some((seconds as u64, poll as u64));
         let res = self.attempts(&call, vars, done, wait).await?;
         Ok(res)
     }
