@@ -117,7 +117,8 @@ fn synchronize_over_ssh() {
         ),
     );
     let big: String = (0..200_000).map(|n| format!("{n}\n")).collect();
-    for (name, content) in [("files/tree/a", "1\n"), ("files/tree/sub/b c", big.as_str()), ("files/tree/x.bak", "no\n")] {
+    for (name, content) in [("files/tree/a", "1\n"), ("files/tree/sub/b c", big.as_str()), ("files/tree/x.bak", "no\n")]
+    {
         env.write(name, content);
     }
     env.write("site.yml", SYNC);
