@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use imgbuild_playbook::callback::{DefaultCallback, DisplayOptions, LineSink};
 use imgbuild_playbook::settings::Settings;
 use imgbuild_playbook::target::{
-    Become, Connection, Connector, ModuleCall, OutputSink, RawOutcome, Target, Unreachable,
+    Become, Connection, Connector, ModuleCall, OutputSink, RawOutcome, Relay, Target, Unreachable,
 };
 use imgbuild_playbook::{Inventory, Playbook, Prompt, Prompter, Session, run};
 use serde_json::{Map, Value, json};
@@ -48,6 +48,9 @@ impl Target for FakeHost {
         _: &mut (dyn std::io::Write + Send),
     ) -> Result<Result<u64, String>, Unreachable> {
         Ok(Ok(0))
+    }
+    async fn relay(&self, _: Option<&Become>) -> Result<Relay, Unreachable> {
+        Ok(Relay { socket: "/no/such/socket".into(), served: Box::pin(std::future::pending()) })
     }
     async fn reset(&self) -> Result<(), Unreachable> {
         Ok(())
