@@ -192,9 +192,10 @@ fn put(ctx: &Ctx, source: &Source, dest: &Path, attrs: &Attrs) -> Result<Option<
         // A link is turned into a file.
         std::fs::remove_file(dest).at("can't replace", dest)?;
     }
+    let fresh = !dest.exists();
     files::write(ctx, dest, source.open(ctx)?, ctx.args.bool("unsafe_writes"))?;
-    if let (Source::File(from), None) = (source, &attrs.mode) {
-        // A copy on the host takes the source's mode, as shutil.copystat has it.
+    if let (Source::File(from), None, false) = (source, &attrs.mode, fresh) {
+        // A file of the host that replaces another brings its mode along; a new one gets what the umask leaves.
         let bits = from.metadata().at("can't look at", from)?.mode() & 0o7777;
         let plain = Attrs { mode: Some(mode::ModeSpec::Bits(bits)), ..Attrs::default() };
         plain.apply(ctx, dest, false)?;
@@ -315,6 +316,9 @@ mod tests {
         let out =
             call(json!({"src": src, "dest": dir.path("d"), "remote_src": true, "mode": "preserve"}), None).unwrap();
         assert_eq!((&out["mode"], &out["changed"]), (&json!("0751"), &json!(true)));
+        let over = |dest: String| call(json!({"src": src, "dest": dest, "remote_src": true}), None).unwrap();
+        assert_ne!(over(dir.path("new"))["mode"], "0751");
+        assert_eq!(over(dir.file("old", "y"))["mode"], "0751");
         std::fs::create_dir_all(dir.0.join("tree/sub")).unwrap();
         dir.file("tree/sub/f", "1");
         std::os::unix::fs::symlink("f", dir.0.join("tree/sub/l")).unwrap();

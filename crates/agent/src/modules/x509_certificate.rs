@@ -5,7 +5,7 @@ use crate::ctx::Ctx;
 use crate::outcome::{Fail, OrFail, Outcome};
 use crate::sys::x509::{self, About, Temps};
 use crate::sys::{clock, files, random};
-use serde_json::{Number, Value, json};
+use serde_json::json;
 use std::path::Path;
 
 const KEY_ID: &str = "X509v3 Subject Key Identifier";
@@ -296,8 +296,8 @@ pub fn run(ctx: &Ctx) -> Result<Outcome, Fail> {
     if let Some(now) = &now {
         out.insert("notBefore".into(), x509::stamp(&now.begin).into());
         out.insert("notAfter".into(), x509::stamp(&now.end).into());
-        let number: Option<Number> = serde_json::from_str(&x509::decimal(&now.serial)).ok();
-        out.insert("serial_number".into(), number.map_or(Value::Null, Value::Number));
+        // Up to 160 bits, which no number of JSON holds without loss: its digits.
+        out.insert("serial_number".into(), x509::decimal(&now.serial).into());
     }
     if ctx.diff {
         let shown = |about: &Option<About>| about.as_ref().map_or(json!({}), About::shown);
@@ -333,6 +333,7 @@ pub fn run(ctx: &Ctx) -> Result<Outcome, Fail> {
 mod tests {
     use super::*;
     use crate::sys::files::Scratch;
+    use serde_json::Value;
 
     #[test]
     fn selfsigned_and_of_ones_own_ca() {
