@@ -6,6 +6,7 @@ use crate::ui;
 use async_trait::async_trait;
 use imgbuild_aws::AwsAccounts;
 use imgbuild_builders::amazon::caller::{CallerAddress, CheckIp};
+use imgbuild_builders::amazon::chroot::here::Imds;
 use imgbuild_builders::amazon::ec2::{Account, Accounts, Ec2, Ec2Result};
 use imgbuild_builders::amazon::env::Amazon;
 use imgbuild_builders::amazon::iam::Iam;
@@ -66,7 +67,7 @@ pub fn url_client(settings: &Settings) -> Arc<dyn UrlClient> {
 /// What the amazon builders of a run share. With a sandbox directory, every account is the sandbox.
 pub fn amazon(settings: &Settings, sandbox: Option<&Path>) -> (Arc<Amazon>, Arc<AnyAccounts>) {
     let accounts = Arc::new(AnyAccounts {
-        aws: AwsAccounts::new(),
+        aws: AwsAccounts::with_env(settings.env.clone()),
         sandbox: sandbox.map(Path::to_path_buf),
         settings: settings.clone(),
         endpoints: Mutex::default(),
@@ -79,7 +80,11 @@ pub fn amazon(settings: &Settings, sandbox: Option<&Path>) -> (Arc<Amazon>, Arc<
         }
         None => Arc::new(CheckIp::default()),
     };
-    (Arc::new(Amazon::new(Arc::clone(&accounts) as Arc<dyn Accounts>, caller)), accounts)
+    let mut amazon = Amazon::new(Arc::clone(&accounts) as Arc<dyn Accounts>, caller);
+    if let Some(endpoint) = settings.var("AWS_EC2_METADATA_SERVICE_ENDPOINT") {
+        amazon.here = Arc::new(Imds::at(endpoint));
+    }
+    (Arc::new(amazon), accounts)
 }
 
 /// The sandbox's machines are reached from this very host: nobody out there has to be asked for its address.
@@ -109,6 +114,9 @@ impl AnyAccounts {
     pub async fn shutdown(&self) {
         for (_, endpoint) in self.endpoints.lock().await.drain() {
             endpoint.shutdown().await;
+        }
+        for failed in self.aws.close().await {
+            ui::note(format!("Warning: {failed}"));
         }
     }
 
@@ -201,6 +209,7 @@ pub fn open_sandbox(settings: &Settings, dir: &Path, latencies: Latencies) -> Re
     let supervisor = Supervisor { program: settings.program.clone(), arguments: vec!["__machine".into()] };
     let fixtures = settings.cache().join("sandbox/fixture");
     let machines = Namespace::new(dir.join("run"), supervisor).map_err(|e| chain(&e))?.with_fixtures(Some(fixtures));
+    let machines = machines.with_endpoints(dir.join(imgbuild_sandbox::ENDPOINTS));
     let options = imgbuild_sandbox::Options {
         dir: dir.to_owned(),
         machines: Arc::new(machines),

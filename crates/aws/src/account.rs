@@ -8,6 +8,7 @@ use crate::retry::Creating;
 use crate::services;
 use crate::session::Sessions;
 use crate::ssm::SsmClient;
+use crate::vault::VaultCredentials;
 use async_trait::async_trait;
 use aws_config::meta::credentials::CredentialsProviderChain;
 use aws_config::provider_config::ProviderConfig;
@@ -26,7 +27,7 @@ use imgbuild_builders::amazon::options::access::{Access, AssumeRole, Mfa, Static
 use imgbuild_builders::amazon::secrets::{Parameter, SecretValue, SecretVersion};
 use imgbuild_builders::amazon::ssm::Ssm;
 use imgbuild_engine::journal::Place;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -37,6 +38,8 @@ const ATTEMPT: Duration = Duration::from_secs(60);
 /// Opens accounts over the AWS SDK. Accounts of equal access are opened once.
 #[derive(Default)]
 pub struct AwsAccounts {
+    /// What Vault's client takes from the environment.
+    env: BTreeMap<String, String>,
     open: tokio::sync::Mutex<Vec<(Access, Arc<AwsAccount>)>>,
 }
 
@@ -44,6 +47,22 @@ impl AwsAccounts {
     /// None open yet.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// With an environment for what the SDK does not know of (`VAULT_ADDR`, …).
+    pub fn with_env(env: BTreeMap<String, String>) -> Self {
+        AwsAccounts { env, ..Self::default() }
+    }
+
+    /// Gives back what was lent: leases of Vault. What could not be given back, one sentence each.
+    pub async fn close(&self) -> Vec<String> {
+        let mut failed = Vec::new();
+        for (_, account) in self.open.lock().await.iter() {
+            if let Some(vault) = &account.vault {
+                failed.extend(vault.revoke().await);
+            }
+        }
+        failed
     }
 }
 
@@ -54,7 +73,7 @@ impl Accounts for AwsAccounts {
         if let Some((_, account)) = open.iter().find(|(known, _)| known == access) {
             return Ok(Arc::clone(account) as Arc<dyn Account>);
         }
-        let account = Arc::new(AwsAccount::load(access).await?);
+        let account = Arc::new(AwsAccount::load(access, &self.env).await?);
         open.push((access.clone(), Arc::clone(&account)));
         Ok(account)
     }
@@ -78,11 +97,12 @@ struct AwsAccount {
     config: SdkConfig,
     /// Credentials that can be asked for again.
     renewing: Option<Arc<Renewing>>,
+    vault: Option<VaultCredentials>,
     clients: Mutex<HashMap<Region, Arc<dyn Ec2>>>,
 }
 
 impl AwsAccount {
-    async fn load(access: &Access) -> Result<Self, String> {
+    async fn load(access: &Access, env: &BTreeMap<String, String>) -> Result<Self, String> {
         if access.insecure_tls && access.endpoint.is_some() && !is_plain(access) {
             return Err(
                 "insecure_skip_tls_verify is not supported for an https endpoint: add the endpoint's CA to this \
@@ -91,7 +111,10 @@ impl AwsAccount {
             );
         }
         let mut loader = defaults(access);
-        if let Some(keys) = &access.keys {
+        let vault = access.vault.as_ref().map(|engine| VaultCredentials::new(engine, env)).transpose()?;
+        if let Some(vault) = &vault {
+            loader = loader.credentials_provider(vault.clone());
+        } else if let Some(keys) = &access.keys {
             let token = keys.token.as_ref().map(|t| t.expose().clone());
             let fixed = Credentials::new(&keys.id, keys.secret.expose(), token, None, "template");
             loader = loader.credentials_provider(fixed);
@@ -106,6 +129,9 @@ impl AwsAccount {
         }
         let mut config = loader.load().await;
         let emulator = emulator(access);
+        if vault.is_some() {
+            services::known(&config, emulator).await;
+        }
         let sessions = match (&access.mfa, &access.assume_role) {
             (Some(mfa), _) => Some(second_factor(access, mfa, &config, emulator).await?),
             (None, Some(role)) => Some(Sessions::role(&config, emulator, role)),
@@ -125,7 +151,7 @@ impl AwsAccount {
             config = builder.credentials_provider(shared).build();
             renewing = Some(provider);
         }
-        Ok(AwsAccount { access: access.clone(), config, renewing, clients: Mutex::default() })
+        Ok(AwsAccount { access: access.clone(), config, renewing, vault, clients: Mutex::default() })
     }
 
     /// The endpoint for services beside EC2, where there is one for all.

@@ -56,6 +56,8 @@ pub fn image(image: &sdk::Image) -> Image {
         root_device_name: text(image.root_device_name()),
         virtualization_type: image.virtualization_type().map(|t| t.as_str().to_owned()).unwrap_or_default(),
         ena_support: image.ena_support().unwrap_or(false),
+        kernel_id: some(image.kernel_id()),
+        ramdisk_id: some(image.ramdisk_id()),
         mappings: image.block_device_mappings().iter().map(image_mapping).collect(),
         tags: tags(image.tags()),
     }
@@ -65,6 +67,11 @@ fn image_mapping(mapping: &sdk::BlockDeviceMapping) -> ImageMapping {
     let ebs = mapping.ebs();
     ImageMapping {
         device_name: text(mapping.device_name()),
+        virtual_name: some(mapping.virtual_name()),
+        volume_type: ebs.and_then(sdk::EbsBlockDevice::volume_type).map(|t| t.as_str().to_owned()),
+        iops: ebs.and_then(sdk::EbsBlockDevice::iops),
+        throughput: ebs.and_then(sdk::EbsBlockDevice::throughput),
+        kms_key_id: ebs.and_then(|e| some(e.kms_key_id())),
         snapshot: ebs.and_then(|e| some(e.snapshot_id())).map(Into::into),
         volume_size: ebs.and_then(sdk::EbsBlockDevice::volume_size),
         encrypted: ebs.and_then(sdk::EbsBlockDevice::encrypted),
@@ -121,6 +128,11 @@ pub fn volume(volume: &sdk::Volume) -> Volume {
     Volume {
         id: text(volume.volume_id()).into(),
         state: volume.state().map(|s| s.as_str().to_owned()).unwrap_or_default(),
+        attachment: volume.attachments().iter().find(|a| a.instance_id().is_some()).map(|a| Attachment {
+            instance: text(a.instance_id()).into(),
+            device: text(a.device()),
+            state: a.state().map(|s| s.as_str().to_owned()).unwrap_or_default(),
+        }),
         tags: tags(volume.tags()),
     }
 }

@@ -168,6 +168,21 @@ impl Ec2 for Client {
         modify::instance(&self.sdk, instance, change).await
     }
 
+    async fn create_volume(&self, volume: &NewVolume) -> Ec2Result<VolumeId> {
+        crate::volume::create(&self.sdk, self.creating, volume).await
+    }
+    async fn try_create_volume(&self, volume: &NewVolume) -> Ec2Result<()> {
+        crate::volume::try_create(&self.sdk, volume).await
+    }
+    async fn attach_volume(&self, volume: &VolumeId, instance: &InstanceId, device: &str) -> Ec2Result<()> {
+        let call = self.sdk.attach_volume().volume_id(volume.as_str()).instance_id(instance.as_str()).device(device);
+        call.send().await.map(drop).map_err(|e| error::ec2("AttachVolume", e))
+    }
+    async fn detach_volume(&self, volume: &VolumeId, force: bool) -> Ec2Result<()> {
+        let call = self.sdk.detach_volume().volume_id(volume.as_str()).set_force(force.then_some(true));
+        call.send().await.map(drop).map_err(|e| error::ec2("DetachVolume", e))
+    }
+
     async fn delete_volume(&self, volume: &VolumeId) -> Ec2Result<()> {
         let call = self.sdk.delete_volume().volume_id(volume.as_str());
         call.send().await.map(drop).map_err(|e| error::ec2("DeleteVolume", e))

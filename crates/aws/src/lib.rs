@@ -16,5 +16,7 @@ mod retry;
 mod services;
 mod session;
 mod ssm;
+mod vault;
+mod volume;
 
 pub use account::AwsAccounts;

@@ -86,6 +86,8 @@ pub async fn register(client: &Sdk, how: Creating, wanted: &Registration) -> Ec2
         .set_boot_mode(wanted.boot_mode.as_deref().map(sdk::BootModeValues::from))
         .set_uefi_data(wanted.uefi_data.clone())
         .set_tpm_support(wanted.tpm.as_deref().map(sdk::TpmSupportValues::from))
+        .set_kernel_id(wanted.kernel_id.clone())
+        .set_ramdisk_id(wanted.ramdisk_id.clone())
         .set_tag_specifications(tagging(sdk::ResourceType::Image, &wanted.tags).map(|t| vec![t]));
     if wanted.ena {
         call = call.ena_support(true);

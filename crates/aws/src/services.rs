@@ -7,6 +7,7 @@ use imgbuild_builders::amazon::ec2::{Ec2Error, Ec2Result, ErrorKind};
 use imgbuild_builders::amazon::ids::Region;
 use imgbuild_builders::amazon::secrets::{Parameter, SecretValue, SecretVersion};
 use imgbuild_diag::Secret;
+use std::time::Duration;
 
 /// Whether volumes can be encrypted with a key.
 pub async fn check_key(config: &SdkConfig, endpoint: Option<&str>, region: &Region, key: &str) -> Ec2Result<()> {
@@ -84,4 +85,20 @@ pub async fn parameter(config: &SdkConfig, endpoint: Option<&str>, name: &str, d
         version: found.version,
         arn: found.arn.unwrap_or_default(),
     })
+}
+
+/// Waits until AWS knows the keys of an IAM user that was made a moment ago, as Vault's engine does. What else is wrong with them
+/// shows in the first real call.
+pub async fn known(config: &SdkConfig, endpoint: Option<&str>) {
+    let mut builder = aws_sdk_sts::config::Builder::from(config);
+    if let Some(url) = endpoint {
+        builder = builder.endpoint_url(url);
+    }
+    let sts = aws_sdk_sts::Client::from_conf(builder.build());
+    for _ in 0..30 {
+        match sts.get_caller_identity().send().await.map_err(|e| error::ec2("GetCallerIdentity", e)) {
+            Err(error) if error.code == "InvalidClientTokenId" => tokio::time::sleep(Duration::from_secs(1)).await,
+            _ => return,
+        }
+    }
 }

@@ -1,5 +1,6 @@
 //! What a build would make, copy and tag, and which permissions it needs. Known from the options alone: no call is made.
 
+mod actions;
 mod policy;
 mod prices;
 
@@ -7,8 +8,10 @@ pub use policy::policy;
 pub use prices::{Cost, Prices};
 
 use crate::amazon::options::ami::{Encryption, Protection, Replace};
-use crate::amazon::options::run::{Choice, SecurityGroups};
-use crate::amazon::options::{Config, Interface};
+use crate::amazon::options::chroot::Chroot;
+use crate::amazon::options::run::SecurityGroups;
+use crate::amazon::options::volumes::VolumeOf;
+use crate::amazon::options::{Config, Interface, Product};
 use crate::amazon::ssm::DOCUMENT;
 use crate::ssh_options::KeySource;
 use serde::Serialize;
@@ -59,15 +62,21 @@ fn item(what: &str, region: &str, name: Option<String>, notes: Vec<String>) -> I
     Item { what: what.to_owned(), region: region.to_owned(), name, notes }
 }
 
-/// The plan of an `amazon-ebs` build.
-pub fn amazon_ebs(config: &Config) -> Plan {
+/// The plan of an amazon build.
+pub fn amazon(config: &Config) -> Plan {
     let mut plan = Plan::default();
     let region = config.access.region.as_ref().map_or("", |r| r.as_str());
-    temporary(config, region, &mut plan);
+    match &config.product {
+        Product::Chroot(chroot) => plan.temporary.push(item("volume", region, None, root_volume(config, chroot))),
+        _ => temporary(config, region, &mut plan),
+    }
+    if let Product::Volumes(wanted) = &config.product {
+        volumes(config, wanted, region, &mut plan);
+    }
     if !config.skip_create_ami {
         lasting(config, region, &mut plan);
     }
-    plan.actions = actions(config);
+    plan.actions = actions::of(config);
     plan.usage = Usage {
         region: region.to_owned(),
         instance_type: config.run.instance_types.first().cloned().unwrap_or_default(),
@@ -80,7 +89,10 @@ pub fn amazon_ebs(config: &Config) -> Plan {
                 (ebs.volume_type.clone().unwrap_or_else(|| "gp2".into()), size)
             })
             .collect(),
-        image_regions: plan.lasting.iter().map(|item| item.region.clone()).collect(),
+        image_regions: match config.product {
+            Product::Volumes(_) => Vec::new(),
+            _ => plan.lasting.iter().map(|item| item.region.clone()).collect(),
+        },
     };
     plan
 }
@@ -109,15 +121,17 @@ fn temporary(config: &Config, region: &str, plan: &mut Plan) {
             plan.temporary.push(item("security group", region, None, notes));
         }
     }
-    let mut notes = vec![format!("type {}", config.run.instance_types.join(", else "))];
-    notes.push(match &config.run.source.id {
-        Some(id) => format!("from {id}"),
-        None => {
-            let filters = config.run.source.filters.iter().map(|f| format!("{} = {}", f.name, f.values.join(" or ")));
-            let newest = if config.run.source.most_recent { "the newest AMI" } else { "the one AMI" };
-            format!("from {newest} with {}", filters.collect::<Vec<_>>().join(", "))
-        }
-    });
+    if config.spot.is_some() {
+        plan.temporary.push(item("launch template of the spot fleet", region, None, Vec::new()));
+    }
+    if config.run.temporary_profile.is_some() {
+        plan.temporary.push(item("IAM role with its instance profile", "", None, Vec::new()));
+    }
+    let mut notes = vec![format!("type {}", config.run.instance_types.join(", or "))];
+    if !config.run.fallback_types.is_empty() {
+        notes.push(format!("where there is no capacity: {} on demand", config.run.fallback_types.join(", then ")));
+    }
+    notes.push(source(config));
     notes.extend(config.spot.iter().map(|spot| match &spot.max_price {
         Some(price) => format!("spot, at most {price} $/h"),
         None => "spot".to_owned(),
@@ -126,13 +140,73 @@ fn temporary(config: &Config, region: &str, plan: &mut Plan) {
         let ebs = device.mapping.ebs.as_ref();
         let size = ebs.and_then(|e| e.volume_size).map(|s| format!(" {s} GiB")).unwrap_or_default();
         let kind = ebs.and_then(|e| e.volume_type.clone()).map(|t| format!(" {t}")).unwrap_or_default();
-        let keeps = if device.delete == Some(false) { ", stays after the build" } else { "" };
-        notes.push(format!("volume {}{size}{kind}{keeps}", device.mapping.device_name));
+        let stays = device.delete == Some(false) && config.product.is_image();
+        let keeps = if stays { ", stays after the build" } else { "" };
+        let encrypted = match ebs.filter(|e| e.encrypted == Some(true)).map(|e| &e.kms_key_id) {
+            Some(Some(key)) => format!(", encrypted with {key}"),
+            Some(None) => ", encrypted".to_owned(),
+            None => String::new(),
+        };
+        notes.push(format!("volume {}{size}{kind}{encrypted}{keeps}", device.mapping.device_name));
     }
     plan.temporary.push(item("instance", region, None, notes));
     if let Some(port) = port.filter(|_| sessions) {
         let note = format!("{DOCUMENT} to port {port} of the instance; one more after each reboot");
         plan.temporary.push(item("session", region, None, vec![note]));
+    }
+}
+
+/// What it starts from.
+fn source(config: &Config) -> String {
+    match &config.run.source.id {
+        Some(id) => format!("from {id}"),
+        None => {
+            let filters = config.run.source.filters.iter().map(|f| format!("{} = {}", f.name, f.values.join(" or ")));
+            let newest = if config.run.source.most_recent { "the newest AMI" } else { "the one AMI" };
+            format!("from {newest} with {}", filters.collect::<Vec<_>>().join(", "))
+        }
+    }
+}
+
+/// The volume of a chroot.
+fn root_volume(config: &Config, chroot: &Chroot) -> Vec<String> {
+    let mut notes = vec!["attached to the instance that this program runs on".to_owned()];
+    notes.push(if chroot.from_scratch { "empty".to_owned() } else { source(config) });
+    notes.extend(chroot.volume_size.map(|size| format!("{size} GiB")));
+    notes.extend(chroot.volume_type.iter().map(|kind| format!("type {kind}")));
+    if chroot.encrypt == Some(true) || config.ami.encryption.is_on() {
+        notes.push("encrypted".to_owned());
+    }
+    notes
+}
+
+/// Volumes and snapshots that are the product.
+fn volumes(config: &Config, wanted: &[VolumeOf], region: &str, plan: &mut Plan) {
+    for volume in wanted {
+        let device = config.launch_mappings.iter().find(|d| d.mapping.device_name == volume.device);
+        let size = device.and_then(|d| d.mapping.ebs.as_ref()).and_then(|ebs| ebs.volume_size);
+        let mut notes: Vec<String> = size.map(|size| format!("{size} GiB")).into_iter().collect();
+        let tags: Vec<&str> = volume.tags.keys().collect();
+        if !tags.is_empty() {
+            notes.push(format!("tags {}", tags.join(", ")));
+        }
+        let name = Some(volume.device.clone());
+        if volume.kept {
+            plan.lasting.push(item("volume", region, name.clone(), notes));
+        }
+        if let Some(snapshot) = &volume.snapshot {
+            let tags: Vec<&str> = snapshot.tags.keys().collect();
+            let mut notes = Vec::new();
+            if !tags.is_empty() {
+                notes.push(format!("tags {}", tags.join(", ")));
+            }
+            let shared: Vec<&str> =
+                [&snapshot.grant.users, &snapshot.grant.groups].into_iter().flatten().map(String::as_str).collect();
+            if !shared.is_empty() {
+                notes.push(format!("shared with {}", shared.join(", ")));
+            }
+            plan.lasting.push(item("snapshot of the volume", region, name, notes));
+        }
     }
 }
 
@@ -155,6 +229,13 @@ fn lasting(config: &Config, region: &str, plan: &mut Plan) {
         if !shared.is_empty() {
             notes.push(format!("shared with {}", shared.join(", ")));
         }
+        if at != region {
+            notes.push("a copy".to_owned());
+        }
+        let snapshot_tags: Vec<&str> = ami.snapshot_tags.keys().collect();
+        if !snapshot_tags.is_empty() {
+            notes.push(format!("snapshots with the tags {}", snapshot_tags.join(", ")));
+        }
         notes.extend(ami.deprecate_at.iter().map(|at| format!("deprecated at {at}")));
         if ami.protection != Protection::Off {
             notes.push("protected from being deregistered".to_owned());
@@ -162,6 +243,10 @@ fn lasting(config: &Config, region: &str, plan: &mut Plan) {
         notes
     };
     let here = (!ami.skip_build_region).then_some(region);
+    if ami.skip_build_region {
+        let note = "copied to the other regions, then removed".to_owned();
+        plan.temporary.push(item("interim AMI with its snapshots", region, None, vec![note]));
+    }
     for at in here.into_iter().chain(ami.regions.iter().map(|r| r.as_str())) {
         plan.lasting.push(item("AMI with its snapshots", at, Some(ami.name.clone()), notes(at)));
         if ami.replace != Replace::Never {
@@ -172,137 +257,4 @@ fn lasting(config: &Config, region: &str, plan: &mut Plan) {
             plan.removed.push(item(what, at, Some(ami.name.clone()), Vec::new()));
         }
     }
-}
-
-/// Sessions; the last is for those whose id never arrived.
-const SESSIONS: [&str; 4] = ["StartSession", "ResumeSession", "TerminateSession", "DescribeSessions"];
-
-/// What a temporary instance profile takes.
-const TEMPORARY_PROFILE: [&str; 12] = [
-    "CreateRole",
-    "TagRole",
-    "GetRole",
-    "PutRolePolicy",
-    "DeleteRolePolicy",
-    "DeleteRole",
-    "CreateInstanceProfile",
-    "TagInstanceProfile",
-    "GetInstanceProfile",
-    "AddRoleToInstanceProfile",
-    "RemoveRoleFromInstanceProfile",
-    "DeleteInstanceProfile",
-];
-
-/// The IAM actions that the phases of this configuration call, unwinding included.
-fn actions(config: &Config) -> Vec<String> {
-    let mut actions = vec![
-        "DescribeImages",
-        "DescribeInstances",
-        "RunInstances",
-        "TerminateInstances",
-        "CreateTags",
-        "DescribeVolumes",
-        "DeleteVolume",
-    ];
-    let ami = &config.ami;
-    let run = &config.run;
-    if config.communicator.ssh().is_some() {
-        actions.push("GetConsoleOutput");
-    }
-    if config.spot.is_some() {
-        actions.extend(["CreateLaunchTemplate", "DescribeLaunchTemplates", "DeleteLaunchTemplate", "CreateFleet"]);
-    }
-    let names = run.instance_types.iter().chain(&run.fallback_types);
-    if names.into_iter().any(|name| crate::amazon::check::architecture_of(name).is_none()) {
-        actions.push("DescribeInstanceTypes");
-    }
-    if matches!(config.communicator.ssh().map(|s| &s.key), Some(KeySource::Temporary { .. })) {
-        actions.extend(["ImportKeyPair", "DescribeKeyPairs", "DeleteKeyPair"]);
-    }
-    match &run.security_groups {
-        SecurityGroups::Ids(_) => {}
-        SecurityGroups::Filter(_) => actions.push("DescribeSecurityGroups"),
-        SecurityGroups::Temporary(_) | SecurityGroups::TemporaryForCaller => actions.extend([
-            "CreateSecurityGroup",
-            "AuthorizeSecurityGroupIngress",
-            "DescribeSecurityGroups",
-            "DeleteSecurityGroup",
-        ]),
-    }
-    if ami.validate_regions && !ami.regions.is_empty() {
-        actions.push("DescribeRegions");
-    }
-    if run.vpc != Choice::Unset || run.public_ip.is_some() {
-        actions.push("DescribeVpcs");
-    }
-    if run.subnet != Choice::Unset || run.public_ip.is_some() {
-        actions.push("DescribeSubnets");
-    }
-    if run.public_ip.is_some() {
-        actions.push("DescribeInstanceTypeOfferings");
-    }
-    if !config.skip_create_ami {
-        actions.extend(["CreateImage", "DeregisterImage", "DescribeSnapshots", "DeleteSnapshot", "DeleteTags"]);
-        if config.surrogate.is_some() {
-            actions.extend(["CreateSnapshot", "RegisterImage"]);
-        }
-        if config.spot.is_none() {
-            actions.push("StopInstances");
-        }
-        if ami.ena.is_some() || ami.sriov {
-            actions.push("ModifyInstanceAttribute");
-        }
-        if !ami.regions.is_empty() || ami.skip_build_region || ami.replace != Replace::Never {
-            actions.push("CopyImage");
-        }
-        if !ami.grant.is_empty() || !ami.product_codes.is_empty() || ami.imds_v2 {
-            actions.push("ModifyImageAttribute");
-        }
-        if !ami.snapshot_grant.is_empty() {
-            actions.push("ModifySnapshotAttribute");
-        }
-        if ami.deprecate_at.is_some() {
-            actions.push("EnableImageDeprecation");
-        }
-        if ami.protection != Protection::Off {
-            actions.push("EnableImageDeregistrationProtection");
-        }
-    }
-    let mut actions: Vec<String> = actions.into_iter().map(|action| format!("ec2:{action}")).collect();
-    if run.iam_instance_profile.is_some() || run.temporary_profile.is_some() {
-        actions.push("iam:PassRole".to_owned());
-    }
-    if run.temporary_profile.is_some() {
-        actions.extend(TEMPORARY_PROFILE.iter().map(|action| format!("iam:{action}")));
-    }
-    if config.interface == Interface::SessionManager && config.communicator.ssh().is_some() {
-        actions.extend(SESSIONS.iter().map(|action| format!("ssm:{action}")));
-    }
-    if config.spot.is_some() {
-        // The account's first spot instance makes the role that spot works with.
-        actions.push("iam:CreateServiceLinkedRole".to_owned());
-    }
-    if ami.encryption.is_on() {
-        let kms = [
-            "CreateGrant",
-            "Decrypt",
-            "DescribeKey",
-            "GenerateDataKeyWithoutPlaintext",
-            "ReEncryptFrom",
-            "ReEncryptTo",
-        ];
-        actions.extend(kms.iter().map(|action| format!("kms:{action}")));
-    }
-    if config.access.assume_role.is_some() {
-        actions.push("sts:AssumeRole".to_owned());
-        if config.access.assume_role.as_ref().is_some_and(|role| !role.tags.is_empty()) {
-            actions.push("sts:TagSession".to_owned());
-        }
-    }
-    if config.access.decode_messages {
-        actions.push("sts:DecodeAuthorizationMessage".to_owned());
-    }
-    actions.sort();
-    actions.dedup();
-    actions
 }

@@ -1,9 +1,12 @@
 //! From a builder's type to the builder.
 
 use crate::amazon::check::Finding;
+use crate::amazon::chroot::AmazonChroot;
 use crate::amazon::ebs::AmazonEbs;
 use crate::amazon::env::Amazon;
-use crate::amazon::options::{AMAZON_EBS, AMAZON_EBSSURROGATE, Config, DATA_NAMES, Flags};
+use crate::amazon::options::{
+    AMAZON_CHROOT, AMAZON_EBS, AMAZON_EBSSURROGATE, AMAZON_EBSVOLUME, CHROOT_NAMES, Config, DATA_NAMES, Flags, Product,
+};
 use crate::file::{FILE, File};
 use crate::null::{NULL, Null};
 use crate::plan::Plan;
@@ -16,8 +19,6 @@ use std::sync::Arc;
 /// Builders that Packer and its plugins have and we have not, so that their names are not taken for typing errors.
 const OTHERS: &[&str] = &[
     "alicloud-ecs",
-    "amazon-chroot",
-    "amazon-ebsvolume",
     "amazon-instance",
     "anka-vm",
     "azure-arm",
@@ -73,12 +74,14 @@ const OTHERS: &[&str] = &[
 ];
 
 /// What can be named instead.
-const SUPPORTED: &str = "\"amazon-ebs\", \"amazon-ebssurrogate\", \"file\" and \"null\"";
+const SUPPORTED: &str =
+    "\"amazon-ebs\", \"amazon-ebssurrogate\", \"amazon-ebsvolume\", \"amazon-chroot\", \"file\" and \"null\"";
+const NAMES: [&str; 6] = ["amazon-ebs", "amazon-ebssurrogate", "amazon-ebsvolume", "amazon-chroot", "file", "null"];
 
 /// A builder whose options are read and checked. No call was made.
 pub enum Prepared {
-    /// `amazon-ebs` or `amazon-ebssurrogate`.
-    AmazonEbs(Box<Config>),
+    /// One of amazon's.
+    Amazon(Box<Config>),
     /// `file`.
     File(Box<File>),
     /// `null`.
@@ -94,10 +97,10 @@ pub fn prepare(
 ) -> Result<(Prepared, Diagnostics), Diagnostics> {
     let kind = builder.kind.value.as_str();
     match kind {
-        "amazon-ebs" => Config::read(&builder.body, context, flags)
-            .map(|(config, warnings)| (Prepared::AmazonEbs(Box::new(config)), warnings)),
-        "amazon-ebssurrogate" => Config::read_surrogate(&builder.body, context, flags)
-            .map(|(config, warnings)| (Prepared::AmazonEbs(Box::new(config)), warnings)),
+        "amazon-ebs" => amazon(Config::read(&builder.body, context, flags)),
+        "amazon-ebssurrogate" => amazon(Config::read_surrogate(&builder.body, context, flags)),
+        "amazon-ebsvolume" => amazon(Config::read_volumes(&builder.body, context, flags)),
+        "amazon-chroot" => amazon(Config::read_chroot(&builder.body, context, flags)),
         "file" => File::read(&builder.body, context).map(|(file, warnings)| (Prepared::File(Box::new(file)), warnings)),
         "null" => Null::read(&builder.body, context).map(|(null, warnings)| (Prepared::Null(Box::new(null)), warnings)),
         known if OTHERS.contains(&known) => {
@@ -107,22 +110,29 @@ pub fn prepare(
         }
         unknown => {
             let message = format!("unknown builder type {unknown:?}: this program builds with {SUPPORTED}");
-            let names = OTHERS.iter().copied().chain(["amazon-ebs", "amazon-ebssurrogate", "file", "null"]);
+            let names = OTHERS.iter().copied().chain(NAMES);
             Err(Diagnostic::error(message).at(&builder.kind.span).suggest(unknown, names).into())
         }
     }
 }
 
+fn amazon(read: Result<(Config, Diagnostics), Diagnostics>) -> Result<(Prepared, Diagnostics), Diagnostics> {
+    read.map(|(config, warnings)| (Prepared::Amazon(Box::new(config)), warnings))
+}
+
 /// The option tables of all builders, for the generated documentation.
-pub fn tables() -> [&'static Table; 4] {
-    [&AMAZON_EBS, &AMAZON_EBSSURROGATE, &FILE, &NULL]
+pub fn tables() -> [&'static Table; 6] {
+    [&AMAZON_EBS, &AMAZON_EBSSURROGATE, &AMAZON_EBSVOLUME, &AMAZON_CHROOT, &FILE, &NULL]
 }
 
 impl Prepared {
     /// The names that the builder adds to a build's data (`{{ build "SourceAMI" }}`), for preparing provisioners.
     pub fn data_names(&self) -> &'static [&'static str] {
         match self {
-            Prepared::AmazonEbs(_) => &DATA_NAMES,
+            Prepared::Amazon(config) => match config.product {
+                Product::Chroot(_) => &CHROOT_NAMES,
+                _ => &DATA_NAMES,
+            },
             Prepared::File(_) | Prepared::Null(_) => &[],
         }
     }
@@ -130,7 +140,9 @@ impl Prepared {
     /// Whether its machine is reached over SSH at all (`communicator`).
     pub fn connects(&self) -> bool {
         match self {
-            Prepared::AmazonEbs(config) => config.communicator.ssh().is_some(),
+            Prepared::Amazon(config) => {
+                config.communicator.ssh().is_some() || matches!(config.product, Product::Chroot(_))
+            }
             Prepared::File(_) => false,
             Prepared::Null(null) => null.connects(),
         }
@@ -139,7 +151,7 @@ impl Prepared {
     /// What it would make.
     pub fn plan(&self) -> Plan {
         match self {
-            Prepared::AmazonEbs(config) => crate::plan::amazon_ebs(config),
+            Prepared::Amazon(config) => crate::plan::amazon(config),
             Prepared::File(_) | Prepared::Null(_) => Plan::default(),
         }
     }
@@ -147,7 +159,7 @@ impl Prepared {
     /// What the account says about it; nothing where there is no account.
     pub async fn check(&self, amazon: &Amazon) -> Result<Vec<Finding>, String> {
         match self {
-            Prepared::AmazonEbs(config) => crate::amazon::check::run(config, amazon).await,
+            Prepared::Amazon(config) => crate::amazon::check::run(config, amazon).await,
             Prepared::Null(_) | Prepared::File(_) => Ok(Vec::new()),
         }
     }
@@ -155,7 +167,7 @@ impl Prepared {
     /// The names that its images will take, each by account endpoint and region, and where the name is written.
     pub fn image_names(&self) -> Vec<(String, &Span)> {
         match self {
-            Prepared::AmazonEbs(config) => config.image_names(),
+            Prepared::Amazon(config) => config.image_names(),
             Prepared::File(_) | Prepared::Null(_) => Vec::new(),
         }
     }
@@ -163,7 +175,7 @@ impl Prepared {
     /// Every secret of its options, for the redactor.
     pub fn secrets(&self) -> Vec<&str> {
         match self {
-            Prepared::AmazonEbs(config) => config.secrets(),
+            Prepared::Amazon(config) => config.secrets(),
             Prepared::File(_) => Vec::new(),
             Prepared::Null(null) => null.secrets(),
         }
@@ -177,12 +189,16 @@ impl Prepared {
         verify: Option<Arc<provision::Plan>>,
     ) -> Result<Box<dyn Builder>, Diagnostic> {
         match self {
-            Prepared::AmazonEbs(config) => {
+            Prepared::Amazon(config) if matches!(config.product, Product::Image | Product::Surrogate(_)) => {
                 Ok(Box::new(AmazonEbs { config: *config, shared: Arc::clone(amazon), verify }))
             }
-            Prepared::File(_) | Prepared::Null(_) if verify.is_some() => {
-                Err(Diagnostic::error("only amazon-ebs makes an image that can be verified"))
+            _ if verify.is_some() => Err(Diagnostic::error(
+                "only amazon-ebs and amazon-ebssurrogate make an image and know an instance on which it can be verified",
+            )),
+            Prepared::Amazon(config) if matches!(config.product, Product::Chroot(_)) => {
+                Ok(Box::new(AmazonChroot { config: *config, shared: Arc::clone(amazon) }))
             }
+            Prepared::Amazon(config) => Ok(Box::new(AmazonEbs { config: *config, shared: Arc::clone(amazon), verify })),
             Prepared::File(file) => Ok(file),
             Prepared::Null(null) => Ok(null),
         }

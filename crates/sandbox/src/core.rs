@@ -172,6 +172,13 @@ impl Core {
         user.is_some_and(|u| self.users.read().unwrap_or_else(PoisonError::into_inner).contains(&u))
     }
 
+    /// Whether an instance may use the endpoint: one with an instance profile, whose credentials its metadata service has.
+    pub fn may_call(&self, instance_id: &str) -> bool {
+        let Ok(state) = self.store.read() else { return false };
+        let found = state.regions.values().find_map(|r| r.instances.get(instance_id));
+        found.is_some_and(|i| i.iam_profile.is_some())
+    }
+
     /// Makes a region that is used for the first time.
     fn set_up(&self, region: &str) -> Result<()> {
         if !is_region(region) {

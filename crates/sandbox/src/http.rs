@@ -2,7 +2,8 @@
 //!
 //! The signature of a request is read for its region and service and is not verified. What protects the endpoint is that it
 //! listens on loopback only, admits the connections of the user who serves it, and refuses what a browser would send on
-//! behalf of a web page.
+//! behalf of a web page. Machines reach it by a way of their own; those with an instance profile are admitted, whatever the
+//! profile's role allows.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -42,15 +43,36 @@ pub struct Dropped;
 
 type Answer = std::result::Result<Response<Full<Bytes>>, Dropped>;
 
-/// Answers one request of this user.
-pub async fn answer(core: Arc<Core>, user: Option<u32>, request: Request<Incoming>) -> Answer {
-    if !core.admits(user) {
-        let who = user.map_or_else(|| "an unknown user".to_owned(), |u| format!("user {u}"));
-        let why = format!("this sandbox is not for {who}: serve it as that user, or through that user's sudo");
+/// Whose connection it is.
+#[derive(Debug, Clone)]
+pub enum Caller {
+    /// A user of this host, if the kernel says which.
+    User(Option<u32>),
+    /// An instance of this sandbox.
+    Instance(String),
+}
+
+/// Why a caller may not use the endpoint.
+fn refusal(core: &Core, caller: &Caller) -> Option<String> {
+    match caller {
+        Caller::User(user) if core.admits(*user) => None,
+        Caller::User(user) => {
+            let who = user.map_or_else(|| "an unknown user".to_owned(), |u| format!("user {u}"));
+            Some(format!("this sandbox is not for {who}: serve it as that user, or through that user's sudo"))
+        }
+        Caller::Instance(id) if core.may_call(id) => None,
+        Caller::Instance(id) => Some(format!("{id} has no instance profile, so it may not call the endpoint")),
+    }
+}
+
+/// Answers one request.
+pub async fn answer(core: Arc<Core>, caller: Caller, request: Request<Incoming>) -> Answer {
+    if let Some(why) = refusal(&core, &caller) {
         let error = ApiError::new("AuthFailure", why).status(403);
         return Ok(plain(StatusCode::FORBIDDEN, error.to_ec2_xml("none")));
     }
-    if let Some(refusal) = from_a_browser(request.headers()) {
+    let inside = matches!(caller, Caller::Instance(_));
+    if let Some(refusal) = from_a_browser(request.headers()).filter(|_| !inside) {
         return Ok(plain(StatusCode::FORBIDDEN, refusal));
     }
     if let Some(session) = request.uri().path().strip_prefix("/v1/data-channel/") {
@@ -63,7 +85,7 @@ pub async fn answer(core: Arc<Core>, user: Option<u32>, request: Request<Incomin
         Err(_) => return Ok(plain(StatusCode::PAYLOAD_TOO_LARGE, "the request is too long or broke off\n")),
     };
     let path = head.uri.path();
-    if let Some(own) = path.strip_prefix("/_sandbox/") {
+    if let Some(own) = path.strip_prefix("/_sandbox/").filter(|_| !inside) {
         return Ok(own::answer(&core, &head.method, own, &body).await);
     }
     if path != "/" {

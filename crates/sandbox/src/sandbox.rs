@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncWrite, BufReader};
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
@@ -16,7 +17,9 @@ use crate::caller::Caller;
 use crate::calls::{CallRecord, Calls};
 use crate::core::{Call, Core, Signer};
 use crate::disks::Disks;
+use crate::endpoint_socket::Socket;
 use crate::faults::{Fault, Faults};
+use crate::http::Caller;
 use crate::image::{Catalogue, HostCatalogue, Mirrors, Progress, fixture};
 use crate::latency::Latencies;
 use crate::machine::{MachineError, MachineKind, Namespace, Supervisor};
@@ -27,6 +30,9 @@ use crate::{http, peer, worker};
 
 /// How long a shut-down endpoint may take to finish work that is under way.
 const DRAIN: Duration = Duration::from_secs(120);
+
+/// Where endpoints listen for machines, in the sandbox's directory.
+pub const ENDPOINTS: &str = "endpoints";
 
 /// Why a sandbox cannot be opened or served.
 #[derive(Debug, thiserror::Error)]
@@ -87,7 +93,7 @@ impl Options {
         fs_err::create_dir_all(dir).map_err(unusable)?;
         let dir = fs_err::canonicalize(dir).map_err(unusable)?;
         let machines = Namespace::new(dir.join("run"), supervisor).map_err(unusable)?;
-        let machines = machines.with_fixtures(Some(fixture::directory(cache)));
+        let machines = machines.with_fixtures(Some(fixture::directory(cache))).with_endpoints(dir.join(ENDPOINTS));
         let catalogue = HostCatalogue::new(cache, Mirrors::of_host(), progress);
         Ok(Self { dir, machines: Arc::new(machines), catalogue: Arc::new(catalogue), latencies: Latencies::default() })
     }
@@ -185,11 +191,14 @@ impl Sandbox {
         let listen = |source| SandboxError::Listen { address, source };
         let listener = TcpListener::bind(address).await.map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
+        let dir = self.dir.join(ENDPOINTS);
+        let socket = Socket::bind(&dir).map_err(|source| SandboxError::Directory { path: dir, source })?;
         let (stop, stopped) = watch::channel(false);
         let accepting = tokio::spawn(accept(self.core.clone(), listener, stopped.clone()));
+        let inside = tokio::spawn(accept_inside(self.core.clone(), socket, stopped.clone()));
         let working = tokio::spawn(worker::work(self.core.clone(), stopped));
         let core = self.core.clone();
-        Ok(Endpoint { url: format!("http://{address}"), address, stop, tasks: [accepting, working], core })
+        Ok(Endpoint { url: format!("http://{address}"), address, stop, tasks: [accepting, inside, working], core })
     }
 }
 
@@ -200,7 +209,7 @@ pub struct Endpoint {
     /// The same as an address.
     pub address: SocketAddr,
     stop: watch::Sender<bool>,
-    tasks: [JoinHandle<()>; 2],
+    tasks: [JoinHandle<()>; 3],
     core: Arc<Core>,
 }
 
@@ -234,24 +243,53 @@ async fn accept(core: Arc<Core>, listener: TcpListener, mut stopped: watch::Rece
         };
         let _ = stream.set_nodelay(true);
         let user = stream.local_addr().ok().and_then(|local| peer::user(peer, local));
-        let core = core.clone();
-        let mut stopped = stopped.clone();
+        tokio::spawn(converse(core.clone(), stream, Caller::User(user), stopped.clone()));
+    }
+}
+
+/// The connections of machines: each begins with a line that names the instance. Only root can make one.
+async fn accept_inside(core: Arc<Core>, socket: Socket, mut stopped: watch::Receiver<bool>) {
+    loop {
+        let accepted = tokio::select! {
+            accepted = socket.listener.accept() => accepted,
+            _ = stopped.changed() => return,
+        };
+        let Ok((stream, _)) = accepted else {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            continue;
+        };
+        let (core, stopped) = (core.clone(), stopped.clone());
         tokio::spawn(async move {
-            let service = service_fn(move |request| http::answer(core.clone(), user, request));
-            let connection = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
-            let connection = connection.with_upgrades();
-            let mut connection = std::pin::pin!(connection);
-            let ended = tokio::select! {
-                ended = connection.as_mut() => ended,
-                _ = stopped.changed() => {
-                    // The request that is being answered gets its answer.
-                    connection.as_mut().graceful_shutdown();
-                    connection.await
-                }
-            };
-            if let Err(e) = ended {
-                tracing::debug!("a connection ended: {e}");
+            let mut stream = BufReader::new(stream);
+            let mut line = String::new();
+            if tokio::time::timeout(Duration::from_secs(5), stream.read_line(&mut line)).await.is_ok_and(|r| r.is_ok())
+            {
+                converse(core, stream, Caller::Instance(line.trim().to_owned()), stopped).await;
             }
         });
+    }
+}
+
+/// Answers the requests of one connection.
+async fn converse(
+    core: Arc<Core>,
+    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    caller: Caller,
+    mut stopped: watch::Receiver<bool>,
+) {
+    let service = service_fn(move |request| http::answer(core.clone(), caller.clone(), request));
+    let connection = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+    let connection = connection.with_upgrades();
+    let mut connection = std::pin::pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        _ = stopped.changed() => {
+            // The request that is being answered gets its answer.
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(e) = ended {
+        tracing::debug!("a connection ended: {e}");
     }
 }

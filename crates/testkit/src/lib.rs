@@ -1,6 +1,7 @@
 //! What tests share, for development only: real servers on this machine, in temporary directories.
 
 pub mod agent;
+pub mod aws_stub;
 pub mod comm;
 pub mod ec2;
 pub mod machine;

@@ -111,7 +111,7 @@ pub async fn state(args: State, settings: &Settings) -> Outcome {
         "images": images,
         "instances": instances,
         "sessions": sessions,
-        "volumes": volumes.iter().map(|v| json!({ "id": v.id.as_str(), "state": v.state })).collect::<Vec<_>>(),
+        "volumes": volumes.iter().map(|v| json!({ "id": v.id.as_str(), "state": v.state, "tags": v.tags })).collect::<Vec<_>>(),
         "snapshots": snapshots.iter().map(|s| json!({ "id": s.id.as_str(), "state": s.state, "tags": s.tags })).collect::<Vec<_>>(),
         "security_groups": groups.iter().filter(|g| g.name != "default").map(|g| g.name.clone()).collect::<Vec<_>>(),
         "key_pairs": keys.iter().map(|k| k.name.clone()).filter(|k| k != super::node::KEY).collect::<Vec<_>>(),

@@ -38,6 +38,9 @@ pub struct Run {
     /// Name tag
     #[arg(long, default_value = "sandbox")]
     name: String,
+    /// Instance profile: with one, the machine reaches this sandbox's endpoint at http://sandbox.internal
+    #[arg(long, value_name = "NAME")]
+    instance_profile: Option<String>,
     /// Write an Ansible inventory of this one host
     #[arg(long, value_name = "FILE")]
     inventory: Option<PathBuf>,
@@ -67,7 +70,7 @@ pub async fn run(args: Run, settings: &Settings) -> Outcome {
         security_groups: Vec::new(),
         subnet: None,
         associate_public_ip: None,
-        iam_instance_profile: None,
+        iam_instance_profile: args.instance_profile.clone(),
         user_data: data.encoded,
         mappings: Vec::new(),
         ebs_optimized: false,

@@ -4,10 +4,11 @@
 use super::ec2::{Account, Ec2Error, ErrorKind};
 use super::env::Amazon;
 use super::ids::Region;
-use super::options::Config;
 use super::options::ami::Replace;
+use super::options::chroot::Chroot;
 use super::options::run::Choice;
-use super::types::{Filter, Image, ImageQuery, Launch, Placement, Subnet, Tags};
+use super::options::{Config, Product};
+use super::types::{EbsVolume, Filter, Image, ImageQuery, Launch, NewVolume, Placement, Subnet, Tags};
 use futures_util::future::join_all;
 use std::sync::Arc;
 
@@ -59,9 +60,15 @@ pub async fn run(config: &Config, shared: &Amazon) -> Result<Vec<Finding>, Strin
     let mut findings = Vec::new();
     findings.extend(regions);
     let (source, image) = source;
-    findings.push(source);
+    let scratch = matches!(&config.product, Product::Chroot(chroot) if chroot.from_scratch);
+    findings.extend((!scratch).then_some(source));
     findings.extend(names);
     findings.extend(keys.into_iter().map(|(_, finding)| finding));
+    if let Product::Chroot(chroot) = &config.product {
+        findings.push(here(shared, &region).await);
+        findings.push(volume(chroot, &account, &region, image.as_ref()).await);
+        return Ok(findings);
+    }
     let (types, network) =
         tokio::join!(types(config, &account, &region, image.as_ref()), subnet(config, &account, &region));
     findings.extend(types);
@@ -121,8 +128,19 @@ async fn names(config: &Config, account: &Arc<dyn Account>, region: &Region) -> 
 pub async fn keys(config: &Config, account: &Arc<dyn Account>, region: &Region) -> Vec<(Region, Finding)> {
     let ami = &config.ami;
     let wanted = std::iter::once(region).chain(&ami.regions);
-    let wanted = wanted.filter_map(|at| Some((at, ami.encryption.key(at, region)?)));
-    join_all(wanted.map(|(at, key)| async move {
+    let mut wanted: Vec<(&Region, &str)> =
+        wanted.filter_map(|at| Some((at, ami.encryption.key(at, region)?))).collect();
+    let devices = config.launch_mappings.iter().filter_map(|d| d.mapping.ebs.as_ref()?.kms_key_id.as_deref());
+    let root = match &config.product {
+        Product::Chroot(chroot) => chroot.kms_key_id.as_deref(),
+        _ => None,
+    };
+    for key in devices.chain(root) {
+        if !wanted.contains(&(region, key)) {
+            wanted.push((region, key));
+        }
+    }
+    join_all(wanted.into_iter().map(|(at, key)| async move {
         let verdict = match account.check_key(at, key).await {
             Ok(()) => Verdict::Good("usable".into()),
             Err(error) => match error.code.as_str() {
@@ -210,6 +228,39 @@ pub async fn types(
         findings.push(Finding::new(format!("instance type {name}"), verdict));
     }
     findings
+}
+
+/// Whether this machine is an instance that a volume of the region can be attached to.
+async fn here(shared: &Amazon, region: &Region) -> Finding {
+    let verdict = match shared.here.identity().await {
+        Ok(found) if found.region == region.as_str() => Verdict::Good(format!("{} in {region}", found.instance_id)),
+        Ok(found) => Verdict::Bad(format!("{} is in {}, not in {region}", found.instance_id, found.region)),
+        Err(why) => Verdict::Bad(why),
+    };
+    Finding::new("this machine as an instance", verdict)
+}
+
+/// CreateVolume as a dry run.
+async fn volume(chroot: &Chroot, account: &Arc<dyn Account>, region: &Region, image: Option<&Image>) -> Finding {
+    let root = image.and_then(|i| i.mappings.iter().find(|m| m.device_name == i.root_device_name));
+    let volume = NewVolume {
+        client_token: uuid::Uuid::new_v4().to_string(),
+        zone: format!("{region}a"),
+        ebs: EbsVolume {
+            snapshot: root.and_then(|m| m.snapshot.clone()),
+            volume_size: chroot.volume_size.max(root.and_then(|m| m.volume_size)),
+            volume_type: chroot.volume_type.clone(),
+            ..EbsVolume::default()
+        },
+        tags: Tags::new(),
+    };
+    let verdict = match account.ec2(region).try_create_volume(&volume).await {
+        Ok(()) => Verdict::Good("allowed".into()),
+        // Here a refusal is the answer.
+        Err(error) if error.kind == ErrorKind::Auth => Verdict::Bad(error.to_string()),
+        Err(error) => failed(&error),
+    };
+    Finding::new("CreateVolume as a dry run", verdict)
 }
 
 /// The subnet that the template names: has it a free address, and does its zone offer the types?

@@ -1,15 +1,17 @@
-//! `amazon-ebs` and `amazon-ebssurrogate`: launch, provision, stop, make an image. One straight line of phases; what is undone, and when, is decided here.
+//! `amazon-ebs`, `amazon-ebssurrogate` and `amazon-ebsvolume`: launch, provision, stop, make an image or keep the volumes. One
+//! straight line of phases; what is undone, and when, is decided here.
 
+use super::artifact::{AmiArtifact, VolumesArtifact};
 use super::env::{Amazon, Env};
 use super::failure::Failure;
-use super::ids::{AmiId, Region, SnapshotId};
-use super::options::Config;
+use super::options::{Config, Product};
 use super::phase::connect::Reached;
 use super::phase::image::{Imaged, Labels};
 use super::phase::interruption::recognise;
 use super::phase::launch::{HeldLaunch, Launched, Subject};
 use super::phase::{
     connect, copy, image, interruption, launch, network, preflight, provision, publish, register, source, stop, verify,
+    volumes,
 };
 use super::types::Image;
 use async_trait::async_trait;
@@ -19,15 +21,9 @@ use imgbuild_engine::build::{BuildError, BuildSession, Builder, Built, OnError};
 use imgbuild_engine::provision::{BuildData, Plan, Session};
 use imgbuild_engine::run::Leak;
 use std::future::Future;
-use std::path::PathBuf;
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-
-/// Packer's id of this builder.
-pub const BUILDER_ID: &str = "mitchellh.amazonebs";
-/// That of `amazon-ebssurrogate`.
-pub const SURROGATE_ID: &str = "mitchellh.amazon.ebssurrogate";
 
 /// How long unwinding may take: terminating an instance takes minutes at worst.
 const UNWIND: Duration = Duration::from_secs(1200);
@@ -47,29 +43,45 @@ impl Builder for AmazonEbs {
     async fn build(&self, session: &BuildSession) -> Result<Built, BuildError> {
         let redactor = session.run.reporter().redactor();
         self.config.secrets().into_iter().for_each(|secret| redactor.add(secret));
-        let env = Env::open(session, &self.config, &self.shared).await.map_err(|f| build_error(f, Vec::new()))?;
+        let env = Env::open(session, &self.config, &self.shared).await.map_err(unopened)?;
         let progress = Progress::default();
-        match self.phases(&env, &progress).await {
-            Ok(done) => {
-                let leaks = session.run.unwind(&env.releaser, UNWIND).await;
-                Ok(Built { artifact: done.artifact, data: done.data, leaks })
-            }
-            Err(failure) => Err(fail(&env, &progress, failure).await),
+        let done = self.phases(&env, &progress).await;
+        conclude(&env, &progress, done).await
+    }
+}
+
+/// The account can't be used: nothing was begun.
+pub(super) fn unopened(failure: Failure) -> BuildError {
+    build_error(failure, Vec::new())
+}
+
+/// What is left to do when the phases are through, or one has failed.
+pub(super) async fn conclude(
+    env: &Env<'_>,
+    progress: &Progress,
+    done: Result<Done, Failure>,
+) -> Result<Built, BuildError> {
+    match done {
+        Ok(done) => {
+            let leaks = env.session.run.unwind(&env.releaser, UNWIND).await;
+            Ok(Built { artifact: done.artifact, data: done.data, leaks })
         }
+        Err(failure) => Err(fail(env, progress, failure).await),
     }
 }
 
 /// How far a build came, for what has to be done when it fails.
 #[derive(Default)]
-struct Progress(Mutex<Option<Session>>);
+pub(super) struct Progress(Mutex<Option<Session>>);
 
 impl Progress {
-    fn reached(&self, session: &Session) {
+    /// Its machine is there.
+    pub(super) fn reached(&self, session: &Session) {
         *self.0.lock().unwrap_or_else(|e| e.into_inner()) = Some(session.clone());
     }
 
-    /// The machine is gone.
-    fn gone(&self) -> Option<Session> {
+    /// The machine is gone: an error-cleanup-provisioner has nothing to run on.
+    pub(super) fn gone(&self) -> Option<Session> {
         self.0.lock().unwrap_or_else(|e| e.into_inner()).take()
     }
 
@@ -78,19 +90,40 @@ impl Progress {
     }
 }
 
-struct Done {
-    artifact: Option<SharedArtifact>,
-    data: BuildData,
+/// What the phases leave.
+pub(super) struct Done {
+    /// The artifact.
+    pub(super) artifact: Option<SharedArtifact>,
+    /// Fields for the post-processors.
+    pub(super) data: BuildData,
 }
 
 impl AmazonEbs {
     async fn phases(&self, env: &Env<'_>, progress: &Progress) -> Result<Done, Failure> {
         phase(env, "preflight").await?;
         let (checked, source) = tokio::try_join!(preflight::run(env), source::run(env))?;
-        let labels = Labels::render(env, &source)?;
+        let labels = Labels::render(env, Some(&source))?;
+        let volumes = match &self.config.product {
+            Product::Volumes(wanted) => Some((wanted, volumes::Labels::render(env, &source, wanted)?)),
+            _ => None,
+        };
         preflight::fit(env, &source).await?;
         let (launched, reached) = self.machine(env, &source, progress).await?;
+        if let Some((wanted, labels)) = &volumes {
+            volumes::tag(env, &launched, wanted, labels).await?;
+        }
         let data = reached.session.data.clone();
+        if let Some((wanted, labels)) = volumes {
+            phase(env, "stop").await?;
+            close(&reached).await;
+            stop::run(env, &launched).await?;
+            progress.gone();
+            phase(env, "snapshot").await?;
+            let filled = volumes::finish(env, launched, wanted, &labels).await?;
+            let artifact = VolumesArtifact::new(env, filled);
+            env.ui().say(format!("Created Volumes: {}", artifact.description()));
+            return Ok(Done { artifact: Some(Arc::new(artifact)), data });
+        }
         if self.config.skip_create_ami {
             env.ui().say("Skipping AMI creation...");
             close(&reached).await;
@@ -165,48 +198,66 @@ impl AmazonEbs {
         close(&reached).await;
         stop::run(env, &launched).await?;
         phase(env, "image").await?;
-        let only_interim = env.config.ami.skip_build_region;
-        let interim = only_interim || checked.replaces(&env.region);
-        let name = if interim { copy::interim_name(&labels.name) } else { labels.name.clone() };
-        let image = match &self.config.surrogate {
-            Some(surrogate) => register::run(env, surrogate, &launched, labels, &name).await?,
-            None => image::run(env, &launched, labels, &name).await?,
+        let name = name(labels, is_interim(env, checked));
+        let image = match &self.config.product {
+            Product::Surrogate(surrogate) => register::run(env, surrogate, &launched, labels, &name).await?,
+            _ => image::run(env, &launched, labels, &name).await?,
         };
-        // The machine is gone for good now: an error-cleanup-provisioner has nothing to run on.
         progress.gone();
-        let rest = async {
-            if let Some(plan) = &self.verify {
-                phase(env, "verify").await?;
-                verify::run(env, source, &image, plan).await?;
-            }
-            phase(env, "copy").await?;
-            let mut images = copy::run(env, checked, &image, labels).await?;
-            match image.held {
-                Some(held) if only_interim => {
-                    release(env, "the interim AMI", held).await?;
-                    for snapshot in image.parts {
-                        release(env, "its snapshot", snapshot).await?;
-                    }
-                }
-                _ => images.insert(0, image),
-            }
-            let images = copy::swap(env, checked, labels, images).await?;
-            phase(env, "share").await?;
-            publish::share(env, &images).await?;
-            publish::settle(env, &images).await?;
-            for image in &images {
-                env.ui().message(format!("AMI {} is available in {}", image.id, image.region));
-            }
-            Ok(images)
-        };
+        let proof = self.verify.as_deref().map(|plan| (source, plan));
+        let rest = to_all_regions(env, checked, labels, image, proof);
         // A machine that is no longer needed keeps nobody waiting.
         let ((), images) = tokio::join!(end(env, launched.held), rest);
         images
     }
 }
 
+/// Whether the first image is not the one that stays.
+pub(super) fn is_interim(env: &Env<'_>, checked: &preflight::Checked) -> bool {
+    env.config.ami.skip_build_region || checked.replaces(&env.region)
+}
+
+/// What the first image is called.
+pub(super) fn name(labels: &Labels, interim: bool) -> String {
+    if interim { copy::interim_name(&labels.name) } else { labels.name.clone() }
+}
+
+/// From an image in the build region to those in all regions, shared and ready. `proof`: the source image, and the steps that
+/// prove the new one on an instance of it.
+pub(super) async fn to_all_regions(
+    env: &Env<'_>,
+    checked: &preflight::Checked,
+    labels: &Labels,
+    image: Imaged,
+    proof: Option<(&Image, &Plan)>,
+) -> Result<Vec<Imaged>, Failure> {
+    if let Some((source, plan)) = proof {
+        phase(env, "verify").await?;
+        verify::run(env, source, &image, plan).await?;
+    }
+    phase(env, "copy").await?;
+    let mut images = copy::run(env, checked, &image, labels).await?;
+    match image.held {
+        Some(held) if env.config.ami.skip_build_region => {
+            release(env, "the interim AMI", held).await?;
+            for snapshot in image.parts {
+                release(env, "its snapshot", snapshot).await?;
+            }
+        }
+        _ => images.insert(0, image),
+    }
+    let images = copy::swap(env, checked, labels, images).await?;
+    phase(env, "share").await?;
+    publish::share(env, &images).await?;
+    publish::settle(env, &images).await?;
+    for image in &images {
+        env.ui().message(format!("AMI {} is available in {}", image.id, image.region));
+    }
+    Ok(images)
+}
+
 /// Begins a phase: `-debug` waits for Enter, a cancelled run goes no further.
-async fn phase(env: &Env<'_>, name: &'static str) -> Result<(), Failure> {
+pub(super) async fn phase(env: &Env<'_>, name: &'static str) -> Result<(), Failure> {
     env.go_on()?;
     env.ui().phase(name);
     if env.session.debug {
@@ -218,7 +269,7 @@ async fn phase(env: &Env<'_>, name: &'static str) -> Result<(), Failure> {
 }
 
 /// Runs a phase that can be repeated; with `-on-error=ask` the person may.
-async fn attempt<T, F, Fut>(env: &Env<'_>, run: F) -> Result<T, Failure>
+pub(super) async fn attempt<T, F, Fut>(env: &Env<'_>, run: F) -> Result<T, Failure>
 where
     F: Fn() -> Fut,
     Fut: Future<Output = Result<T, Failure>>,
@@ -292,7 +343,7 @@ async fn release(env: &Env<'_>, what: &str, held: imgbuild_engine::run::Held<()>
 }
 
 /// The images are the user's now.
-fn keep(env: &Env<'_>, images: Vec<Imaged>) -> Result<SharedArtifact, Failure> {
+pub(super) fn keep(env: &Env<'_>, images: Vec<Imaged>) -> Result<SharedArtifact, Failure> {
     let mut kept = Vec::new();
     for image in images {
         // The snapshots first: a death in between leaves the image owed, and it takes its snapshots along.
@@ -302,7 +353,7 @@ fn keep(env: &Env<'_>, images: Vec<Imaged>) -> Result<SharedArtifact, Failure> {
         kept.push((image.region, image.id, image.snapshots));
     }
     kept.sort_by(|a, b| a.0.cmp(&b.0));
-    let builder_id = if env.config.surrogate.is_some() { SURROGATE_ID } else { BUILDER_ID };
+    let builder_id = env.config.product.builder_id();
     Ok(Arc::new(AmiArtifact { builder_id, account: Arc::clone(&env.account), images: kept }))
 }
 
@@ -375,53 +426,4 @@ async fn ask(env: &Env<'_>, failure: &Failure) -> OnError {
 
 fn build_error(failure: Failure, leaks: Vec<Leak>) -> BuildError {
     BuildError { message: failure.message, help: failure.help, leaks, cancelled: failure.cancelled }
-}
-
-/// AMIs, by region.
-struct AmiArtifact {
-    builder_id: &'static str,
-    account: Arc<dyn super::ec2::Account>,
-    images: Vec<(Region, AmiId, Vec<SnapshotId>)>,
-}
-
-#[async_trait]
-impl Artifact for AmiArtifact {
-    fn builder_id(&self) -> &str {
-        self.builder_id
-    }
-
-    fn id(&self) -> String {
-        let parts: Vec<String> = self.images.iter().map(|(region, id, _)| format!("{region}:{id}")).collect();
-        parts.join(",")
-    }
-
-    fn description(&self) -> String {
-        let lines: String = self.images.iter().map(|(region, id, _)| format!("{region}: {id}\n")).collect();
-        format!("AMIs were created:\n{lines}")
-    }
-
-    fn files(&self) -> Vec<PathBuf> {
-        Vec::new()
-    }
-
-    async fn destroy(&self) -> Result<(), String> {
-        let mut failed = Vec::new();
-        for (region, id, snapshots) in &self.images {
-            let ec2 = self.account.ec2(region);
-            match ec2.deregister_image(id).await {
-                Err(error) if !error.is_not_found() => {
-                    failed.push(format!("{id}: {error}"));
-                    continue;
-                }
-                _ => {}
-            }
-            for snapshot in snapshots {
-                match ec2.delete_snapshot(snapshot).await {
-                    Err(error) if !error.is_not_found() => failed.push(format!("{snapshot}: {error}")),
-                    _ => {}
-                }
-            }
-        }
-        if failed.is_empty() { Ok(()) } else { Err(failed.join("; ")) }
-    }
 }

@@ -157,6 +157,14 @@ pub trait Ec2: Send + Sync {
     async fn terminate_instance(&self, instance: &InstanceId) -> Ec2Result<()>;
     /// ModifyInstanceAttribute.
     async fn modify_instance(&self, instance: &InstanceId, change: InstanceChange) -> Ec2Result<()>;
+    /// CreateVolume.
+    async fn create_volume(&self, volume: &NewVolume) -> Ec2Result<VolumeId>;
+    /// CreateVolume with DryRun: the error is what EC2 would say, permissions included.
+    async fn try_create_volume(&self, volume: &NewVolume) -> Ec2Result<()>;
+    /// AttachVolume.
+    async fn attach_volume(&self, volume: &VolumeId, instance: &InstanceId, device: &str) -> Ec2Result<()>;
+    /// DetachVolume; with `force` even where the instance still uses it.
+    async fn detach_volume(&self, volume: &VolumeId, force: bool) -> Ec2Result<()>;
     /// DeleteVolume.
     async fn delete_volume(&self, volume: &VolumeId) -> Ec2Result<()>;
 

@@ -1,6 +1,7 @@
 //! What all phases of one build share: the session, the configuration, the clients; and creating things with the right tags.
 
 use super::caller::CallerAddress;
+use super::chroot::here::{Here, Imds};
 use super::ec2::{Account, Accounts, Ec2, Ec2Result, ErrorKind};
 use super::failure::Failure;
 use super::ids::Region;
@@ -28,6 +29,8 @@ pub struct Amazon {
     pub accounts: Arc<dyn Accounts>,
     /// Finds this machine's address.
     pub caller: Arc<dyn CallerAddress>,
+    /// Tells which instance this program runs on.
+    pub here: Arc<dyn Here>,
     /// One poller for all builds.
     pub pollers: Arc<Pollers>,
     /// The shortest pause before something is tried again; tests set it to nothing.
@@ -37,7 +40,13 @@ pub struct Amazon {
 impl Amazon {
     /// With the defaults for real use.
     pub fn new(accounts: Arc<dyn Accounts>, caller: Arc<dyn CallerAddress>) -> Self {
-        Amazon { accounts, caller, pollers: Arc::default(), pause: Duration::from_secs(1) }
+        Amazon {
+            accounts,
+            caller,
+            here: Arc::new(Imds::default()),
+            pollers: Arc::default(),
+            pause: Duration::from_secs(1),
+        }
     }
 }
 
@@ -165,7 +174,7 @@ impl<'a> Env<'a> {
         let context = self.config.context.clone().with_data([("BuildRegion", self.region.as_str())]);
         match source {
             None => context,
-            Some(image) => data(&self.region, image)
+            Some(image) => data(&self.region, Some(image))
                 .into_iter()
                 .fold(context, |context, (name, value)| context.with_field(name, value))
                 .with_field(
@@ -183,17 +192,17 @@ impl<'a> Env<'a> {
     }
 }
 
-/// The data that this builder adds to a build's.
-pub fn data(region: &Region, source: &Image) -> BTreeMap<String, String> {
-    [
-        ("BuildRegion", region.as_str()),
-        ("SourceAMI", source.id.as_str()),
-        ("SourceAMICreationDate", &source.creation_date),
-        ("SourceAMIName", &source.name),
-        ("SourceAMIOwner", &source.owner_id),
-        ("SourceAMIOwnerName", source.owner_alias.as_deref().unwrap_or_default()),
-    ]
-    .into_iter()
-    .map(|(name, value)| (name.to_owned(), value.to_owned()))
-    .collect()
+/// The data that this builder adds to a build's. Without a source image its region is all.
+pub fn data(region: &Region, source: Option<&Image>) -> BTreeMap<String, String> {
+    let mut all = vec![("BuildRegion", region.as_str())];
+    if let Some(source) = source {
+        all.extend([
+            ("SourceAMI", source.id.as_str()),
+            ("SourceAMICreationDate", &source.creation_date),
+            ("SourceAMIName", &source.name),
+            ("SourceAMIOwner", &source.owner_id),
+            ("SourceAMIOwnerName", source.owner_alias.as_deref().unwrap_or_default()),
+        ]);
+    }
+    all.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }

@@ -1,7 +1,9 @@
 //! Builders for Amazon EC2, over [`ec2::Ec2`]. No SDK type is named here.
 
+pub mod artifact;
 pub mod caller;
 pub mod check;
+pub mod chroot;
 pub mod ebs;
 pub mod ec2;
 pub mod env;

@@ -2,6 +2,8 @@
 //!
 //! Invariant: what does not carry the run's tag is never touched, except by an id that the journal holds.
 
+use super::chroot::mounts;
+use super::chroot::shell::Shell;
 use super::ec2::{Account, Ec2, Ec2Error};
 use super::ids::{AmiId, InstanceId, Region, SecurityGroupId, SnapshotId, VolumeId};
 use super::options::access::Polling;
@@ -40,7 +42,9 @@ pub mod kind {
     pub const INSTANCE_PROFILE: &str = "instance-profile";
     /// A snapshot that belongs to no image yet.
     pub const SNAPSHOT: &str = "snapshot";
-    /// A volume that outlived its instance.
+    /// A directory of this machine in which volumes are mounted; its id is its path.
+    pub const CHROOT: &str = "chroot";
+    /// A volume by itself.
     pub const VOLUME: &str = "volume";
     /// A session of Session Manager; the intent's name is its instance.
     pub const SESSION: &str = "session";
@@ -53,12 +57,19 @@ pub struct AmazonReleaser {
     pollers: Arc<Pollers>,
     polling: Polling,
     pause: Duration,
+    /// How commands are run on this machine; none: as root.
+    shell: Option<Shell>,
 }
 
 impl AmazonReleaser {
     /// A releaser over an account.
     pub fn new(account: Arc<dyn Account>, pollers: Arc<Pollers>, polling: Polling, pause: Duration) -> Self {
-        AmazonReleaser { account, pollers, polling, pause }
+        AmazonReleaser { account, pollers, polling, pause, shell: None }
+    }
+
+    /// Runs commands on this machine in this way.
+    pub fn with_shell(self, shell: Shell) -> Self {
+        AmazonReleaser { shell: Some(shell), ..self }
     }
 
     fn ec2(&self, intent: &Intent) -> Arc<dyn Ec2> {
@@ -100,6 +111,12 @@ impl AmazonReleaser {
             kind::INSTANCE_PROFILE => {
                 let found = self.account.iam().instance_profile(&name).await?;
                 found.into_iter().filter(|p| ours(&p.tags)).map(|p| p.name).collect()
+            }
+            kind::CHROOT => vec![name],
+            kind::VOLUME => {
+                let token = intent.token.clone().unwrap_or_default();
+                let found = ec2.volumes(vec![Filter::new(format!("tag:{TOKEN_TAG}"), token)]).await?;
+                found.into_iter().filter(|v| ours(&v.tags)).map(|v| v.id.to_string()).collect()
             }
             kind::SNAPSHOT => {
                 let token = intent.token.clone().unwrap_or_default();
@@ -168,12 +185,35 @@ impl AmazonReleaser {
         if failed.is_empty() { Ok(()) } else { Err(failed.join("; ")) }
     }
 
+    /// Detaches a volume from whatever it is attached to, and deletes it.
+    async fn release_volume(&self, ec2: &Arc<dyn Ec2>, id: &VolumeId, force: bool) -> Result<(), String> {
+        let found = ec2.volumes(vec![Filter::new("volume-id", id.as_str())]).await.map_err(|e| e.to_string())?;
+        if found.iter().any(|v| v.attachment.as_ref().is_some_and(|a| a.state != "detaching")) {
+            match ec2.detach_volume(id, force).await {
+                // It went meanwhile, or is on its way.
+                Err(error) if !error.is_not_found() && error.code != "IncorrectState" => return Err(error.to_string()),
+                _ => {}
+            }
+        }
+        self.until_free("VolumeInUse", || ec2.delete_volume(id)).await.map_err(|e| e.to_string())
+    }
+
     async fn release_image(&self, ec2: &Arc<dyn Ec2>, intent: &Intent, id: &AmiId) -> Result<(), String> {
         let filters = vec![Filter::new("image-id", id.as_str())];
         let query = ImageQuery { owners: vec!["self".into()], filters, ..ImageQuery::default() };
         let image = ec2.images(query).await.map_err(|e| e.to_string())?.into_iter().next();
         let pending = image.as_ref().is_some_and(|i| i.state == ImageState::Pending);
         let mut snapshots: Vec<_> = image.iter().flat_map(|i| &i.mappings).filter_map(|m| m.snapshot.clone()).collect();
+        let tagged = image.as_ref().is_some_and(|i| i.tags.contains_key(RUN_TAG));
+        if tagged && !snapshots.is_empty() {
+            // An image may stand on snapshots that were there before it: those stay. (One that is settled already, and is
+            // about to be kept, has lost its tags; EC2 deletes no snapshot that another image stands on.)
+            let filters = vec![Filter::any("snapshot-id", &snapshots)];
+            let found = ec2.snapshots(filters).await.map_err(|e| e.to_string())?;
+            let run = intent.tags.get(RUN_TAG);
+            let ours = |s: &Snapshot| belongs(s, id) || run.is_some_and(|run| s.tags.get(RUN_TAG) == Some(run));
+            snapshots = found.into_iter().filter(ours).map(|s| s.id).collect();
+        }
         match ec2.deregister_image(id).await {
             // A name for "not there" that differs from other kinds' names.
             Err(error) if !error.is_not_found() && error.code != "InvalidAMIID.Unavailable" => {
@@ -279,12 +319,13 @@ impl Releaser for AmazonReleaser {
                 let deleted = self.until_free("InvalidSnapshot.InUse", || ec2.delete_snapshot(&snapshot)).await;
                 deleted.map_err(|e| e.to_string())
             }
-            kind::VOLUME => {
-                let volume = VolumeId::from(id);
-                let deleted = self.until_free("VolumeInUse", || ec2.delete_volume(&volume)).await;
-                deleted.map_err(|e| e.to_string())
+            kind::CHROOT => {
+                let shell = self.shell.clone().unwrap_or_else(Shell::as_root);
+                mounts::unmount(&shell, id).await
             }
             kind::SESSION => self.ssm(intent).terminate_session(id).await.map_err(|e| e.to_string()),
+            // One that came with a launch goes although its instance may still use it: that goes, too.
+            kind::VOLUME => self.release_volume(&ec2, &VolumeId::from(id), intent.token.is_none()).await,
             other => Err(format!("this version does not know how to remove a {other}")),
         }
     }

@@ -85,6 +85,10 @@ pub struct Image {
     pub virtualization_type: String,
     /// Enhanced networking with ENA.
     pub ena_support: bool,
+    /// `aki-…` of a paravirtual image.
+    pub kernel_id: Option<String>,
+    /// `ari-…` of a paravirtual image.
+    pub ramdisk_id: Option<String>,
     /// Device mappings.
     pub mappings: Vec<ImageMapping>,
     /// Tags.
@@ -96,6 +100,16 @@ pub struct Image {
 pub struct ImageMapping {
     /// `/dev/sdb`.
     pub device_name: String,
+    /// `ephemeral0`: an instance store volume.
+    pub virtual_name: Option<String>,
+    /// `gp3`, …
+    pub volume_type: Option<String>,
+    /// I/O operations per second.
+    pub iops: Option<i32>,
+    /// MiB/s.
+    pub throughput: Option<i32>,
+    /// KMS key of the snapshot.
+    pub kms_key_id: Option<String>,
     /// The snapshot behind it; a pending image may not know it yet.
     pub snapshot: Option<SnapshotId>,
     /// GiB.
@@ -219,6 +233,32 @@ pub struct Volume {
     pub id: VolumeId,
     /// `available`, `in-use`, …
     pub state: String,
+    /// Whose it is.
+    pub attachment: Option<Attachment>,
+    /// Tags.
+    pub tags: Tags,
+}
+
+/// That a volume belongs to an instance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attachment {
+    /// The instance.
+    pub instance: InstanceId,
+    /// `/dev/sdf`.
+    pub device: String,
+    /// `attaching`, `attached`, `detaching`, `busy`.
+    pub state: String,
+}
+
+/// CreateVolume.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewVolume {
+    /// Idempotency token.
+    pub client_token: String,
+    /// Zone to make it in.
+    pub zone: String,
+    /// What it is like.
+    pub ebs: EbsVolume,
     /// Tags.
     pub tags: Tags,
 }

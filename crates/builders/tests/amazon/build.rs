@@ -224,8 +224,8 @@ async fn cancelling_undoes_everything() {
 #[test]
 fn the_plan_names_what_is_made_and_which_permissions_it_takes() {
     let text = template(json!({"ami_regions": ["us-west-2"], "ami_users": ["1"], "iam_instance_profile": "p"}));
-    let Ok((Prepared::AmazonEbs(config), _)) = read(&text, Flags::default()) else { panic!() };
-    let plan = imgbuild_builders::plan::amazon_ebs(&config);
+    let Ok((Prepared::Amazon(config), _)) = read(&text, Flags::default()) else { panic!() };
+    let plan = imgbuild_builders::plan::amazon(&config);
     assert_eq!(plan.lasting.iter().map(|i| i.region.as_str()).collect::<Vec<_>>(), ["us-east-1", "us-west-2"]);
     assert_eq!(
         plan.temporary.iter().map(|i| i.what.as_str()).collect::<Vec<_>>(),

@@ -124,7 +124,7 @@ impl World {
         flags: Flags,
     ) -> Result<Built, BuildError> {
         let (mut prepared, _) = read(&template(options), flags).unwrap_or_else(|d| panic!("{d}"));
-        if let Prepared::AmazonEbs(config) = &mut prepared {
+        if let Prepared::Amazon(config) = &mut prepared {
             config.polling.delay = Some(Duration::ZERO);
         }
         let id = uuid::Uuid::now_v7().to_string();

@@ -7,4 +7,6 @@ mod faults;
 mod harness;
 mod known_options;
 mod options;
+mod packer_rows;
 mod strays;
+mod volumes;

@@ -4,9 +4,7 @@ use super::device_mapping::{self, RequestedAs};
 use super::image_create::{check_description, check_name};
 use super::tag_spec::TagSpec;
 use super::{Action, Context, Entry};
-use crate::state::{
-    ACCOUNT, Content, Image, ImageMapping, ImageSource, ImageState, Kind, MappedTo, Protection, State, new_id,
-};
+use crate::state::{ACCOUNT, Image, ImageMapping, ImageSource, ImageState, Kind, MappedTo, Protection, State, new_id};
 use crate::wire::{ApiError, Result, Xml};
 
 pub(super) const ACTIONS: &[Entry] = &[("RegisterImage", Action::Write(register))];
@@ -50,12 +48,10 @@ fn register(c: &Context<'_>, state: &mut State) -> Result<Xml> {
             format!("The root device {root} must have a snapshot id"),
         ));
     };
-    // It is an image like any other to the API; a machine can't be started from it here, and RunInstances says so.
-    let unavailable = matches!(region.snapshot(&root_snapshot)?.content, Some(Content::Block(_))).then(|| {
-        format!(
-            "this sandbox starts machines from snapshots of root volumes only, and {root_snapshot} is one of a data volume"
-        )
-    });
+    // A disk's snapshot may hold a root file system: that shows when an instance starts, as on EC2.
+    if region.snapshot(&root_snapshot)?.content.is_none() {
+        return Err(ApiError::new("InvalidSnapshot", format!("The snapshot {root_snapshot} is not completed")));
+    }
     let mut mappings: Vec<ImageMapping> = Vec::new();
     for r in &requested {
         let to = match &r.what {
@@ -95,7 +91,7 @@ fn register(c: &Context<'_>, state: &mut State) -> Result<Xml> {
         deprecation: None,
         protection: Protection::Off,
         last_launched: None,
-        unavailable,
+        unavailable: None,
     };
     region.images.insert(id.clone(), image);
     tags.apply(region, Kind::Image, &id);

@@ -5,7 +5,7 @@ use super::instance_run::LaunchRequest;
 use super::security_groups::by_name;
 use crate::state::{
     ACCOUNT, Attachment, AttachmentState, Content, Image, ImageMapping, ImageState, Instance, InstanceState, Interface,
-    Kind, MappedTo, MetadataOptions, Placement, Region, Subnet, Time, Volume, VolumeState, new_hex, new_id,
+    Kind, Layer, MappedTo, MetadataOptions, Placement, Region, Subnet, Time, Volume, VolumeState, new_hex, new_id,
 };
 use crate::types::{Hypervisor, InstanceType, instance_type};
 use crate::wire::{ApiError, Result};
@@ -256,12 +256,15 @@ fn volumes(
                 .clone()
                 .ok_or_else(|| ApiError::new("IncorrectState", format!("The snapshot {id} is not completed")))?,
         };
-        if !is_root && matches!(content, Content::Tree(_)) {
-            return Err(ApiError::unsupported(format!(
-                "this sandbox keeps root volumes as trees, so {} cannot be made of a root volume's snapshot",
-                mapping.device
-            )));
-        }
+        let content = match (is_root, content) {
+            (true, Content::Block(Some(blob))) => Content::Tree(vec![Layer::Unpacked(blob)]),
+            (true, Content::Packed(layers)) => Content::Tree(layers),
+            (true, Content::Block(None)) => {
+                return Err(ApiError::new("InvalidBlockDeviceMapping", "The root device must have a snapshot id"));
+            }
+            (false, Content::Tree(layers)) => Content::Packed(layers),
+            (_, content) => content,
+        };
         let guest_device = guest_device(kind.hypervisor, &mapping.device, is_root, &taken);
         taken.push(guest_device.clone());
         let id = new_id(Kind::Volume);

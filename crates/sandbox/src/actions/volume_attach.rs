@@ -4,7 +4,7 @@ use super::device_mapping::{check_device, same_device};
 use super::instance_launch::guest_device;
 use super::volumes::attachment;
 use super::{Action, Context, Entry};
-use crate::state::{Attachment, AttachmentState, InstanceState, State, VolumeState};
+use crate::state::{Attachment, AttachmentState, Content, InstanceState, State, VolumeState};
 use crate::types::{Hypervisor, instance_type};
 use crate::wire::{ApiError, Result, Xml};
 
@@ -50,12 +50,16 @@ fn attach(c: &Context<'_>, state: &mut State) -> Result<Xml> {
         ));
     }
     let is_root = same_device(&device, &instance.root_device_name);
-    if is_root != volume.is_tree() || (is_root && instance.state == InstanceState::Running) {
-        return Err(ApiError::unsupported(if volume.is_tree() {
-            "this sandbox keeps root volumes as trees: they can be attached as the root device of a stopped instance only"
-        } else {
-            "this sandbox keeps root volumes as trees: a data volume cannot be a root device"
-        }));
+    if is_root && instance.state == InstanceState::Running {
+        return Err(ApiError::new(
+            "InvalidParameterValue",
+            format!("Invalid value '{device}' for unixDevice. Attachment point {device} is already in use"),
+        ));
+    }
+    if is_root && !volume.is_tree() {
+        return Err(ApiError::unsupported(
+            "this sandbox keeps root volumes as trees: a data volume cannot be attached as a root device",
+        ));
     }
     let hypervisor = instance_type(&instance.instance_type).map_or(Hypervisor::Xen, |t| t.hypervisor);
     let taken: Vec<String> = attached.into_iter().map(|a| a.guest_device).collect();
@@ -74,6 +78,10 @@ fn attach(c: &Context<'_>, state: &mut State) -> Result<Xml> {
     let volume = region.volume_mut(&volume_id)?;
     volume.state = VolumeState::InUse;
     volume.attachment = Some(new.clone());
+    if let (false, Content::Tree(layers)) = (is_root, &volume.content) {
+        // From now on it is a disk with a file system on it.
+        volume.content = Content::Packed(layers.clone());
+    }
     let mut x = Xml::new();
     // The call answers before the attachment is done.
     attachment(&mut x, volume, &Attachment { state: AttachmentState::Attaching, ..new });

@@ -9,6 +9,8 @@
 //! Everything here blocks.
 
 mod copy;
+mod filesystem;
+pub mod partition;
 
 use std::collections::BTreeSet;
 use std::io;
@@ -90,7 +92,31 @@ impl Disks {
                 }
                 Ok(())
             }
+            // [`Disks::pack`] makes its file, when it is attached.
+            Content::Packed(_) => Ok(()),
         }
+    }
+
+    /// Makes the file of a root volume that is attached as a disk, of the trees below its own.
+    pub fn pack(&self, volume: &Volume, below: &[PathBuf]) -> io::Result<()> {
+        let data = self.data(&volume.id);
+        if data.exists() {
+            return Ok(());
+        }
+        fs::create_dir_all(self.volumes.join(&volume.id))?;
+        let own = self.upper(&volume.id);
+        let mut trees = Vec::new();
+        if own.exists() {
+            trees.push(own);
+        }
+        trees.extend(below.iter().cloned());
+        filesystem::pack(&trees, &data, u64::from(volume.spec.size) * GIB)
+    }
+
+    /// The tree of a blob's root file system, read from it where that was not done yet.
+    pub fn unpack(&self, blob: &str) -> io::Result<()> {
+        let layer = self.layer(blob);
+        if layer.exists() { Ok(()) } else { filesystem::unpack(&self.blob(blob), &layer) }
     }
 
     /// Turns a root volume's tree into a frozen one and gives the volume an empty one. The volume must not be mounted.
@@ -158,7 +184,7 @@ impl Disks {
         let wanted = wanted(&*read()?);
         for (dir, names) in listed {
             for name in names {
-                if !wanted.contains(name.trim_end_matches(".tmp")) {
+                if !wanted.contains(name.trim_end_matches(".tmp").trim_end_matches(".mnt")) {
                     remove(&dir.join(name))?;
                 }
             }
@@ -175,8 +201,8 @@ fn names(dir: &Path) -> io::Result<Vec<String>> {
 fn wanted(state: &State) -> BTreeSet<String> {
     let mut wanted = BTreeSet::new();
     let mut content = |content: &Content| match content {
-        Content::Tree(layers) => wanted.extend(layers.iter().filter_map(|l| match l {
-            Layer::Frozen(name) => Some(name.clone()),
+        Content::Tree(layers) | Content::Packed(layers) => wanted.extend(layers.iter().filter_map(|l| match l {
+            Layer::Frozen(name) | Layer::Unpacked(name) => Some(name.clone()),
             Layer::Base(_) | Layer::Settled { .. } => None,
         })),
         Content::Block(blob) => wanted.extend(blob.clone()),

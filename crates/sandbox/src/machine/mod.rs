@@ -10,8 +10,9 @@ mod services;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
+pub(crate) use self::namespace::loopdev::Loop;
 pub use self::namespace::supervisor::supervisor_main;
-pub(crate) use self::namespace::sys::end_with_us;
+pub(crate) use self::namespace::sys::{Part, end_with_us};
 pub use self::namespace::{Namespace, Supervisor};
 
 use async_trait::async_trait;

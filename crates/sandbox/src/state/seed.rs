@@ -154,7 +154,8 @@ fn image(region: &str, id: String, base: &BaseImage) -> (Image, Snapshot) {
         copy_of: None,
         for_image: None,
         users: BTreeSet::new(),
-        public: false,
+        // As those of public images of Debian and Canonical are.
+        public: true,
         deleted: false,
     };
     (image, snapshot)

@@ -33,6 +33,9 @@ pub enum Content {
     Tree(Vec<Layer>),
     /// A file, by the name of its blob; none is an empty volume.
     Block(Option<String>),
+    /// A file whose one partition holds what these trees hold, topmost first: a root volume that is attached as a disk. A
+    /// volume's own tree, if it has been a root itself, lies on top of them.
+    Packed(Vec<Layer>),
 }
 
 /// One directory tree.
@@ -50,6 +53,8 @@ pub enum Layer {
     },
     /// A frozen tree, by its own name.
     Frozen(String),
+    /// What is in the root file system of a blob, by the blob's name: a disk that became a root volume.
+    Unpacked(String),
 }
 
 /// A volume's life.

@@ -33,6 +33,9 @@ pub async fn launch(core: &Arc<Core>, at: &At) -> Result<Launch, Failure> {
         move |disks| volumes.iter().try_for_each(|v| disks.make(v))
     })
     .await?;
+    for volume in &volumes {
+        pack(core, at, volume).await?;
+    }
     let lower = layers(core, at, &root).await?;
     let data = volumes.iter().filter(|v| !v.is_tree()).filter_map(|v| attachment(core, v)).collect();
     Ok(Launch {
@@ -60,15 +63,32 @@ pub fn attachment(core: &Core, v: &Volume) -> Option<VolumeAttachment> {
     })
 }
 
+/// Makes the file of a root volume that is attached as a disk; of others nothing is to be made.
+pub async fn pack(core: &Arc<Core>, at: &At, volume: &Volume) -> Result<(), Failure> {
+    if !matches!(volume.content, Content::Packed(_)) || core.disks.data(&volume.id).exists() {
+        return Ok(());
+    }
+    let below = layers(core, at, volume).await?;
+    let volume = volume.clone();
+    with_disks(core, move |disks| disks.pack(&volume, &below)).await
+}
+
 async fn layers(core: &Arc<Core>, at: &At, root: &Volume) -> Result<Vec<PathBuf>, Failure> {
-    let Content::Tree(layers) = &root.content else {
-        return Err(Failure(format!("{} is not a root volume", root.id)));
+    let (layers, packed) = match &root.content {
+        Content::Tree(layers) => (layers, false),
+        Content::Packed(layers) => (layers, true),
+        Content::Block(_) => return Err(Failure(format!("{} is not a root volume", root.id))),
     };
     let mut paths = Vec::new();
     let mut settled = layers.clone();
     for layer in &mut settled {
         let path = match &*layer {
             Layer::Frozen(name) => core.disks.layer(name),
+            Layer::Unpacked(blob) => {
+                let name = blob.clone();
+                with_disks(core, move |disks| disks.unpack(&name)).await?;
+                core.disks.layer(blob)
+            }
             Layer::Base(name) => {
                 let tree = core.catalogue.prepare(name).await?;
                 *layer = Layer::Settled { name: name.clone(), tree: tree.clone() };
@@ -90,7 +110,7 @@ async fn layers(core: &Arc<Core>, at: &At, root: &Volume) -> Result<Vec<PathBuf>
         let (region, id) = (at.region.clone(), root.id.clone());
         core.change(move |state| {
             if let Some(v) = state.regions.get_mut(&region).and_then(|r| r.volumes.get_mut(&id)) {
-                v.content = Content::Tree(settled);
+                v.content = if packed { Content::Packed(settled) } else { Content::Tree(settled) };
             }
         })
         .await?;
@@ -167,6 +187,9 @@ pub fn metadata(region: &Region, i: &Instance) -> Metadata {
             }
         }
     }
+    if let Some(arn) = &i.iam_profile {
+        leaves.extend(credentials(i, arn));
+    }
     leaves.push(("dynamic/instance-identity/document".into(), identity(region, i)));
     Metadata {
         leaves,
@@ -191,6 +214,35 @@ fn devices(region: &Region, i: &Instance, add: &mut impl FnMut(&str, String)) {
     for (n, a) in data.enumerate() {
         add(&format!("block-device-mapping/ebs{}", n + 1), short(&a.device));
     }
+}
+
+/// Credentials of the instance's role, which the sandbox's endpoint takes from this machine. They do not end: nothing is behind
+/// them that could.
+fn credentials(i: &Instance, arn: &str) -> Vec<(String, String)> {
+    let name = arn.rsplit('/').next().unwrap_or(arn);
+    let id: String = i.id.chars().filter(char::is_ascii_hexdigit).take(15).collect::<String>().to_ascii_uppercase();
+    let document = serde_json::json!({
+        "Code": "Success",
+        "LastUpdated": i.launched.to_string().replace(".000Z", "Z"),
+        "Type": "AWS-HMAC",
+        "AccessKeyId": format!("ASIA{id:0<16}"),
+        "SecretAccessKey": "sandbox",
+        "Token": "sandbox",
+        "Expiration": "2099-01-01T00:00:00Z",
+    });
+    let info = serde_json::json!({
+        "Code": "Success",
+        "LastUpdated": i.launched.to_string().replace(".000Z", "Z"),
+        "InstanceProfileArn": arn,
+        "InstanceProfileId": "AIPASANDBOX",
+    });
+    vec![
+        ("meta-data/iam/info".into(), serde_json::to_string_pretty(&info).unwrap_or_default()),
+        (
+            format!("meta-data/iam/security-credentials/{name}"),
+            serde_json::to_string_pretty(&document).unwrap_or_default(),
+        ),
+    ]
 }
 
 fn identity(region: &Region, i: &Instance) -> String {

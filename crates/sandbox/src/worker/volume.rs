@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::due::{At, Work};
-use super::launch::attachment;
+use super::launch::{attachment, pack};
 use super::{Failure, held_up, with_disks};
 use crate::core::Core;
 use crate::machine::Status;
@@ -83,8 +83,9 @@ pub async fn take(core: &Arc<Core>, at: &At, running: bool) -> Result<(), Failur
             layers.extend(below.iter().cloned());
             (Content::Tree(layers), !running)
         }
-        Content::Block(_) => (Content::Block(Some(name.clone())), false),
+        Content::Block(_) | Content::Packed(_) => (Content::Block(Some(name.clone())), false),
     };
+    pack(core, &At { region: at.region.clone(), id: volume.id.clone() }, &volume).await?;
     let place = at.clone();
     let id = volume.id.clone();
     with_disks(core, move |disks| {
@@ -96,7 +97,7 @@ pub async fn take(core: &Arc<Core>, at: &At, running: bool) -> Result<(), Failur
         match volume.content {
             Content::Tree(_) if frozen => disks.freeze(&volume.id, &name),
             Content::Tree(_) => disks.copy_tree(&volume.id, &name),
-            Content::Block(_) => disks.copy_data(&volume.id, &name),
+            Content::Block(_) | Content::Packed(_) => disks.copy_data(&volume.id, &name),
         }
     })
     .await?;
@@ -161,6 +162,7 @@ pub async fn attach(core: Arc<Core>, at: At) -> Result<(), Failure> {
         && let Some(shown) = attachment(&core, &volume)
     {
         let instance_id = a.instance_id.clone();
+        pack(&core, &at, &volume).await?;
         with_disks(&core, move |disks| disks.make(&volume)).await?;
         if let Err(e) = core.machines.attach_volume(&instance_id, &shown).await {
             tokio::time::sleep(super::TICK).await;

@@ -62,9 +62,8 @@ fn render_options(options: &Map, table: &Table, context: &Context, diags: &mut D
     let mut rendered = Map::with_capacity(options.len());
     for (name, entry) in options {
         let row = structure::find(table, name);
-        let later = row.is_some_and(|row| row.later);
         let before = diags.errors().count();
-        let node = render_node(&entry.node, name, later, context, diags);
+        let node = render_node(&entry.node, name, When::of(row), context, diags);
         if diags.errors().count() == before {
             rendered.insert(name.clone(), Entry { key: entry.key.clone(), node });
         } else {
@@ -75,7 +74,29 @@ fn render_options(options: &Map, table: &Table, context: &Context, diags: &mut D
     rendered
 }
 
-fn render_node(node: &Node, option: &str, later: bool, context: &Context, diags: &mut Diagnostics) -> Node {
+/// When the strings of an option are rendered.
+#[derive(Clone, Copy)]
+enum When {
+    /// In the first pass.
+    Now,
+    /// In the second; until then only their syntax is checked.
+    Later,
+    /// As the rows of the nested block say.
+    Nested(&'static Table),
+}
+
+impl When {
+    fn of(row: Option<&'static Opt>) -> Self {
+        match row.map(|row| (row.later, row.kind)) {
+            Some((true, _)) => When::Later,
+            Some((false, Kind::Block(table) | Kind::Blocks(table))) => When::Nested(table),
+            _ => When::Now,
+        }
+    }
+}
+
+fn render_node(node: &Node, option: &str, when: When, context: &Context, diags: &mut Diagnostics) -> Node {
+    let later = matches!(when, When::Later);
     let render = |text: &String, span: &Span, diags: &mut Diagnostics| {
         if !text.contains("{{") {
             return text.clone();
@@ -94,13 +115,17 @@ fn render_node(node: &Node, option: &str, later: bool, context: &Context, diags:
     let value = match &node.value {
         Value::String(text) => Value::String(render(text, &node.span, diags)),
         Value::List(list) => {
-            Value::List(list.iter().map(|item| render_node(item, option, later, context, diags)).collect())
+            Value::List(list.iter().map(|item| render_node(item, option, when, context, diags)).collect())
         }
         Value::Map(map) => {
             let mut rendered = Map::with_capacity(map.len());
             for (key, entry) in map {
                 let name = render(key, &entry.key, diags);
-                let node = render_node(&entry.node, option, later, context, diags);
+                let when = match when {
+                    When::Nested(table) => When::of(structure::find(table, &name)),
+                    other => other,
+                };
+                let node = render_node(&entry.node, option, when, context, diags);
                 rendered.insert(name, Entry { key: entry.key.clone(), node });
             }
             Value::Map(rendered)

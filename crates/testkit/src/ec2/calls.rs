@@ -87,7 +87,19 @@ pub fn launch_instance(
     for (device_name, delete_on_termination) in devices {
         let volume = VolumeId::new(state.id("vol"));
         let tags = launch.volume_tags.clone();
-        state.volumes.push((region.clone(), Volume { id: volume.clone(), state: "in-use".into(), tags }));
+        state.volumes.push((
+            region.clone(),
+            Volume {
+                id: volume.clone(),
+                state: "in-use".into(),
+                attachment: Some(Attachment {
+                    instance: id.clone(),
+                    device: device_name.clone(),
+                    state: "attached".into(),
+                }),
+                tags,
+            },
+        ));
         volumes.push(AttachedVolume { device_name, id: volume, delete_on_termination });
     }
     let instance = Instance {
@@ -172,7 +184,9 @@ impl Ec2 for Client {
 
     async fn volumes(&self, filters: Vec<Filter>) -> Ec2Result<Vec<Volume>> {
         self.call("DescribeVolumes", |state, region| {
-            let here = state.volumes.iter().filter(|(at, v)| at == region && passes(&filters, &v.tags, |_| None));
+            let here = state.volumes.iter().filter(|(at, v)| {
+                at == region && passes(&filters, &v.tags, |name| (name == "volume-id").then(|| v.id.to_string()))
+            });
             Ok(here.map(|(_, v)| v.clone()).collect())
         })
     }
@@ -397,6 +411,7 @@ impl Ec2 for Client {
             state.volumes.retain(|(_, v)| gone.iter().all(|g| g.id != v.id));
             for (_, volume) in state.volumes.iter_mut().filter(|(_, v)| stay.iter().any(|s| s.id == v.id)) {
                 volume.state = "available".into();
+                volume.attachment = None;
             }
             Ok(())
         })
@@ -404,6 +419,51 @@ impl Ec2 for Client {
 
     async fn modify_instance(&self, _: &InstanceId, _: InstanceChange) -> Ec2Result<()> {
         self.call("ModifyInstanceAttribute", |_, _| Ok(()))
+    }
+
+    async fn create_volume(&self, new: &NewVolume) -> Ec2Result<VolumeId> {
+        self.call("CreateVolume", |state, region| {
+            let id = VolumeId::new(state.id("vol"));
+            let tags = new.tags.clone();
+            let volume = Volume { id: id.clone(), state: "available".into(), attachment: None, tags };
+            state.volumes.push((region.clone(), volume));
+            Ok(id)
+        })
+    }
+
+    async fn try_create_volume(&self, _: &NewVolume) -> Ec2Result<()> {
+        self.call("CreateVolume (dry run)", |_, _| Ok(()))
+    }
+
+    async fn attach_volume(&self, volume: &VolumeId, instance: &InstanceId, device: &str) -> Ec2Result<()> {
+        self.call("AttachVolume", |state, _| {
+            let Some((_, found)) = state.volumes.iter_mut().find(|(_, v)| v.id == *volume) else {
+                return refuse("AttachVolume", "InvalidVolume.NotFound");
+            };
+            if found.attachment.is_some() {
+                return refuse("AttachVolume", "VolumeInUse");
+            }
+            found.state = "in-use".into();
+            found.attachment =
+                Some(Attachment { instance: instance.clone(), device: device.to_owned(), state: "attached".into() });
+            Ok(())
+        })
+    }
+
+    async fn detach_volume(&self, volume: &VolumeId, _: bool) -> Ec2Result<()> {
+        self.call("DetachVolume", |state, _| {
+            let Some((_, found)) = state.volumes.iter_mut().find(|(_, v)| v.id == *volume) else {
+                return refuse("DetachVolume", "InvalidVolume.NotFound");
+            };
+            if found.attachment.take().is_none() {
+                return refuse("DetachVolume", "IncorrectState");
+            }
+            found.state = "available".into();
+            for (_, instance) in &mut state.instances {
+                instance.volumes.retain(|v| v.id != *volume);
+            }
+            Ok(())
+        })
     }
 
     async fn delete_volume(&self, volume: &VolumeId) -> Ec2Result<()> {
@@ -578,12 +638,15 @@ pub fn image(name: &str, description: &str, owner: &str, tags: Tags) -> Image {
         root_device_name: "/dev/sda1".into(),
         virtualization_type: "hvm".into(),
         ena_support: true,
+        kernel_id: None,
+        ramdisk_id: None,
         mappings: vec![ImageMapping {
             device_name: "/dev/sda1".into(),
             snapshot: Some("snap-0".into()),
             volume_size: Some(8),
             encrypted: Some(false),
             delete_on_termination: Some(true),
+            ..ImageMapping::default()
         }],
         tags,
     }

@@ -33,8 +33,11 @@ pub const ACCESS: &[Opt] = &[
     Opt::new("skip_metadata_api_check", Kind::Bool, "Do not ask this machine's metadata service for credentials.")
         .default("false"),
     Opt::new("decode_authorization_messages", Kind::Bool, "Have STS decode refusals.").default("false"),
-    Opt::new("vault_aws_engine", Kind::Block(&VAULT), "Credentials from Vault's AWS engine.")
-        .refused("put the credentials that \"vault read aws/creds/NAME\" gives into the environment"),
+    Opt::new(
+        "vault_aws_engine",
+        Kind::Block(&VAULT),
+        "Credentials from Vault's AWS engine; VAULT_ADDR and VAULT_TOKEN say where and who.",
+    ),
     Opt::new("aws_polling", Kind::Block(&POLLING), "How often and how long to wait for EC2."),
 ];
 
@@ -55,9 +58,9 @@ static ASSUME_ROLE: Table = Table::new(
 static VAULT: Table = Table::new(
     "vault_aws_engine",
     &[&[
-        Opt::new("name", Kind::String, "Role of the engine."),
-        Opt::new("role_arn", Kind::String, "Role to assume."),
-        Opt::new("ttl", Kind::String, "Lifetime."),
+        Opt::new("name", Kind::String, "Role of the engine.").default("required"),
+        Opt::new("role_arn", Kind::String, "Role to assume; the engine's role allows several."),
+        Opt::new("ttl", Kind::String, "Lifetime, with \"role_arn\"."),
         Opt::new("engine_name", Kind::String, "Mount point.").default("aws"),
     ]],
 );
@@ -95,6 +98,21 @@ pub struct Access {
     pub mfa: Option<Mfa>,
     /// Have STS decode refusals.
     pub decode_messages: bool,
+    /// Credentials from Vault.
+    pub vault: Option<Vault>,
+}
+
+/// Vault's AWS secrets engine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Vault {
+    /// Mount point.
+    pub engine: String,
+    /// The engine's role.
+    pub name: String,
+    /// Role to assume.
+    pub role_arn: Option<String>,
+    /// Lifetime, as Vault writes it.
+    pub ttl: Option<String>,
 }
 
 /// A second factor.
@@ -199,6 +217,7 @@ impl Access {
         });
         let mfa =
             text(reader, "mfa_code").map(|code| Mfa { code: Secret::new(code), serial: text(reader, "mfa_serial") });
+        let vault = vault(reader, diags);
         let endpoint = text(reader, "custom_endpoint_ec2")
             .map(|endpoint| if endpoint.contains("://") { endpoint } else { format!("https://{endpoint}") });
         let tries = reader.int("max_retries").map_or(0, |n| n.value as u32);
@@ -214,6 +233,7 @@ impl Access {
             skip_metadata: reader.is_true("skip_metadata_api_check"),
             mfa,
             decode_messages: reader.is_true("decode_authorization_messages"),
+            vault,
         }
     }
 
@@ -248,6 +268,36 @@ impl Access {
             .chain(self.mfa.iter().map(|mfa| mfa.code.expose()))
             .map(String::as_str)
     }
+}
+
+/// A block in which nothing is set is none, as in Packer.
+fn vault(reader: &Reader, diags: &mut Diags) -> Option<Vault> {
+    let block = reader.block("vault_aws_engine")?;
+    let (name, role_arn, ttl) = (text(&block, "name"), text(&block, "role_arn"), text(&block, "ttl"));
+    let engine = text(&block, "engine_name");
+    if name.is_none() && role_arn.is_none() && ttl.is_none() && engine.is_none() {
+        return None;
+    }
+    if reader.has("access_key") || reader.has("secret_key") {
+        let message = "with \"vault_aws_engine\", \"access_key\" and \"secret_key\" must not be set";
+        diags.error(&reader.place("vault_aws_engine"), message);
+    }
+    if name.is_none() && !block.unread("name") {
+        diags.error(block.span(), "\"vault_aws_engine\" needs the \"name\" of a role of the engine");
+    }
+    if ttl.is_some() && role_arn.is_none() {
+        diags.warning(
+            &block.place("ttl"),
+            "\"ttl\" is only sent with \"role_arn\"",
+            "the engine's role says how long its other credentials live",
+        );
+    }
+    Some(Vault {
+        engine: engine.unwrap_or_else(|| "aws".into()).trim_matches('/').to_owned(),
+        name: name.unwrap_or_default(),
+        role_arn,
+        ttl,
+    })
 }
 
 impl Polling {

@@ -169,7 +169,38 @@ static KMS_KEY: LazyLock<Regex> = LazyLock::new(|| {
     .unwrap()
 });
 
+/// Whether a text has the form of a key's id, alias or ARN.
+pub(super) fn is_kms_key(text: &str) -> bool {
+    KMS_KEY.is_match(text)
+}
+
 impl Ami {
+    /// No image is made (`amazon-ebsvolume`); only enhanced networking is read.
+    pub fn none(reader: &Reader) -> Self {
+        Ami {
+            name: String::new(),
+            name_place: reader.span().clone(),
+            description: None,
+            virtualization_type: None,
+            grant: Grant::default(),
+            product_codes: Vec::new(),
+            regions: Vec::new(),
+            validate_regions: false,
+            copy_minutes: None,
+            tags: LateTags::default(),
+            ena: reader.boolean("ena_support").map(|b| b.value),
+            sriov: reader.is_true("sriov_support"),
+            replace: Replace::Never,
+            encryption: Encryption::Unset,
+            skip_build_region: false,
+            imds_v2: false,
+            deprecate_at: None,
+            protection: Protection::Off,
+            snapshot_tags: LateTags::default(),
+            snapshot_grant: Grant::default(),
+        }
+    }
+
     /// Reads and checks. `force` is the command line's `-force`.
     pub fn read(reader: &Reader, access: &Access, force: bool, diags: &mut Diags) -> Self {
         let name = text(reader, "ami_name").unwrap_or_default();
@@ -290,7 +321,7 @@ fn encryption(reader: &Reader, regions: BTreeMap<Region, String>, diags: &mut Di
     let mut any = None;
     for (option, key) in named {
         any = any.or(Some(option));
-        if !KMS_KEY.is_match(key) {
+        if !is_kms_key(key) {
             diags.error(&reader.place(option), format!("{key:?} is not a valid KMS key id, alias or ARN"));
         }
     }

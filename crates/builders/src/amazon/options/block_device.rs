@@ -17,12 +17,17 @@ pub const SURROGATE_MAPPINGS: &[Opt] = &[
     Opt::new("ami_block_device_mappings", Kind::Blocks(&DEVICE), "Devices of the AMI, over those of the instance."),
 ];
 
+/// Rows of `amazon-chroot`: nothing is launched.
+pub const AMI_MAPPINGS: &[Opt] =
+    &[Opt::new("ami_block_device_mappings", Kind::Blocks(&DEVICE), "Devices of the AMI, instead of the source AMI's.")];
+
 static DEVICE: Table = Table::new("block device mapping", &[DEVICE_ROWS]);
 static SURROGATE_DEVICE: Table = Table::new(
     "block device mapping",
     &[DEVICE_ROWS, &[Opt::new("omit_from_artifact", Kind::Bool, "The image leaves this volume out.").default("false")]],
 );
-const DEVICE_ROWS: &[Opt] = &[
+/// Rows of a device.
+pub(super) const DEVICE_ROWS: &[Opt] = &[
     Opt::new("device_name", Kind::String, "Name in the API, /dev/sdb.").default("required"),
     Opt::new("delete_on_termination", Kind::Bool, "Delete the volume with the instance.").default("false"),
     Opt::new("encrypted", Kind::Trilean, "Encrypt the volume."),
@@ -50,7 +55,8 @@ pub fn read(reader: &Reader, option: &str, diags: &mut Diags) -> Vec<Device> {
     reader.blocks(option).iter().map(|block| device(block, diags)).collect()
 }
 
-fn device(block: &Reader, diags: &mut Diags) -> Device {
+/// Reads and checks one.
+pub(super) fn device(block: &Reader, diags: &mut Diags) -> Device {
     let name = text(block, "device_name").unwrap_or_default();
     if name.is_empty() {
         diags.error(block.span(), "\"device_name\" must be specified for every block device mapping");

@@ -6,12 +6,14 @@
 pub mod access;
 pub mod ami;
 pub mod block_device;
+pub mod chroot;
 pub mod data;
 mod filter;
 pub mod run;
 mod run_rows;
 pub mod spot;
 pub mod surrogate;
+pub mod volumes;
 
 use crate::paths::Paths;
 use crate::read::{Diags, text};
@@ -19,16 +21,24 @@ use crate::ssh_options::{self, COMMUNICATOR, Communicator};
 use access::{Access, Polling};
 use ami::{Ami, Replace};
 use block_device::Device;
+use chroot::Chroot;
 use imgbuild_diag::{Diagnostics, Span};
 use imgbuild_template::{Body, Context, Kind, Opt, Reader, Renamed, Table};
-use run::Run;
+use run::{Run, SourceAmi};
 use spot::Spot;
 use std::time::Duration;
 use surrogate::Surrogate;
+use volumes::VolumeOf;
 
-const OWN: &[Opt] = &[
+const EBS: &[Opt] = &[
     Opt::new("skip_create_ami", Kind::Bool, "Run the provisioners and make no AMI.").default("false"),
-    Opt::new("skip_ami_run_tags", Kind::Bool, "Do not give the AMI the tags of \"run_tags\".").default("false"),
+    Opt::new("fast_launch", Kind::Any, "Windows fast launch.").refused("Windows is not supported"),
+];
+
+const AMI_RUN_TAGS: &[Opt] =
+    &[Opt::new("skip_ami_run_tags", Kind::Bool, "Do not give the AMI the tags of \"run_tags\".").default("false")];
+
+const REACH: &[Opt] = &[
     Opt::new(
         "ssh_interface",
         Kind::String,
@@ -43,13 +53,26 @@ const OWN: &[Opt] = &[
         "Port of this machine's loopback that leads through the session (the build's Host and Port), for other programs.",
     )
     .default("any free one"),
-    Opt::new("fast_launch", Kind::Any, "Windows fast launch.").refused("Windows is not supported"),
 ];
 
 /// All options of `amazon-ebs`.
 pub static AMAZON_EBS: Table = Table::new(
     "amazon-ebs",
-    &[access::ACCESS, ami::AMI, ami::SNAPSHOT, run_rows::RUN, spot::SPOT, block_device::MAPPINGS, OWN, COMMUNICATOR],
+    &[
+        access::ACCESS,
+        ami::AMI,
+        ami::SNAPSHOT,
+        run_rows::RUN,
+        run_rows::SOURCE,
+        run_rows::VOLUME_TAGS,
+        run_rows::NO_EPHEMERAL,
+        spot::SPOT,
+        block_device::MAPPINGS,
+        EBS,
+        AMI_RUN_TAGS,
+        REACH,
+        COMMUNICATOR,
+    ],
 )
 .renamed(RENAMED);
 
@@ -61,14 +84,29 @@ pub static AMAZON_EBSSURROGATE: Table = Table::new(
         ami::AMI,
         ami::SNAPSHOT,
         run_rows::RUN,
+        run_rows::SOURCE,
+        run_rows::VOLUME_TAGS,
         spot::SPOT,
         block_device::SURROGATE_MAPPINGS,
         surrogate::SURROGATE,
-        OWN,
+        AMI_RUN_TAGS,
+        REACH,
         COMMUNICATOR,
     ],
 )
 .renamed(RENAMED);
+
+/// All options of `amazon-ebsvolume`.
+pub static AMAZON_EBSVOLUME: Table = Table::new(
+    "amazon-ebsvolume",
+    &[access::ACCESS, run_rows::RUN, run_rows::SOURCE, spot::SPOT, volumes::VOLUMES, REACH, COMMUNICATOR],
+)
+.renamed(RENAMED);
+
+/// All options of `amazon-chroot`.
+pub static AMAZON_CHROOT: Table =
+    Table::new("amazon-chroot", &[access::ACCESS, ami::AMI, ami::SNAPSHOT, block_device::AMI_MAPPINGS, chroot::CHROOT])
+        .renamed(&[Renamed { old: "enhanced_networking", advice: "use \"ena_support\"" }]);
 
 /// What `packer fix` rewrites for this builder.
 const RENAMED: &[Renamed] = &[
@@ -109,7 +147,47 @@ pub struct SessionManager {
     pub local_port: u16,
 }
 
-/// `amazon-ebs`, resolved.
+/// What a builder makes, and how.
+#[derive(Debug, Clone)]
+pub enum Product {
+    /// An image of the instance (`amazon-ebs`).
+    Image,
+    /// An image that is registered from volumes of the instance (`amazon-ebssurrogate`).
+    Surrogate(Surrogate),
+    /// Volumes and snapshots (`amazon-ebsvolume`).
+    Volumes(Vec<VolumeOf>),
+    /// An image of a volume that this very instance has filled (`amazon-chroot`).
+    Chroot(Box<Chroot>),
+}
+
+impl Product {
+    /// The builder's type.
+    pub fn builder_type(&self) -> &'static str {
+        match self {
+            Product::Image => "amazon-ebs",
+            Product::Surrogate(_) => "amazon-ebssurrogate",
+            Product::Volumes(_) => "amazon-ebsvolume",
+            Product::Chroot(_) => "amazon-chroot",
+        }
+    }
+
+    /// Packer's id of the builder.
+    pub fn builder_id(&self) -> &'static str {
+        match self {
+            Product::Image => "mitchellh.amazonebs",
+            Product::Surrogate(_) => "mitchellh.amazon.ebssurrogate",
+            Product::Volumes(_) => "mitchellh.amazon.ebsvolume",
+            Product::Chroot(_) => "mitchellh.amazon.chroot",
+        }
+    }
+
+    /// Whether an image comes of it.
+    pub fn is_image(&self) -> bool {
+        !matches!(self, Product::Volumes(_))
+    }
+}
+
+/// An amazon builder, resolved.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// Reaching AWS.
@@ -126,8 +204,8 @@ pub struct Config {
     pub launch_mappings: Vec<Device>,
     /// Devices of the image.
     pub ami_mappings: Vec<Device>,
-    /// The image is registered from volumes of the instance (`amazon-ebssurrogate`).
-    pub surrogate: Option<Surrogate>,
+    /// What comes of it.
+    pub product: Product,
     /// Make no image.
     pub skip_create_ami: bool,
     /// The image does not get `run_tags`.
@@ -159,37 +237,101 @@ pub struct Flags {
 pub const DATA_NAMES: [&str; 6] =
     ["SourceAMIName", "BuildRegion", "SourceAMI", "SourceAMICreationDate", "SourceAMIOwner", "SourceAMIOwnerName"];
 
+/// Those of `amazon-chroot`.
+pub const CHROOT_NAMES: [&str; 8] = [
+    "SourceAMIName",
+    "BuildRegion",
+    "SourceAMI",
+    "SourceAMICreationDate",
+    "SourceAMIOwner",
+    "SourceAMIOwnerName",
+    "Device",
+    "MountPath",
+];
+
 impl Config {
-    /// Reads a builder block. The result holds warnings where it is good.
+    /// Reads a block of `amazon-ebs`. The result holds warnings where it is good.
     pub fn read(body: &Body, context: &Context, flags: Flags) -> Result<(Config, Diagnostics), Diagnostics> {
-        Config::read_as(body, context, flags, &AMAZON_EBS)
+        read_as(body, context, &AMAZON_EBS, |reader, context, diags| {
+            let mut config = Config::of_instance(reader, context, flags, diags);
+            config.skip_create_ami = reader.is_true("skip_create_ami");
+            config
+        })
     }
 
     /// Reads a block of `amazon-ebssurrogate`.
     pub fn read_surrogate(body: &Body, context: &Context, flags: Flags) -> Result<(Config, Diagnostics), Diagnostics> {
-        Config::read_as(body, context, flags, &AMAZON_EBSSURROGATE)
+        read_as(body, context, &AMAZON_EBSSURROGATE, |reader, context, diags| {
+            let mut config = Config::of_instance(reader, context, flags, diags);
+            config.product = Product::Surrogate(surrogate::read(reader, &config.launch_mappings, diags));
+            config
+        })
     }
 
-    fn read_as(
-        body: &Body,
-        context: &Context,
-        flags: Flags,
-        table: &'static Table,
-    ) -> Result<(Config, Diagnostics), Diagnostics> {
-        let context = context.clone().with_amazon_functions(true);
-        let mut found = Diagnostics::new();
-        let reader = body.reader(table, &context, &mut found);
-        let mut diags = Diags::new(found, body);
-        let mut config = Config::resolve(&reader, context, flags, &mut diags);
-        if std::ptr::eq(table, &AMAZON_EBSSURROGATE) {
-            config.surrogate = Some(surrogate::read(&reader, &config.launch_mappings, &mut diags));
-        }
-        diags.found.into_result(config)
+    /// Reads a block of `amazon-ebsvolume`.
+    pub fn read_volumes(body: &Body, context: &Context, flags: Flags) -> Result<(Config, Diagnostics), Diagnostics> {
+        read_as(body, context, &AMAZON_EBSVOLUME, |reader, context, diags| {
+            let paths = Paths::new(&context);
+            reserved(reader, &["run_tags", "run_volume_tags", "spot_tags", "fleet_tags"], diags);
+            let access = Access::read(reader, diags);
+            let spot = spot::read(reader, diags);
+            let mut communicator = ssh_options::read(reader, true, &paths, diags);
+            let interface = interface(reader, diags);
+            let run = Run::read(reader, spot.is_some(), flags.strict, &paths, diags);
+            let sessions = sessions(reader, interface, &run, &mut communicator, diags);
+            let (launch_mappings, wanted) = volumes::read(reader, diags);
+            Config {
+                polling: Polling::read(reader, &context),
+                ami: Ami::none(reader),
+                run,
+                spot,
+                launch_mappings,
+                ami_mappings: Vec::new(),
+                product: Product::Volumes(wanted),
+                skip_create_ami: true,
+                skip_ami_run_tags: true,
+                interface,
+                sessions,
+                accept_any_host_key: flags.accept_any_host_key,
+                communicator,
+                access,
+                context,
+            }
+        })
     }
 
-    fn resolve(reader: &Reader, context: Context, flags: Flags, diags: &mut Diags) -> Config {
+    /// Reads a block of `amazon-chroot`.
+    pub fn read_chroot(body: &Body, context: &Context, flags: Flags) -> Result<(Config, Diagnostics), Diagnostics> {
+        read_as(body, context, &AMAZON_CHROOT, |reader, context, diags| {
+            reserved(reader, &["tags", "snapshot_tags", "root_volume_tags"], diags);
+            let access = Access::read(reader, diags);
+            let ami_mappings = block_device::read(reader, "ami_block_device_mappings", diags);
+            let chroot = chroot::read(reader, &ami_mappings, diags);
+            let source = if chroot.from_scratch { SourceAmi::none() } else { run::source(reader, flags.strict, diags) };
+            Config {
+                polling: Polling::read(reader, &context),
+                ami: Ami::read(reader, &access, flags.force, diags),
+                run: Run::nothing(source),
+                spot: None,
+                launch_mappings: Vec::new(),
+                ami_mappings,
+                product: Product::Chroot(Box::new(chroot)),
+                skip_create_ami: false,
+                skip_ami_run_tags: true,
+                interface: Interface::Auto,
+                sessions: SessionManager::default(),
+                accept_any_host_key: flags.accept_any_host_key,
+                communicator: Communicator::None,
+                access,
+                context,
+            }
+        })
+    }
+
+    /// What the builders that make an image of an instance have in common.
+    fn of_instance(reader: &Reader, context: Context, flags: Flags, diags: &mut Diags) -> Config {
         let paths = Paths::new(&context);
-        reserved_tags(reader, diags);
+        reserved(reader, &["tags", "snapshot_tags", "run_tags", "run_volume_tags", "spot_tags", "fleet_tags"], diags);
         let access = Access::read(reader, diags);
         let spot = spot::read(reader, diags);
         let mut communicator = ssh_options::read(reader, true, &paths, diags);
@@ -203,8 +345,8 @@ impl Config {
             spot,
             launch_mappings: block_device::read(reader, "launch_block_device_mappings", diags),
             ami_mappings: block_device::read(reader, "ami_block_device_mappings", diags),
-            surrogate: None,
-            skip_create_ami: reader.is_true("skip_create_ami"),
+            product: Product::Image,
+            skip_create_ami: false,
             skip_ami_run_tags: reader.is_true("skip_ami_run_tags"),
             interface,
             sessions,
@@ -240,9 +382,24 @@ impl Config {
     }
 }
 
+/// Reads a block by a table.
+fn read_as(
+    body: &Body,
+    context: &Context,
+    table: &'static Table,
+    resolve: impl FnOnce(&Reader, Context, &mut Diags) -> Config,
+) -> Result<(Config, Diagnostics), Diagnostics> {
+    let context = context.clone().with_amazon_functions(true);
+    let mut found = Diagnostics::new();
+    let reader = body.reader(table, &context, &mut found);
+    let mut diags = Diags::new(found, body);
+    let config = resolve(&reader, context, &mut diags);
+    diags.found.into_result(config)
+}
+
 /// EC2 takes no tag of its own namespace; it would say so after the image is made.
-fn reserved_tags(reader: &Reader, diags: &mut Diags) {
-    for option in ["tags", "snapshot_tags", "run_tags", "run_volume_tags", "spot_tags", "fleet_tags"] {
+fn reserved(reader: &Reader, options: &[&str], diags: &mut Diags) {
+    for option in options.iter().copied() {
         for (key, value) in reader.map(option).map(|map| map.value).into_iter().flatten() {
             if key.to_ascii_lowercase().starts_with("aws:") {
                 let message =

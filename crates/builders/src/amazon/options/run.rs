@@ -81,6 +81,13 @@ pub struct SourceAmi {
     pub include_deprecated: bool,
 }
 
+impl SourceAmi {
+    /// No image.
+    pub fn none() -> Self {
+        SourceAmi { id: None, filters: Vec::new(), owners: Vec::new(), most_recent: false, include_deprecated: false }
+    }
+}
+
 /// A thing that is named, found, or left to EC2.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Choice<T> {
@@ -187,7 +194,7 @@ impl Run {
             shutdown_behavior,
             ebs_optimized: reader.is_true("ebs_optimized"),
             disable_stop: reader.is_true("disable_stop_instance"),
-            no_ephemeral: reader.is_true("no_ephemeral"),
+            no_ephemeral: reader.table().rows().any(|row| row.name == "no_ephemeral") && reader.is_true("no_ephemeral"),
             enclave,
             unlimited_credits: unlimited,
             capacity: capacity(reader, diags),
@@ -201,6 +208,45 @@ impl Run {
                 .filter_map(|request| text(&request, "license_configuration_arn"))
                 .collect(),
             metadata: metadata(reader, diags),
+        }
+    }
+}
+
+impl Run {
+    /// Nothing is launched (`amazon-chroot`): only the image to start from counts.
+    pub fn nothing(source: SourceAmi) -> Self {
+        Run {
+            source,
+            instance_types: Vec::new(),
+            fallback_types: Vec::new(),
+            public_ip: None,
+            availability_zone: None,
+            vpc: Choice::Unset,
+            subnet: Choice::Unset,
+            subnet_pick: Pick::Only,
+            security_groups: SecurityGroups::Ids(Vec::new()),
+            iam_instance_profile: None,
+            temporary_profile: None,
+            user_data: UserData::None,
+            run_tags: LateTags::default(),
+            volume_tags: LateTags::default(),
+            shutdown_behavior: "stop".into(),
+            ebs_optimized: false,
+            disable_stop: false,
+            no_ephemeral: false,
+            enclave: false,
+            unlimited_credits: false,
+            capacity: CapacityReservation::Preference("none".into()),
+            tenancy: None,
+            host_id: None,
+            host_resource_group_arn: None,
+            licenses: Vec::new(),
+            metadata: MetadataOptions {
+                http_endpoint: "enabled".into(),
+                http_tokens: "optional".into(),
+                hop_limit: 1,
+                instance_tags: None,
+            },
         }
     }
 }
@@ -257,7 +303,8 @@ fn choice<T: From<String>>(reader: &Reader, id: &str, filter: &str) -> Choice<T>
     }
 }
 
-fn source(reader: &Reader, strict: bool, diags: &mut Diags) -> SourceAmi {
+/// `source_ami` and `source_ami_filter`.
+pub(super) fn source(reader: &Reader, strict: bool, diags: &mut Diags) -> SourceAmi {
     let id = text(reader, "source_ami").map(AmiId::new);
     let block = reader.block("source_ami_filter");
     let filters = block.as_ref().map(filters).unwrap_or_default();

@@ -36,11 +36,8 @@ pub const RUN: &[Opt] = &[
     Opt::new("instance_type", Kind::String, "Instance type.").default("required, or spot_instance_types"),
     Opt::new("security_group_filter", Kind::Block(&FILTER), "Finds security groups."),
     Opt::new("run_tags", Kind::KeyValues { singular: "run_tag" }, "Tags of what the build makes.").later(),
-    Opt::new("run_volume_tags", Kind::NameValues { singular: "run_volume_tag" }, "Tags of the volumes.").later(),
     Opt::new("security_group_id", Kind::String, "Security group."),
     Opt::new("security_group_ids", Kind::Strings, "Security groups.").default("a temporary one"),
-    Opt::new("source_ami", Kind::String, "Image to start from."),
-    Opt::new("source_ami_filter", Kind::Block(&AMI_FILTER), "Finds the image to start from."),
     Opt::new("subnet_filter", Kind::Block(&SUBNET_FILTER), "Finds the subnet."),
     Opt::new("subnet_id", Kind::String, "Subnet."),
     Opt::new("license_specifications", Kind::Blocks(&LICENSE), "Licence configurations."),
@@ -56,8 +53,21 @@ pub const RUN: &[Opt] = &[
     Opt::new("vpc_id", Kind::String, "VPC."),
     Opt::new("windows_password_timeout", Kind::Duration, "How long to wait for a Windows password.").default("20m"),
     Opt::new("metadata_options", Kind::Block(&METADATA), "The instance's metadata service."),
-    Opt::new("no_ephemeral", Kind::Bool, "Leave out the instance store volumes xvdca to xvdcz.").default("false"),
 ];
+
+/// Rows of every builder that starts from an image.
+pub const SOURCE: &[Opt] = &[
+    Opt::new("source_ami", Kind::String, "Image to start from."),
+    Opt::new("source_ami_filter", Kind::Block(&AMI_FILTER), "Finds the image to start from."),
+];
+
+/// Tags of the instance's volumes, as the builders of images have them.
+pub const VOLUME_TAGS: &[Opt] =
+    &[Opt::new("run_volume_tags", Kind::NameValues { singular: "run_volume_tag" }, "Tags of the volumes.").later()];
+
+/// Rows of `amazon-ebs` only.
+pub const NO_EPHEMERAL: &[Opt] =
+    &[Opt::new("no_ephemeral", Kind::Bool, "Leave out the instance store volumes xvdca to xvdcz.").default("false")];
 
 static POLICY: Table = Table::new(
     "temporary_iam_instance_profile_policy_document",

@@ -12,7 +12,7 @@ pub const SURROGATE: &[Opt] = &[
     Opt::new("ami_architecture", Kind::String, "Architecture of the image.").default("x86_64"),
     Opt::new("boot_mode", Kind::String, "\"legacy-bios\", \"uefi\" or \"uefi-preferred\"."),
     Opt::new("uefi_data", Kind::String, "UEFI variables, base64; needs a \"boot_mode\" with UEFI."),
-    Opt::new("tpm_support", Kind::String, "\"v2.0\"; needs a \"boot_mode\" with UEFI."),
+    Opt::new("tpm_support", Kind::String, "\"v2.0\"."),
     Opt::new("snapshot_description", Kind::String, "Description of the snapshots."),
     Opt::new("use_create_image", Kind::Bool, "Make the image of the instance after its root was swapped.")
         .default("false"),
@@ -89,13 +89,14 @@ pub fn read(reader: &Reader, launch: &[Device], diags: &mut Diags) -> Surrogate 
     let boot_mode = word("boot_mode", &["legacy-bios", "uefi", "uefi-preferred"], diags);
     let tpm = word("tpm_support", &["v2.0"], diags);
     let uefi_data = text(reader, "uefi_data");
-    for (option, set) in [("uefi_data", uefi_data.is_some()), ("tpm_support", tpm.is_some())] {
-        if set && !boot_mode.as_deref().is_some_and(|mode| mode.starts_with("uefi")) {
-            diags.error(
-                &reader.place(option),
-                format!("{option:?} needs \"boot_mode\": \"uefi\" or \"uefi-preferred\""),
-            );
-        }
+    // Images of arm64 boot by UEFI anyway; of the others EC2's default is the BIOS.
+    let bios = match boot_mode.as_deref() {
+        Some(mode) => mode == "legacy-bios",
+        None => architecture.as_deref() != Some("arm64"),
+    };
+    if uefi_data.is_some() && bios {
+        let message = "\"uefi_data\" needs \"boot_mode\": \"uefi\" or \"uefi-preferred\"";
+        diags.error(&reader.place("uefi_data"), message);
     }
     if text(reader, "ami_virtualization_type").is_none() {
         diags.missing(reader, &["ami_virtualization_type"], "\"ami_virtualization_type\" must be specified");

@@ -45,7 +45,7 @@ impl Way {
 
 /// Connects.
 pub async fn run(env: &Env<'_>, source: &Image, launched: &Launched) -> Result<Reached, Failure> {
-    let mut fields = data(&env.region, source);
+    let mut fields = data(&env.region, Some(source));
     fields.insert("ID".into(), launched.id.to_string());
     fields.insert("PackerRunUUID".into(), env.session.run.run().id().to_owned());
     let (communicator, username, pty, way) = match env.config.communicator.ssh() {
@@ -97,10 +97,7 @@ pub async fn run(env: &Env<'_>, source: &Image, launched: &Launched) -> Result<R
     Ok(Reached {
         session: Session {
             build_name: env.ui().build().to_owned(),
-            builder_type: match env.config.surrogate {
-                Some(_) => "amazon-ebssurrogate".into(),
-                None => "amazon-ebs".into(),
-            },
+            builder_type: env.config.product.builder_type().into(),
             communicator,
             pty,
             username,

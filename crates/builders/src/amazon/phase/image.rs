@@ -46,9 +46,9 @@ pub struct Labels {
 
 impl Labels {
     /// Renders them.
-    pub fn render(env: &Env<'_>, source: &Image) -> Result<Labels, Failure> {
+    pub fn render(env: &Env<'_>, source: Option<&Image>) -> Result<Labels, Failure> {
         let config = env.config;
-        let context = env.context(Some(source));
+        let context = env.context(source);
         let description = match &config.ami.description {
             Some(text) => interpolate::render(text, &context).map_err(|d| Failure::new(d.to_string()))?,
             None => String::new(),

@@ -12,9 +12,11 @@ pub mod provision;
 pub mod publish;
 pub mod register;
 pub mod seal;
+pub mod snapshot;
 pub mod source;
 pub mod stop;
 pub mod verify;
+pub mod volumes;
 
 use super::ec2::Ec2Error;
 use super::env::Env;

@@ -52,7 +52,7 @@ fn sharing(env: &Env<'_>) {
 
 /// Keys that EC2 could not use would be found out only after the machine has been provisioned.
 async fn keys(env: &Env<'_>) -> Result<(), Failure> {
-    if env.config.skip_create_ami {
+    if env.config.skip_create_ami && env.config.product.is_image() {
         return Ok(());
     }
     let looks = check::keys(env.config, &env.account, &env.region);
@@ -67,7 +67,7 @@ async fn keys(env: &Env<'_>) -> Result<(), Failure> {
     if bad.is_empty() {
         return Ok(());
     }
-    Err(Failure::new(format!("images can't be encrypted as \"encrypt_boot\" asks for: {}", bad.join("; ")))
+    Err(Failure::new(format!("volumes and images can't be encrypted as the template asks for: {}", bad.join("; ")))
         .help("a key must be there in each region, enabled, and for encrypting and decrypting"))
 }
 

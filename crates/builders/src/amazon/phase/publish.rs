@@ -56,7 +56,7 @@ async fn attributes(env: &Env<'_>, image: &Imaged) -> Result<(), Failure> {
 }
 
 /// One grant per attribute, as the API wants it.
-fn each(grant: &Grant) -> Vec<(Grant, &'static str)> {
+pub(super) fn each(grant: &Grant) -> Vec<(Grant, &'static str)> {
     let mut grants = Vec::new();
     if !grant.users.is_empty() {
         grants.push((Grant { users: grant.users.clone(), ..Grant::default() }, "users"));

@@ -88,6 +88,10 @@ pub struct Registration {
     pub uefi_data: Option<String>,
     /// `v2.0`.
     pub tpm: Option<String>,
+    /// Kernel of a paravirtual image.
+    pub kernel_id: Option<String>,
+    /// Its initial file system.
+    pub ramdisk_id: Option<String>,
     /// Tags of the image.
     pub tags: Tags,
 }

@@ -9,7 +9,7 @@ use rustix::fs::{FileType, Mode, makedev};
 use rustix::mount::MountFlags;
 
 use super::fault::{Fault, Step};
-use super::loopdev::{Attached, MAJOR};
+use super::loopdev::{Attached, MAJOR, Shown};
 use super::mounts::{bind, inside, mount};
 use crate::machine::VolumeAttachment;
 
@@ -68,6 +68,9 @@ pub fn add_volume(dev: &Path, attached: &Attached) -> io::Result<()> {
     let path = dev.join(device_name(&attached.volume));
     node(&path, FileType::BlockDevice, MAJOR, attached.number, 0o660)?;
     std::os::unix::fs::chown(&path, Some(0), Some(GROUP_DISK))?;
+    for partition in &attached.partitions {
+        add_partition(dev, &attached.volume, partition)?;
+    }
     for link in by_id_links(&attached.volume) {
         symlink(format!("../../{}", device_name(&attached.volume)), dev.join("disk/by-id").join(link))?;
     }
@@ -75,6 +78,26 @@ pub fn add_volume(dev: &Path, attached: &Attached) -> io::Result<()> {
         Some(link) if !link.exists() => symlink(device_name(&attached.volume), link),
         _ => Ok(()),
     }
+}
+
+/// Makes a partition's node.
+pub fn add_partition(dev: &Path, volume: &VolumeAttachment, shown: &Shown) -> io::Result<()> {
+    let path = dev.join(partition_name(volume, shown.partition));
+    super::files::remove_if_there(&path)?;
+    node(&path, FileType::BlockDevice, shown.major, shown.minor, 0o660)?;
+    std::os::unix::fs::chown(&path, Some(0), Some(GROUP_DISK))
+}
+
+/// Removes what [`add_partition`] made.
+pub fn remove_partition(dev: &Path, volume: &VolumeAttachment, number: u32) -> io::Result<()> {
+    super::files::remove_if_there(&dev.join(partition_name(volume, number)))
+}
+
+/// `xvdf1`, `nvme1n1p1`: the kernel puts a `p` behind names that end in a digit.
+pub fn partition_name(volume: &VolumeAttachment, number: u32) -> String {
+    let name = device_name(volume);
+    let between = if name.ends_with(|c: char| c.is_ascii_digit()) { "p" } else { "" };
+    format!("{name}{between}{number}")
 }
 
 /// Where amazon-ec2-utils' udev rule would link an NVMe volume: to its name in the API. Images without the rule have none.
@@ -87,7 +110,11 @@ fn ec2_link(dev: &Path, volume: &VolumeAttachment) -> Option<PathBuf> {
 }
 
 /// Removes what [`add_volume`] made.
-pub fn remove_volume(dev: &Path, volume: &VolumeAttachment) -> io::Result<()> {
+pub fn remove_volume(dev: &Path, attached: &Attached) -> io::Result<()> {
+    let volume = &attached.volume;
+    for partition in &attached.partitions {
+        remove_partition(dev, volume, partition.partition)?;
+    }
     for link in by_id_links(volume) {
         super::files::remove_if_there(&dev.join("disk/by-id").join(link))?;
     }

@@ -63,13 +63,21 @@ pub struct Namespace {
     run_dir: PathBuf,
     supervisor: Supervisor,
     fixtures: Option<PathBuf>,
+    endpoints: Option<PathBuf>,
 }
 
 impl Namespace {
     /// `run_dir` holds one directory per machine; a relative path is of no use to later processes and is made absolute.
     pub fn new(run_dir: impl Into<PathBuf>, supervisor: Supervisor) -> std::io::Result<Self> {
         let run_dir = std::path::absolute(run_dir.into())?;
-        Ok(Self { run_dir, supervisor, fixtures: None })
+        Ok(Self { run_dir, supervisor, fixtures: None, endpoints: None })
+    }
+
+    /// Lets machines with an instance profile reach the endpoints that listen in this directory.
+    #[must_use]
+    pub fn with_endpoints(mut self, dir: impl Into<PathBuf>) -> Self {
+        self.endpoints = std::path::absolute(dir.into()).ok();
+        self
     }
 
     /// Lets the machines see a fixture package repository (a directory of `image::fixture`).
@@ -209,7 +217,8 @@ impl MachineKind for Namespace {
         let mut launch = launch.clone();
         // Another state directory may have got this machine's address while it was stopped.
         launch.address = address;
-        let spec = Spec { launch, dir: files.dir.clone(), fixtures: self.fixtures.clone() };
+        let (fixtures, endpoints) = (self.fixtures.clone(), self.endpoints.clone());
+        let spec = Spec { launch, dir: files.dir.clone(), fixtures, endpoints };
         let text = serde_json::to_vec(&spec).map_err(std::io::Error::from).map_err(&failed)?;
         files::write_atomic(&files.spec(), &text, 0o600).map_err(&failed)?;
 

@@ -5,6 +5,7 @@
 //!  ib-<instance> .5/30 ----- .6/30 h0   metadata 169.254.169.254 :80
 //!                                       DNS      169.254.169.253 :53
 //!                                       fixtures 169.254.169.240 :80 :443
+//!                                       EC2      169.254.169.241 :80
 //!                                  m0  .1/30 ------------------------------- .2/30 eth0
 //!  slirp4netns ------------------ tap0 10.0.2.100/24
 //! ```
@@ -26,6 +27,8 @@ pub const METADATA: Ipv4Addr = Ipv4Addr::new(169, 254, 169, 254);
 pub const RESOLVER: Ipv4Addr = Ipv4Addr::new(169, 254, 169, 253);
 /// Where the fixture package repository answers.
 pub const FIXTURES: Ipv4Addr = Ipv4Addr::new(169, 254, 169, 240);
+/// Where the sandbox's endpoint answers, for instances with an instance profile.
+pub const API: Ipv4Addr = Ipv4Addr::new(169, 254, 169, 241);
 /// slirp4netns' own resolver, which asks the host's.
 pub const UPSTREAM_RESOLVER: Ipv4Addr = Ipv4Addr::new(10, 0, 2, 3);
 
@@ -123,6 +126,7 @@ pub fn wire_fabric(links: Links) -> Result<(), Fault> {
          addr add {METADATA}/32 dev lo\n\
          addr add {RESOLVER}/32 dev lo\n\
          addr add {FIXTURES}/32 dev lo\n\
+         addr add {API}/32 dev lo\n\
          addr add {fabric}/30 dev h0\n\
          link set h0 up\n"
     ))?;

@@ -15,6 +15,9 @@ pub struct Spec {
     pub dir: PathBuf,
     /// The fixture package repository with its certificates, where there is one (see `image::fixture`).
     pub fixtures: Option<PathBuf>,
+    /// Where the endpoints of this sandbox listen (see `services::api`).
+    #[serde(default)]
+    pub endpoints: Option<PathBuf>,
 }
 
 /// The one line that the supervisor prints when its machine runs or cannot run.

@@ -188,7 +188,12 @@ pub fn set_title(title: &str) -> io::Result<()> {
 const LOOP_CTL_GET_FREE: libc::c_ulong = 0x4C82;
 const LOOP_CONFIGURE: libc::c_ulong = 0x4C0A;
 const LOOP_CLR_FD: libc::c_ulong = 0x4C01;
+const LO_FLAGS_READ_ONLY: u32 = 1;
 const LO_FLAGS_AUTOCLEAR: u32 = 4;
+const LO_FLAGS_PARTSCAN: u32 = 8;
+const BLKPG: libc::c_ulong = 0x1269;
+const BLKPG_ADD_PARTITION: i32 = 1;
+const BLKPG_DEL_PARTITION: i32 = 2;
 
 /// The kernel's `struct loop_info64`.
 #[repr(C)]
@@ -217,6 +222,64 @@ struct LoopConfig {
     reserved: [u64; 8],
 }
 
+/// Which part of a file a loop device shows, and how.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Part {
+    /// First byte.
+    pub offset: u64,
+    /// Bytes; 0 is up to the end.
+    pub length: u64,
+    /// Nobody can write to it.
+    pub read_only: bool,
+    /// The device can have partitions.
+    pub partitions: bool,
+}
+
+/// The kernel's `struct blkpg_partition`.
+#[repr(C)]
+struct BlkpgPartition {
+    start: i64,
+    length: i64,
+    number: i32,
+    device_name: [u8; 64],
+    volume_name: [u8; 64],
+}
+
+/// The kernel's `struct blkpg_ioctl_arg`.
+#[repr(C)]
+struct BlkpgArgument {
+    operation: i32,
+    flags: i32,
+    length: i32,
+    data: *mut BlkpgPartition,
+}
+
+fn blkpg(device: &File, operation: i32, number: u32, start: u64, length: u64) -> io::Result<()> {
+    // SAFETY: all-zero is a valid value of this plain C structure.
+    let mut partition: BlkpgPartition = unsafe { mem::zeroed() };
+    partition.number = i32::try_from(number).map_err(io::Error::other)?;
+    partition.start = i64::try_from(start).map_err(io::Error::other)?;
+    partition.length = i64::try_from(length).map_err(io::Error::other)?;
+    let argument = BlkpgArgument {
+        operation,
+        flags: 0,
+        length: i32::try_from(mem::size_of::<BlkpgPartition>()).map_err(io::Error::other)?,
+        data: &raw mut partition,
+    };
+    // SAFETY: the kernel reads the argument and the partition behind it; both outlive the call.
+    check(unsafe { libc::ioctl(device.as_raw_fd(), BLKPG, &raw const argument) })
+}
+
+/// Tells the kernel of a partition of a device; start and length in bytes.
+pub fn add_partition(device: &File, number: u32, start: u64, length: u64) -> io::Result<()> {
+    blkpg(device, BLKPG_ADD_PARTITION, number, start, length)
+}
+
+/// Lets the kernel forget a partition that nothing uses.
+pub fn remove_partition(device: &File, number: u32) -> io::Result<()> {
+    blkpg(device, BLKPG_DEL_PARTITION, number, 0, 0)
+}
+
 /// The number of a loop device that is free at this moment (another process may take it first).
 pub fn loop_free(control: &File) -> io::Result<u32> {
     // SAFETY: LOOP_CTL_GET_FREE takes no argument.
@@ -227,11 +290,15 @@ pub fn loop_free(control: &File) -> io::Result<u32> {
 
 /// Binds `backing` to a loop device. The binding ends by itself when the last descriptor and the last mount of the
 /// device are gone, so that no crash leaves one behind.
-pub fn loop_configure(device: &File, backing: &File, name: &Path) -> io::Result<()> {
+pub fn loop_configure(device: &File, backing: &File, name: &Path, part: Part) -> io::Result<()> {
     // SAFETY: all-zero is a valid value of this plain C structure.
     let mut config: LoopConfig = unsafe { mem::zeroed() };
     config.fd = backing.as_raw_fd().unsigned_abs();
-    config.info.flags = LO_FLAGS_AUTOCLEAR;
+    config.info.flags = LO_FLAGS_AUTOCLEAR | if part.read_only { LO_FLAGS_READ_ONLY } else { 0 };
+    if part.partitions {
+        config.info.flags |= LO_FLAGS_PARTSCAN;
+    }
+    (config.info.offset, config.info.sizelimit) = (part.offset, part.length);
     let bytes = name.as_os_str().as_encoded_bytes();
     let length = bytes.len().min(63);
     config.info.file_name[..length].copy_from_slice(&bytes[..length]);

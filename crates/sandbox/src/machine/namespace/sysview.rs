@@ -13,9 +13,9 @@ use std::path::Path;
 
 use rustix::mount::MountFlags;
 
-use super::devices::{device_name, is_nvme, serial};
+use super::devices::{device_name, is_nvme, partition_name, serial};
 use super::fault::{Fault, Step};
-use super::loopdev::{Attached, MAJOR, sectors};
+use super::loopdev::{Attached, MAJOR, Shown, sectors};
 use super::mounts::{bind, bind_tree, inside, mount, read_only, relocate};
 use crate::machine::Launch;
 
@@ -136,6 +136,10 @@ pub fn partition_table(volumes: &[Attached]) -> io::Result<String> {
         let blocks = sectors(attached.number)? / 2;
         let name = device_name(&attached.volume);
         table.push_str(&format!("{MAJOR:4} {:8} {blocks:10} {name}\n", attached.number));
+        for p in &attached.partitions {
+            let name = partition_name(&attached.volume, p.partition);
+            table.push_str(&format!("{:4} {:8} {:10} {name}\n", p.major, p.minor, p.sectors / 2));
+        }
     }
     Ok(table)
 }
@@ -237,11 +241,46 @@ pub fn add_volume(sys: &Path, attached: &Attached) -> io::Result<()> {
     symlink(
         format!("../../devices/virtual/block/{name}"),
         sys.join("dev/block").join(format!("{MAJOR}:{}", attached.number)),
-    )
+    )?;
+    attached.partitions.iter().try_for_each(|shown| add_partition(sys, attached, shown))
+}
+
+/// Describes a partition.
+pub fn add_partition(sys: &Path, attached: &Attached, shown: &Shown) -> io::Result<()> {
+    let (disk, name) = (device_name(&attached.volume), partition_name(&attached.volume, shown.partition));
+    remove_partition(sys, attached, shown)?;
+    let own = sys.join("devices/virtual/block").join(disk).join(&name);
+    fs_err::create_dir_all(&own)?;
+    let Shown { partition, major, minor, start, sectors } = shown;
+    for (leaf, value) in [
+        ("dev", format!("{major}:{minor}\n")),
+        ("partition", format!("{partition}\n")),
+        ("start", format!("{start}\n")),
+        ("size", format!("{sectors}\n")),
+        ("ro", "0\n".to_owned()),
+        ("uevent", format!("MAJOR={major}\nMINOR={minor}\nDEVNAME={name}\nDEVTYPE=partition\nPARTN={partition}\n")),
+    ] {
+        fs_err::write(own.join(leaf), value)?;
+    }
+    let target = format!("../../devices/virtual/block/{disk}/{name}");
+    symlink(&target, sys.join("class/block").join(&name))?;
+    symlink(&target, sys.join("dev/block").join(format!("{major}:{minor}")))
+}
+
+/// Removes what [`add_partition`] made.
+pub fn remove_partition(sys: &Path, attached: &Attached, shown: &Shown) -> io::Result<()> {
+    let (disk, name) = (device_name(&attached.volume), partition_name(&attached.volume, shown.partition));
+    super::files::remove_if_there(&sys.join("class/block").join(&name))?;
+    super::files::remove_if_there(&sys.join("dev/block").join(format!("{}:{}", shown.major, shown.minor)))?;
+    match fs_err::remove_dir_all(sys.join("devices/virtual/block").join(disk).join(&name)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
 }
 
 /// Removes what [`add_volume`] made.
 pub fn remove_volume(sys: &Path, attached: &Attached) -> io::Result<()> {
+    attached.partitions.iter().try_for_each(|shown| remove_partition(sys, attached, shown))?;
     let name = device_name(&attached.volume);
     for link in [
         sys.join("dev/block").join(format!("{MAJOR}:{}", attached.number)),
@@ -263,7 +302,9 @@ fn copy_attributes(live: &Path, own: &Path) -> io::Result<()> {
     for entry in fs_err::read_dir(live)? {
         let entry = entry?;
         let (kind, name) = (entry.file_type()?, entry.file_name());
-        if ["loop", "trace", "mq", "uevent", "subsystem", "bdi"].iter().any(|skipped| name == *skipped) {
+        // Partitions are described under their names in the machine.
+        let own_name = name.to_str().is_some_and(|name| name.starts_with("loop"));
+        if own_name || ["trace", "mq", "uevent", "subsystem", "bdi"].iter().any(|skipped| name == *skipped) {
             continue;
         }
         if kind.is_dir() {

@@ -1,9 +1,10 @@
 //! Orders to a running machine: volumes come and go, metadata changes. One JSON line each way per connection.
 
-use std::io;
+use std::io::{self, Write as _};
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
@@ -69,11 +70,39 @@ impl Volumes {
         }
         let (attached, device) = self.held.remove(at);
         let place = self.machine_root()?;
-        devices::remove_volume(&place.join("dev"), &attached.volume).step(what())?;
+        devices::remove_volume(&place.join("dev"), &attached).step(what())?;
         sysview::remove_volume(&place.join("sys"), &attached).step(what())?;
         device.detach().step(what())?;
         self.show_partitions(&place).step(what())?;
         self.write().step(what())
+    }
+
+    /// Shows the partitions that the volumes' tables have now: partitioning programs write a table, and the machine's kernel
+    /// and udev do the rest.
+    fn look(&mut self) -> io::Result<()> {
+        let mut changed = false;
+        for at in 0..self.held.len() {
+            let now = self.held[at].1.partitions()?;
+            if now == self.held[at].0.partitions {
+                continue;
+            }
+            // Between two boots nobody sees them; the next one is told.
+            let place = self.machine_root().map_err(io::Error::other)?;
+            let (dev, sys) = (place.join("dev"), place.join("sys"));
+            let attached = &mut self.held[at].0;
+            for old in std::mem::take(&mut attached.partitions) {
+                devices::remove_partition(&dev, &attached.volume, old.partition)?;
+                sysview::remove_partition(&sys, attached, &old)?;
+            }
+            for new in &now {
+                devices::add_partition(&dev, &attached.volume, new)?;
+                sysview::add_partition(&sys, attached, new)?;
+            }
+            attached.partitions = now;
+            self.show_partitions(&place)?;
+            changed = true;
+        }
+        if changed { self.write() } else { Ok(()) }
     }
 
     /// The running machine's root directory as seen from here.
@@ -92,7 +121,8 @@ impl Volumes {
 
 fn bind(volume: &VolumeAttachment) -> io::Result<(Attached, Loop)> {
     let device = Loop::attach(&volume.file)?;
-    Ok((Attached { volume: volume.clone(), number: device.number }, device))
+    let partitions = device.partitions()?;
+    Ok((Attached { volume: volume.clone(), number: device.number, partitions }, device))
 }
 
 /// What orders change.
@@ -116,11 +146,25 @@ pub fn listen(files: &RunFiles) -> Result<UnixListener, Fault> {
     UnixListener::bind(short).step("opening the control socket")
 }
 
-/// Obeys, one order after the other.
+/// How soon a partition that was made is there. Programs are started slower.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// Obeys, one order after the other, and looks after the volumes' partitions.
 pub async fn serve(socket: UnixListener, mut control: Control) {
-    while let Ok((stream, _)) = socket.accept().await {
-        // A caller that goes away before its answer has its order carried out all the same.
-        let _ = answer(stream, &mut control).await;
+    loop {
+        tokio::select! {
+            accepted = socket.accept() => {
+                let Ok((stream, _)) = accepted else { return };
+                // A caller that goes away before its answer has its order carried out all the same.
+                let _ = answer(stream, &mut control).await;
+            }
+            () = tokio::time::sleep(LOOK), if !control.volumes.held.is_empty() => {
+                if let Err(error) = control.volumes.look() {
+                    let _ = writeln!(io::stderr(), "looking at the volumes' partitions: {error}");
+                    tokio::time::sleep(Duration::from_secs(1)).await;
+                }
+            }
+        }
     }
 }
 

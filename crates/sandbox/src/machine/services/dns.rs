@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 
-use super::super::namespace::network::{FIXTURES, Links, METADATA, UPSTREAM_RESOLVER};
+use super::super::namespace::network::{API, FIXTURES, Links, METADATA, UPSTREAM_RESOLVER};
 use super::super::namespace::spec::Spec;
 
 const A: u16 = 1;
@@ -46,6 +46,7 @@ impl Names {
             (format!("{host}.ec2.internal"), links.machine),
             (regional, links.machine),
             ("instance-data".to_owned(), METADATA),
+            ("sandbox.internal".to_owned(), API),
             ("instance-data.ec2.internal".to_owned(), METADATA),
         ];
         if let Some(fixtures) = &spec.fixtures {

@@ -1,6 +1,7 @@
 //! What surrounds a machine in its own small network: the metadata service, a resolver, the fixture repository, and the
 //! holder of its volumes. One process per machine, in the fabric namespace (see `namespace::network`).
 
+mod api;
 mod console;
 mod control;
 mod dns;
@@ -15,7 +16,7 @@ use tokio::net::{TcpListener, TcpSocket, UdpSocket};
 
 use super::namespace::fault::{Fault, Step};
 use super::namespace::files::RunFiles;
-use super::namespace::network::{self, Links, METADATA, RESOLVER};
+use super::namespace::network::{self, API, Links, METADATA, RESOLVER};
 use super::namespace::spec::Spec;
 use super::namespace::sys;
 
@@ -67,6 +68,10 @@ fn serve(spec: &Spec, links: Links, terminal: &File, volumes: control::Volumes, 
         tokio::spawn(dns::serve_streams(resolver_stream, names));
         if let Some(dir) = spec.fixtures.as_deref().filter(|dir| dir.join("names").exists()) {
             fixtures::start(dir).await?;
+        }
+        if let Some(endpoints) = spec.endpoints.clone() {
+            let listener = TcpListener::bind((API, 80)).await.step("serving the endpoint")?;
+            tokio::spawn(api::serve(listener, endpoints, spec.launch.instance_id.clone()));
         }
         let socket = control::listen(&RunFiles { dir: spec.dir.clone() })?;
         let control = control::Control { spec: spec.clone(), links, metadata: Arc::clone(&metadata), volumes };

@@ -124,7 +124,8 @@ pub async fn run(env: &Env<'_>, subject: Subject<'_>, network: &Network) -> Resu
     let id = InstanceId::new(held.id.clone());
     env.ui().message(format!("Instance ID: {id}"));
     let instance = running(env, &id).await?;
-    if !subject.is_made() {
+    // Where volumes are the product, they are kept only once they are filled.
+    if !subject.is_made() && env.config.product.is_image() {
         keep_volumes(env, &instance).await?;
     }
     Ok(Launched {
