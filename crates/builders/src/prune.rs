@@ -166,6 +166,8 @@ mod tests {
             root_device_name: "/dev/sda1".into(),
             virtualization_type: "hvm".into(),
             ena_support: true,
+            kernel_id: None,
+            ramdisk_id: None,
             mappings: Vec::new(),
             tags,
         };

@@ -45,7 +45,7 @@ type Answer = std::result::Result<Response<Full<Bytes>>, Dropped>;
 
 /// Whose connection it is.
 #[derive(Debug, Clone)]
-pub enum Caller {
+pub enum Peer {
     /// A user of this host, if the kernel says which.
     User(Option<u32>),
     /// An instance of this sandbox.
@@ -53,25 +53,25 @@ pub enum Caller {
 }
 
 /// Why a caller may not use the endpoint.
-fn refusal(core: &Core, caller: &Caller) -> Option<String> {
+fn refusal(core: &Core, caller: &Peer) -> Option<String> {
     match caller {
-        Caller::User(user) if core.admits(*user) => None,
-        Caller::User(user) => {
+        Peer::User(user) if core.admits(*user) => None,
+        Peer::User(user) => {
             let who = user.map_or_else(|| "an unknown user".to_owned(), |u| format!("user {u}"));
             Some(format!("this sandbox is not for {who}: serve it as that user, or through that user's sudo"))
         }
-        Caller::Instance(id) if core.may_call(id) => None,
-        Caller::Instance(id) => Some(format!("{id} has no instance profile, so it may not call the endpoint")),
+        Peer::Instance(id) if core.may_call(id) => None,
+        Peer::Instance(id) => Some(format!("{id} has no instance profile, so it may not call the endpoint")),
     }
 }
 
 /// Answers one request.
-pub async fn answer(core: Arc<Core>, caller: Caller, request: Request<Incoming>) -> Answer {
+pub async fn answer(core: Arc<Core>, caller: Peer, request: Request<Incoming>) -> Answer {
     if let Some(why) = refusal(&core, &caller) {
         let error = ApiError::new("AuthFailure", why).status(403);
         return Ok(plain(StatusCode::FORBIDDEN, error.to_ec2_xml("none")));
     }
-    let inside = matches!(caller, Caller::Instance(_));
+    let inside = matches!(caller, Peer::Instance(_));
     if let Some(refusal) = from_a_browser(request.headers()).filter(|_| !inside) {
         return Ok(plain(StatusCode::FORBIDDEN, refusal));
     }

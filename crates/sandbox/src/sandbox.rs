@@ -19,7 +19,7 @@ use crate::core::{Call, Core, Signer};
 use crate::disks::Disks;
 use crate::endpoint_socket::Socket;
 use crate::faults::{Fault, Faults};
-use crate::http::Caller;
+use crate::http::Peer;
 use crate::image::{Catalogue, HostCatalogue, Mirrors, Progress, fixture};
 use crate::latency::Latencies;
 use crate::machine::{MachineError, MachineKind, Namespace, Supervisor};
@@ -243,7 +243,7 @@ async fn accept(core: Arc<Core>, listener: TcpListener, mut stopped: watch::Rece
         };
         let _ = stream.set_nodelay(true);
         let user = stream.local_addr().ok().and_then(|local| peer::user(peer, local));
-        tokio::spawn(converse(core.clone(), stream, Caller::User(user), stopped.clone()));
+        tokio::spawn(converse(core.clone(), stream, Peer::User(user), stopped.clone()));
     }
 }
 
@@ -264,7 +264,7 @@ async fn accept_inside(core: Arc<Core>, socket: Socket, mut stopped: watch::Rece
             let mut line = String::new();
             if tokio::time::timeout(Duration::from_secs(5), stream.read_line(&mut line)).await.is_ok_and(|r| r.is_ok())
             {
-                converse(core, stream, Caller::Instance(line.trim().to_owned()), stopped).await;
+                converse(core, stream, Peer::Instance(line.trim().to_owned()), stopped).await;
             }
         });
     }
@@ -274,7 +274,7 @@ async fn accept_inside(core: Arc<Core>, socket: Socket, mut stopped: watch::Rece
 async fn converse(
     core: Arc<Core>,
     stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
-    caller: Caller,
+    caller: Peer,
     mut stopped: watch::Receiver<bool>,
 ) {
     let service = service_fn(move |request| http::answer(core.clone(), caller.clone(), request));

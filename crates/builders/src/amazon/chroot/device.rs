@@ -87,6 +87,7 @@ mod tests {
         });
         Instance {
             id: "i-1".into(),
+            image: None,
             state: InstanceState::Running,
             state_reason: None,
             instance_type: "m5.large".into(),
