@@ -72,7 +72,7 @@ fn an_ebsvolume_build_leaves_a_filled_volume_and_its_snapshot() {
 /// The installation of a system by copying the running one: what a surrogate build does with debootstrap, in seconds.
 const COPY_SYSTEM: &str = r#"
         "sudo sh -c 'printf \"label: dos\\n2048,,L,*\\n\" | sfdisk -q /dev/xvdf'",
-        "for n in $(seq 100); do test -b /dev/xvdf1 && break; sleep 0.05; done; sudo mkfs.ext4 -q /dev/xvdf1",
+        "for n in $(seq 100); do sudo head -c 1 /dev/xvdf1 >/dev/null 2>&1 && break; sleep 0.05; done; sudo mkfs.ext4 -q /dev/xvdf1",
         "sudo mount /dev/xvdf1 /mnt && sudo tar -C / --one-file-system -cf - . --exclude=./mnt --exclude=./var/lib/cloud --exclude=./proc --exclude=./sys | sudo tar -C /mnt -xf - && sudo mkdir -p /mnt/proc /mnt/sys /mnt/mnt",
         "echo surrogate | sudo tee /mnt/etc/marker && sudo umount /mnt""#;
 
@@ -213,13 +213,13 @@ fn a_chroot_build_inside_a_machine() {
     env.run(["sandbox", "ssh", &id, look]).expect(0).has("chroot").has("by ansible").has("whole");
 }
 
-/// Nothing is mounted on the builder, and the account holds its instance and the images' snapshots only.
+/// Nothing is mounted on the builder, and the account holds its instance with its root volume and the images' snapshots only.
 #[track_caller]
 fn nothing_is_left(builder: &Builder<'_>, images: usize) {
     builder.ssh("! grep -q packer-amazon-chroot /proc/mounts && ! ls /dev/xvdf* 2>/dev/null").expect(0);
     let state = state(builder.env);
     assert_eq!(own_images(&state).len(), images, "{state:#}");
-    for (kind, expected) in [("volumes", 0), ("snapshots", images), ("instances", 1)] {
+    for (kind, expected) in [("volumes", 1), ("snapshots", images), ("instances", 1)] {
         assert_eq!(count(&state, kind), expected, "{kind} in {state:#}");
     }
 }
@@ -235,7 +235,7 @@ fn a_chroot_from_scratch_is_an_image_of_its_own() {
     let more = r#", "from_scratch": true, "root_volume_size": 4, "ami_virtualization_type": "hvm", "root_device_name": "/dev/xvda",
     "ami_block_device_mappings": [{"device_name": "/dev/xvda", "delete_on_termination": true, "volume_type": "gp2"}],
     "command_wrapper": "env WRAPPED=yes {{.Command}}",
-    "pre_mount_commands": ["sfdisk -q {{.Device}} < /root/layout", "sh -c 'for n in $(seq 100); do test -b {{.Device}}1 && break; sleep 0.05; done; mkfs.ext4 -q {{.Device}}1'"],
+    "pre_mount_commands": ["sfdisk -q {{.Device}} < /root/layout", "sh -c 'for n in $(seq 100); do head -c 1 {{.Device}}1 >/dev/null 2>&1 && break; sleep 0.05; done; mkfs.ext4 -q {{.Device}}1'"],
     "post_mount_commands": ["sh -c 'tar -C / --one-file-system -cf - . --exclude=./mnt --exclude=./root/* --exclude=./usr/local/bin/imgbuild --exclude=./var/lib/cloud | tar -C {{.MountPath}} -xf - && mkdir -p {{.MountPath}}/mnt'"],
     "mount_options": ["noatime"], "copy_files": []"#;
     builder.write("/root/layout", "label: dos\n2048,,L,*\n");
@@ -296,7 +296,7 @@ fn a_machine_without_a_profile_may_not_call_the_endpoint() {
     let all = images["images"].as_array().expect("images");
     let debian = all.iter().find(|i| i["name"].as_str().is_some_and(|n| n.starts_with("debian-12-amd64-")));
     let id = run_instance(&env, debian.and_then(|i| i["id"].as_str()).expect("Debian"), &[]);
-    let call = "exec 3<>/dev/tcp/sandbox.internal/80; printf 'GET /?Action=DescribeVolumes HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n' >&3; head -c 400 <&3";
+    let call = "exec 3<>/dev/tcp/sandbox.internal/80; printf 'GET /?Action=DescribeVolumes HTTP/1.1\\r\\nHost: x\\r\\nConnection: close\\r\\n\\r\\n' >&3; head -c 400 <&3";
     let script = format!("bash -c {}", shell_word(call));
     env.run(["sandbox", "ssh", &id, &script]).expect(0).has("403").has("has no instance profile");
 }

@@ -63,6 +63,7 @@ pub(crate) async fn establish(
     let mut handshakes = 0;
     let mut first_handshake = None;
     let mut attempt = 0;
+    let mut last = None;
     loop {
         let at = |times: &[Duration]| times.get(attempt).copied();
         let mut this = spec.clone();
@@ -72,8 +73,10 @@ pub(crate) async fn establish(
         let tcp = if spec.retry { at(&TCP_TIMEOUTS).unwrap_or(spec.attempt_timeout) } else { spec.attempt_timeout };
         let open = Live::open(&this, outside, tcp.min(spec.attempt_timeout));
         let result = match end {
+            // The time ran out in the middle of a try: what ended the one before it says more.
             Some(end) => tokio::time::timeout_at(end, open).await.unwrap_or_else(|_| {
-                Err(Failed::NotYet(CommError::Unreachable(format!("{} gave no answer", spec.address()))))
+                let silent = || CommError::Unreachable(format!("{} gave no answer", spec.address()));
+                Err(Failed::NotYet(last.take().unwrap_or_else(silent)))
             }),
             None => open.await,
         };
@@ -101,6 +104,7 @@ pub(crate) async fn establish(
         {
             return Err(given_up(spec, timeout, error));
         }
+        last = Some(error);
         tokio::time::sleep(pause).await;
         attempt += 1;
     }

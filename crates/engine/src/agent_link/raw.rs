@@ -77,6 +77,7 @@ async fn scripted(
     // A terminal has no end of input; the channel's end would hang it up.
     if !pty {
         let _ = stdin.shutdown().await;
+        drop(stdin);
     }
     let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
     let mut take = |piece: Output| match piece {

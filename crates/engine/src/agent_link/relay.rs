@@ -74,10 +74,12 @@ async fn pump(
 ) -> Result<(), CommError> {
     let Process { mut stdin, mut output, exit } = process;
     let local = |e: io::Error| CommError::Local(e.to_string());
-    let feed = async {
+    let feed = async move {
         // A command that does not read all of its input is no error here.
         let _ = tokio::io::copy(&mut from, &mut stdin).await;
         let _ = stdin.shutdown().await;
+        // A pipe of this machine ends when it is closed.
+        drop(stdin);
         // Standard input may end long before the command does.
         std::future::pending::<()>().await;
     };

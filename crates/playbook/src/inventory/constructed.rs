@@ -370,8 +370,8 @@ mod tests {
 
     #[test]
     fn strict_names_the_host() {
-        let (_, out) = run("plugin: constructed\nstrict: true\ncompose:\n  no: nowhere.at\n");
-        assert!(out.to_string().contains("Could not set no for host web1.x"), "{out}");
+        let (_, out) = run("plugin: constructed\nstrict: true\ncompose:\n  city: nowhere.at\n");
+        assert!(out.to_string().contains("Could not set city for host web1.x"), "{out}");
         let (_, out) =
             run("plugin: constructed\nkeyed_groups: [{key: os, trailing_separator: true, default_value: x}]\n");
         assert!(out.to_string().contains("mutually exclusive"), "{out}");

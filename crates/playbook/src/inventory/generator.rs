@@ -137,7 +137,8 @@ mod tests {
         let names: Vec<&str> = inventory.hosts.keys().map(String::as_str).collect();
         assert_eq!(names, ["build_web", "build_api", "launch_web", "launch_api"]);
         assert_eq!(inventory.hosts_of("all_ops").len(), 4);
-        assert_eq!(inventory.groups["build"].vars.get(&Key::from("operation")), Some(&Value::str("build")));
+        let operation = inventory.groups["build"].vars.get(&Key::from("operation"));
+        assert_eq!(operation.and_then(Value::as_str), Some("build"));
         assert_eq!(inventory.groups["runner"].hosts.len(), 4);
     }
 }
