@@ -322,7 +322,7 @@ async fn a_port_without_a_server_is_told_from_a_dead_session() {
     let channel = world.connect().await;
     assert!(matches!(channel.stream().await, Err(StreamError::Port(why)) if why.contains("can't connect")));
     assert!(channel.takes_more() && !channel.ended(), "the session is still good");
-    world.channel(Channel { agent_version: Some("2.3.1569.0".into()), ..Channel::default() });
+    world.channel(Channel { agent_version: Some("2.3.1569.0".into()), loss: 1, ..Channel::default() });
     let channel = world.connect().await;
     assert!(matches!(channel.stream().await, Err(StreamError::Session(why)) if why.contains("Unable to connect")));
 }

@@ -120,6 +120,7 @@ impl DataChannel {
             receiver: Receiver::default(),
             mux: MuxReader::default(),
             streams: HashMap::new(),
+            early: Vec::new(),
             opening: Vec::new(),
             next_stream: 3,
             forwarding: None,
@@ -174,6 +175,8 @@ struct Driver {
     receiver: Receiver,
     mux: MuxReader,
     streams: HashMap<u32, End>,
+    /// What an agent without smux sent before its one stream was opened: SSH servers speak first.
+    early: Vec<Bytes>,
     /// Streams that the agent has not taken note of yet: the message that tells it.
     opening: Vec<(i64, oneshot::Sender<Result<Opened, String>>, Opened)>,
     next_stream: u32,
@@ -427,8 +430,11 @@ impl Driver {
 
     fn from_port(&mut self, bytes: Bytes) -> Result<(), Left> {
         if !self.forwarding.is_some_and(|f| f.multiplexed) {
-            if let Some(stream) = self.streams.get_mut(&0) {
-                stream.give(bytes);
+            match self.streams.get_mut(&0) {
+                Some(stream) => stream.give(bytes),
+                None if self.next_stream == 3 => self.early.push(bytes),
+                // Its caller is gone.
+                None => {}
             }
             return Ok(());
         }
@@ -553,7 +559,8 @@ impl Driver {
             return;
         }
         self.next_stream += 2;
-        let (end, opened) = End::new(number, commands, &self.unread);
+        let (mut end, opened) = End::new(number, commands, &self.unread);
+        self.early.drain(..).for_each(|bytes| end.give(bytes));
         self.streams.insert(number, end);
         if !multiplexed {
             // The agent connected to the port before it completed the handshake.
