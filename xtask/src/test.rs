@@ -1,6 +1,6 @@
 //! `cargo xtask test`: installs what the tests need and runs them all.
 
-use crate::{cargo, chaos, conformance, run as go, setup, target_dir};
+use crate::{cargo, conformance, run as go, setup, target_dir};
 use anyhow::Result;
 
 #[derive(clap::Args)]
@@ -38,9 +38,6 @@ pub fn run_all(options: &Options) -> Result<()> {
     test.env("IMGBUILD_TEST_ANSIBLE", ansible);
     go(&mut test)?;
     if options.rest.is_empty() && setup::is_root() {
-        println!("Faults and kills, the part that takes a minute (all of it: cargo xtask chaos)");
-        let broken = chaos::run(&chaos::Options::for_tests())?;
-        anyhow::ensure!(broken == 0, "a build did not survive a fault, or left something behind");
         println!("ansible-core's own suite, tier A, beside the recorded results (tests/conformance/ansible.txt)");
         let differs = conformance::run(&conformance::Options::Ansible(conformance::Ansible::for_tests()))?;
         anyhow::ensure!(differs == 0, "the results differ from the recorded ones");

@@ -43,13 +43,6 @@ pub struct Options {
     verbose: bool,
 }
 
-impl Options {
-    /// What `cargo xtask test` runs.
-    pub fn for_tests() -> Self {
-        Self { classes: Vec::new(), quick: true, jobs: 2, update: false, stride: 1, program: None, verbose: false }
-    }
-}
-
 /// A class of faults: how its trials are run.
 pub struct Class {
     /// As the table names it.
