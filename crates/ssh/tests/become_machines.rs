@@ -78,11 +78,10 @@ fn becoming(method: &str, user: &str, password: Option<&str>) -> Become {
     }
 }
 
-/// A command's user and whether it has a terminal; `raw`, which has no agent; and bytes of all values there and back.
-async fn works(target: &dyn Target, case: &str, become_: &Become, terminal: bool) {
-    let done = target.call(shell("id -un; tty -s < /dev/tty && echo tty || echo none", become_), None).await.unwrap();
-    let wanted = format!("{}\n{}", become_.user, if terminal { "tty" } else { "none" });
-    assert_eq!(done.get("stdout"), Some(&json!(wanted)), "{case}: {done:?}");
+/// A command's user; `raw`, which has no agent; and bytes of all values there and back.
+async fn works(target: &dyn Target, case: &str, become_: &Become) {
+    let done = target.call(shell("id -un", become_), None).await.unwrap();
+    assert_eq!(done.get("stdout"), Some(&json!(become_.user)), "{case}: {done:?}");
     let env = BTreeMap::from([("X".to_owned(), "it's ä".to_owned())]);
     let raw = target.raw("id -un; echo \"$X\"", Some(become_), &env, None).await.unwrap();
     let said = String::from_utf8_lossy(&raw.stdout).replace('\r', "");
@@ -111,16 +110,16 @@ async fn ways_to_become() {
     let password = Some(PASSWORD);
     let login_su = Become { flags: "-l".into(), ..becoming("su", "bob", password) };
     for (case, user, become_, terminal) in [
-        // Without a terminal of ours. sudo's use_pty gives one of its own.
-        ("sudo with a password", "alice", becoming("sudo", "root", password), true),
-        ("sudo with a password to an unprivileged user", "alice", becoming("sudo", "bob", password), true),
-        ("sudo without a password", "nora", becoming("sudo", "root", None), true),
-        ("a password that sudo does not want", "nora", becoming("sudo", "bob", password), true),
+        // Without a terminal.
+        ("sudo with a password", "alice", becoming("sudo", "root", password), false),
+        ("sudo with a password to an unprivileged user", "alice", becoming("sudo", "bob", password), false),
+        ("sudo without a password", "nora", becoming("sudo", "root", None), false),
+        ("a password that sudo does not want", "nora", becoming("sudo", "bob", password), false),
         ("su with a password", "carl", becoming("su", "bob", password), false),
         ("su to a login shell that greets", "carl", login_su, false),
         ("doas without a password", "dora", becoming("doas", "root", None), false),
         ("doas without a password to an unprivileged user", "dora", becoming("doas", "bob", None), false),
-        ("sudo, then su", "alice", becoming("sudosu", "bob", password), true),
+        ("sudo, then su", "alice", becoming("sudosu", "bob", password), false),
         // With one, because they insist.
         ("sudo with requiretty and a password", "tina", becoming("sudo", "root", password), true),
         ("sudo with requiretty", "tess", becoming("sudo", "bob", None), true),
@@ -128,7 +127,10 @@ async fn ways_to_become() {
         ("doas with a password to an unprivileged user", "doug", becoming("doas", "bob", password), true),
     ] {
         let target = connect(&machine, user).await;
-        works(&*target, case, &become_, terminal).await;
+        works(&*target, case, &become_).await;
+        // sshd's title says which terminals its sessions have.
+        let titles = machine.sh("cat /proc/[0-9]*/cmdline | tr '\\0' '\\n' | grep '^sshd: .*@'");
+        assert_eq!(titles.contains("@pts/"), terminal, "{case}: {titles}");
         target.close().await;
         let left = machine.left();
         assert!(left.is_empty(), "{case}: left behind: {left:#?}");
@@ -169,15 +171,17 @@ async fn refusals_say_whose_password() {
 /// A hardened host: no program may run from what everybody can write to.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn where_temporary_directories_are_noexec() {
-    let noexec = "for d in /tmp /var/tmp /dev/shm; do mount -o remount,noexec $d; done";
+    let noexec = "chmod 700 /home/*; for d in /tmp /var/tmp /dev/shm /run; do mount -o remount,noexec $d; done";
     let Some(machine) = Machine::start(&format!("{SETUP}\n{noexec}\n")) else { return };
     for (user, become_) in
         [("alice", becoming("sudo", "root", Some(PASSWORD))), ("alice", becoming("sudo", "bob", Some(PASSWORD)))]
     {
         let target = connect(&machine, user).await;
-        works(&*target, "noexec", &become_, true).await;
-        let plain = target.call(shell("readlink /proc/$PPID/exe", &become_), None).await.unwrap();
-        assert!(plain["stdout"].as_str().unwrap().starts_with("/home/alice/."), "{plain:?}");
+        works(&*target, "noexec", &become_).await;
+        let plain = target.call(shell("cat /proc/$PPID/cmdline", &become_), None).await.unwrap();
+        // Root gets at alice's directory; bob does not, and has one of his own.
+        let home = if become_.user == "bob" { "/home/bob/.imgbuild-" } else { "/home/alice/.imgbuild-" };
+        assert!(plain["stdout"].as_str().unwrap().starts_with(home), "{plain:?}");
         target.close().await;
         let left = machine.left();
         assert!(left.is_empty(), "left behind: {left:#?}");

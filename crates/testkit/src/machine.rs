@@ -32,6 +32,8 @@ chmod 755 "$root/run"
 mkdir -p "$root/run/sshd" "$root/etc/ssh/machine"
 cp "$DIR/host" "$DIR/keys" "$DIR/config" "$root/etc/ssh/machine/"
 chmod 644 "$root/etc/ssh/machine/keys"
+mkdir "$root/etc/ssh/machine/upper"
+mount --bind "$layer/upper" "$root/etc/ssh/machine/upper"
 chroot "$root" sh -eu -c "$SETUP"
 touch "$root/etc/ssh/machine/ready"
 exec chroot "$root" /usr/sbin/sshd -D -e -f /etc/ssh/machine/config
@@ -93,12 +95,25 @@ impl Machine {
         String::from_utf8_lossy(&done.stdout).into_owned()
     }
 
-    /// Files that came or changed since it started and processes beside sshd, but for what the login itself writes.
+    /// Files of its layer (not of this machine below it, which goes on living) that came or changed since it started, and processes beside sshd, but for what the login itself writes.
+    ///
+    /// What is on its way out gets ten seconds: su waits a while before it says that a password is wrong.
     pub fn left(&self) -> Vec<String> {
+        for _ in 0..50 {
+            if self.left_now().is_empty() {
+                return Vec::new();
+            }
+            std::thread::sleep(std::time::Duration::from_millis(200));
+        }
+        self.left_now()
+    }
+
+    fn left_now(&self) -> Vec<String> {
         let found = self.sh(
-            "find / /tmp /var/tmp /dev/shm /run -xdev -newer /etc/ssh/machine/ready ! -type d; \
+            "cd /etc/ssh/machine/upper; find . -newer /etc/ssh/machine/ready ! -type d | sed 's/^[.]//'; \
+             find /tmp /var/tmp /dev/shm /run -xdev -newer /etc/ssh/machine/ready ! -type d; \
              find /tmp /var/tmp /dev/shm /run -xdev -name '.imgbuild*'; \
-             for p in /proc/[0-9]*; do tr '\\0' ' ' < $p/cmdline; echo; done | grep -v -e '^sshd' -e '^/usr/sbin/sshd' -e '^sh -c find'",
+             for p in /proc/[0-9]*; do tr '\\0' ' ' < $p/cmdline; echo; done | grep -v -e '^sshd' -e '^/usr/sbin/sshd' -e '^sh -c cd ' -e '^grep '",
         );
         let ours = |line: &&str| !line.is_empty() && !OF_THE_SYSTEM.iter().any(|own| line.starts_with(own));
         found.lines().filter(ours).map(str::to_owned).collect()

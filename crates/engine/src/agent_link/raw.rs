@@ -136,8 +136,11 @@ async fn reach(
 ) -> Result<Reached, CommError> {
     let text = format!("{text}\n");
     let mark = format!("IMGBUILD-{}\n", super::token());
-    // The mark on standard error says that the user has been reached and the text may come.
-    let inner = format!("printf \"{}\\n\" >&2; c=$(head -c {}); eval \"$c\"", mark.trim_end(), text.len());
+    // The mark says that the user has been reached and the text may come. It comes on both outputs: what is before it, questions of
+    // sudo and greetings of login shells, is not the command's.
+    let both = if pty { "" } else { "printf \"$m\\n\"; " };
+    let inner =
+        format!("m={}; {both}printf \"$m\\n\" >&2; c=$(head -c {}); eval \"$c\"", mark.trim_end(), text.len());
     let line = match elevation {
         Some(elevation) => elevation.wrap(&inner),
         None => inner,
@@ -159,11 +162,15 @@ async fn reach(
             Output::Stderr(bytes) => stderr.extend_from_slice(&bytes),
         }
         // On a terminal both are one.
-        let talk = if pty { &mut stdout } else { &mut stderr };
-        let said = String::from_utf8_lossy(talk).into_owned();
-        if let Some(at) = talk.windows(mark.len()).position(|window| window == mark.as_bytes()) {
-            // Prompts and greetings of sudo are not the command's.
-            talk.drain(..at + mark.len());
+        let said = String::from_utf8_lossy(if pty { &stdout } else { &stderr }).into_owned();
+        let after = |said: &[u8]| {
+            let at = said.windows(mark.len()).position(|window| window == mark.as_bytes());
+            at.map(|at| at + mark.len())
+        };
+        let (on_out, on_err) = (after(&stdout), after(&stderr));
+        if on_out.is_some() && (pty || on_err.is_some()) {
+            stdout.drain(..on_out.unwrap_or_default());
+            stderr.drain(..on_err.unwrap_or_default());
             let _ = stdin.write_all(text.as_bytes()).await;
             let _ = stdin.flush().await;
             let first = vec![Output::Stdout(stdout.into()), Output::Stderr(stderr.into())];
@@ -175,7 +182,7 @@ async fn reach(
             match password {
                 Some(password) if !answered => {
                     answered = true;
-                    talk.clear();
+                    if pty { stdout.clear() } else { stderr.clear() }
                     let _ = stdin.write_all(format!("{password}\n").as_bytes()).await;
                     let _ = stdin.flush().await;
                 }
