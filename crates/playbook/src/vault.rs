@@ -24,6 +24,9 @@ pub fn read(path: &Path, settings: &Settings) -> Result<Vec<u8>, String> {
     if !is_encrypted(&bytes) {
         return Ok(bytes);
     }
+    if settings.vault_secrets.is_empty() {
+        return Err(format!("A vault password or secret must be specified to decrypt {}", path.display()));
+    }
     let envelope = String::from_utf8_lossy(&bytes);
     let opened = open(&envelope, None, &settings.vault_secrets);
     opened.map(|(plain, _)| plain).map_err(|e| format!("{}: {e}", path.display()))

@@ -94,6 +94,8 @@ impl Tree {
         let mut entries: Vec<PathBuf> =
             fs_err::read_dir(dir).map_err(|e| refuse(e.to_string()))?.flatten().map(|e| e.path()).collect();
         entries.sort();
+        // A folder's own files come before those of the folders in it.
+        entries.sort_by_key(|e| e.is_dir());
         for entry in entries {
             let below = rest.join(entry.file_name().unwrap_or_default());
             let found = entry.metadata().ok();
@@ -136,10 +138,10 @@ mod tests {
         let mut tree = Tree { follow: true, ..Tree::default() };
         tree.walk(&root, Path::new(""), &mut Vec::new()).unwrap();
         assert_eq!(names(&tree.files), "f sub/file");
-        assert_eq!(names(&tree.links), "sub/circle sub/dangling sub/dir/round sub/self");
+        assert_eq!(names(&tree.links), "sub/dangling sub/self sub/circle sub/dir/round");
         assert_eq!(tree.dirs, [Path::new(""), Path::new("sub"), Path::new("sub/dir")]);
         let mut tree = Tree::default();
         tree.walk(&root, Path::new(""), &mut Vec::new()).unwrap();
-        assert_eq!(names(&tree.links), "sub/circle sub/dangling sub/dir sub/file sub/self");
+        assert_eq!(names(&tree.links), "sub/dangling sub/file sub/self sub/circle sub/dir");
     }
 }

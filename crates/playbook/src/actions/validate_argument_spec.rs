@@ -130,7 +130,11 @@ fn one(name: &str, option: &Value, value: &Value, path: &str, problems: &mut Vec
                     let known: Vec<String> = sub.keys().map(ToString::to_string).collect();
                     problems.push(format!(
                         "{}. Supported parameters include: {}.",
-                        unknown.iter().map(|u| format!("{name}.{u}")).collect::<Vec<_>>().join(", "),
+                        unknown
+                            .iter()
+                            .map(|u| format!("{}.{u}", inner.replace(" -> ", ".")))
+                            .collect::<Vec<_>>()
+                            .join(", "),
                         known.join(", ")
                     ));
                 }

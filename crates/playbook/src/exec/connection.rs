@@ -89,6 +89,16 @@ impl Resolver<'_> {
         self.first(&reversed)
     }
 
+    /// Where a host is. Both variables are its name where nobody set them, so the one that says something else counts.
+    fn address(&self, host: &str) -> Result<String, Failure> {
+        for name in ["ansible_host", "ansible_ssh_host"] {
+            if let Some(address) = self.first(&[name])?.filter(|a| a != host) {
+                return Ok(address);
+            }
+        }
+        Ok(host.to_owned())
+    }
+
     /// A keyword, rendered; `None` where it is not set, null or omitted.
     pub fn keyword(&self, name: &str) -> Result<Option<Value>, Failure> {
         // One that renders to `omit` was not written: the level around it counts.
@@ -176,7 +186,7 @@ impl Resolver<'_> {
         Ok(Connection {
             name: host.to_string(),
             plugin,
-            host: self.first(&["ansible_host", "ansible_ssh_host"])?.unwrap_or_else(|| host.to_string()),
+            host: self.address(host)?,
             port,
             user,
             password: password.map(Secret::new).or_else(|| defaults.password.clone()),

@@ -137,8 +137,10 @@ impl Place<'_> {
             return Ok(res);
         }
         let mut target_vars = Arc::clone(vars);
+        let mut told = Arc::clone(vars);
         if let Some(to) = &delegate {
             target_vars = self.delegated_vars(to, vars)?;
+            told = self.told_of_delegate(to, &target_vars, vars);
             done.delegate_facts = own.flag("delegate_facts")?.unwrap_or(false);
         }
         let resolver = Resolver { engine, task: self.task, vars: &target_vars };
@@ -152,6 +154,7 @@ impl Place<'_> {
                 Some((connect_to.to_string(), Some(connection.host.clone()).filter(|h| **h != *connect_to)));
         }
         let become_ = resolver.become_()?;
+        let vars = &told;
         let check = own.flag("check_mode")?.unwrap_or(engine.settings.check);
         done.diff = own.flag("diff")?.unwrap_or(engine.settings.diff);
         let timeout = own.number("timeout")?.unwrap_or(engine.settings.task_timeout as f64);
@@ -200,6 +203,19 @@ impl Place<'_> {
         }
         let theirs = self.run.vars(to, Some(self.task)).map_err(|d| Failure::new(d.to_string()))?;
         Ok(Arc::new(Delegated { theirs, own: Arc::clone(vars) }))
+    }
+
+    /// The variables with `ansible_delegated_vars`: how the other host is reached, and who asks.
+    fn told_of_delegate(&self, to: &Host, theirs: &Arc<dyn VarSource>, own: &Arc<dyn VarSource>) -> Arc<dyn VarSource> {
+        let mut map = Map::new();
+        for name in ["ansible_host", "ansible_ssh_host", "ansible_port", "ansible_user", "ansible_connection"] {
+            if let Some(value) = theirs.get(name) {
+                map.insert(name.into(), value);
+            }
+        }
+        map.insert("inventory_hostname".into(), Value::str(&**self.host));
+        let all = Map::from_iter([(Key::from(&**to), Value::map(map))]);
+        Overlay::new(Map::from_iter([("ansible_delegated_vars".into(), Value::map(all))]), Arc::clone(own))
     }
 
     fn environment(&self, vars: &Arc<dyn VarSource>) -> Result<BTreeMap<String, String>, Failure> {

@@ -41,8 +41,9 @@ pub fn search_path(scope: &Scope, task_dir: &Path, playbook_dir: &Path) -> Vec<P
 /// The first of `search` that has `folder/name` or `name`; absolute names and `~` stand for themselves. `Err` lists what
 /// was tried.
 pub fn find(name: &str, folder: &str, search: &[PathBuf], settings: &Settings) -> Result<PathBuf, Vec<PathBuf>> {
-    let given = match name.strip_prefix("~/") {
-        Some(rest) => settings.home.join(rest),
+    let given = match name.strip_prefix('~').map(|rest| rest.split_once('/').unwrap_or((rest, ""))) {
+        Some(("", rest)) => settings.home.join(rest),
+        Some((user, rest)) => home_of(user).map_or_else(|| PathBuf::from(name), |home| home.join(rest)),
         None => PathBuf::from(name),
     };
     if given.is_absolute() {
@@ -72,6 +73,13 @@ pub fn find(name: &str, folder: &str, search: &[PathBuf], settings: &Settings) -
         }
     }
     Err(tried)
+}
+
+/// The home of a user of this machine.
+fn home_of(user: &str) -> Option<PathBuf> {
+    let passwd = fs_err::read_to_string("/etc/passwd").ok()?;
+    let line = passwd.lines().find(|l| l.split(':').next() == Some(user))?;
+    line.split(':').nth(5).map(PathBuf::from)
 }
 
 /// A trailing slash means "what is in it" to `copy`.

@@ -390,7 +390,8 @@ impl Loader<'_> {
             name = format!("{name} - {short}");
         }
         let mut context = Map::new();
-        for (key, value) in [("type", "role"), ("name", role.name.as_str()), ("argument_spec_name", entry.as_str())] {
+        let own = role.name.rsplit('.').next().filter(|_| role.collection.is_some()).unwrap_or(&role.name);
+        for (key, value) in [("type", "role"), ("name", own), ("argument_spec_name", entry.as_str())] {
             context.insert(Key::from(key), Value::str(value));
         }
         context.insert("path".into(), Value::str(role.path.display().to_string()));

@@ -174,6 +174,13 @@ impl Loader<'_> {
                 self.out.push(Diagnostic::error(message).at(&node.span));
                 Vec::new()
             }
+            "meta"
+                if place.handlers
+                    && task.args.get(&Key::from("_raw_params")).and_then(Value::as_str) == Some("flush_handlers") =>
+            {
+                self.out.push(Diagnostic::error("flush_handlers cannot be used as a handler").at(&node.span));
+                Vec::new()
+            }
             "import_role" => self.import_role(&task),
             "import_playbook" => {
                 self.out.push(Diagnostic::error("'import_playbook' can only stand among plays").at(&node.span));
