@@ -276,7 +276,7 @@ fn a_chroot_build_that_is_killed_leaves_nothing_after_gc() {
     assert_eq!(count(&held, "volumes"), 2, "the machine's root and the chroot's: {held:#}");
     builder.imgbuild("gc").expect(0).has("volume vol-").has("chroot /mnt/packer-amazon-chroot-volumes/");
     nothing_is_left(&builder, 0);
-    builder.ssh("! pgrep -f 'sleep 300'").expect(0);
+    builder.ssh("! pgrep -f '[s]leep 300'").expect(0);
     builder.imgbuild("gc").expect(0).has("nothing to remove");
 }
 
