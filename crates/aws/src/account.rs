@@ -137,11 +137,12 @@ impl AwsAccount {
             (None, Some(role)) => Some(Sessions::role(&config, emulator, role)),
             (None, None) => None,
         };
+        let lasting = access.keys.is_some() && sessions.is_none();
         if let Some(sessions) = sessions {
             config = config.into_builder().credentials_provider(SharedCredentialsProvider::new(sessions)).build();
         }
         let mut renewing = None;
-        if access.keys.is_none()
+        if !lasting
             && let Some(provider) = config.credentials_provider()
         {
             let provider = Arc::new(Renewing::new(provider));

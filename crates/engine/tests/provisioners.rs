@@ -261,13 +261,21 @@ async fn shell_variables_stay_off_the_command_line() {
     assert!(uploads[0].2.contains("export SECRET='hun'\"'\"'ter 2'\n"), "{}", uploads[0].2);
     assert!(uploads.iter().all(|(path, ..)| !Path::new(path).exists()), "{uploads:?}");
 
-    // The template's own command says where the variables go.
+    // The template's own command says where the variables go; their values are in a file here too.
     let own = r#""execute_command": "{{ .Vars }} sh '{{ .Path }}'", "remote_path": "/tmp/imgbuild-test-own.sh""#;
     let ran = run(dir.path(), &format!(r#"{{"type": "shell", "inline": ["echo $SECRET"], {vars}, {own}}}"#)).await;
     ran.result.unwrap();
-    let all = r#"A='1' B='3' PACKER_BUILDER_TYPE='null' PACKER_BUILD_NAME='my build' SECRET='hun'"'"'ter 2'  sh '/tmp/imgbuild-test-own.sh'"#;
+    assert!(ran.events.contains(&"out hun'ter 2".to_owned()), "{:?}", ran.events);
+    let all = concat!(
+        r#". /tmp/varfile_imgbuild-test-own.sh; A="$imgbuild_000" B="$imgbuild_001" PACKER_BUILDER_TYPE="$imgbuild_002" "#,
+        r#"PACKER_BUILD_NAME="$imgbuild_003" SECRET="$imgbuild_004"  sh '/tmp/imgbuild-test-own.sh'"#
+    );
     assert_eq!(ran.machine.commands()[0], all);
-    assert_eq!(ran.machine.uploads()[0].1, Some(0o755));
+    let uploads = ran.machine.uploads();
+    let modes: Vec<_> = uploads.iter().map(|upload| upload.1).collect();
+    assert_eq!(modes, [Some(0o600), Some(0o755)]);
+    assert!(uploads[0].2.contains("imgbuild_004='hun'\"'\"'ter 2'\n"), "{}", uploads[0].2);
+    assert!(uploads.iter().all(|(path, ..)| !Path::new(path).exists()), "{uploads:?}");
 
     let file = r#""use_env_var_file": true, "execute_command": "sh -c '. {{ .EnvVarFile }}; sh {{ .Path }}'""#;
     let ran = run(dir.path(), &format!(r#"{{"type": "shell", "inline": ["echo $SECRET"], {vars}, {file}}}"#)).await;
