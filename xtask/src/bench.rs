@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: the figures, beside their peers in the same run, with the machine's description.
 
 mod ec2;
+mod validate;
 
 use crate::{cargo, root, run as go, setup, show, target_dir};
 use anyhow::{Context, Result, ensure};
@@ -27,7 +28,8 @@ pub struct Options {
 pub fn run(options: &Options) -> Result<u8> {
     setup::packages(&[setup::BUILD, setup::SANDBOX, setup::TEST])?;
     let mut build = cargo();
-    build.args(["build", "-p", "imgbuild"]);
+    // The workspace's choice of features, as in the tests: another one compiles the SDK again.
+    build.args(["build", "--workspace", "--bin", "imgbuild"]);
     if !options.debug {
         build.arg("--release");
     }
@@ -113,29 +115,6 @@ impl Bench {
         let middle = all.swap_remove(all.len() / 2);
         println!("{name:12} median {:8.1} ms   peak {:6.1} MiB   (n={})", middle.ms, kib as f64 / 1024.0, self.repeat);
         Ok(Sample { ms: middle.ms, kib })
-    }
-
-    /// The original template; Packer's run is on the one that its 1.6.6 accepts (it refuses a filter without owners).
-    fn validate(&self) -> Result<()> {
-        let ours = self.median("imgbuild", || {
-            let mut c = Command::new(&self.program);
-            c.args(["validate", "templates/ubuntu_1404_aufs3.json"]);
-            c
-        })?;
-        let peer = self.scripts.join("packer/tpl.json");
-        if setup::have("packer") && peer.exists() {
-            let theirs = self.median("packer", || {
-                let mut c = Command::new("packer");
-                c.arg("validate").arg(&peer).env("CHECKPOINT_DISABLE", "1");
-                c
-            })?;
-            println!(
-                "ratio        time {:.1}x   memory {:.1}x",
-                theirs.ms / ours.ms,
-                theirs.kib as f64 / ours.kib as f64
-            );
-        }
-        Ok(())
     }
 
     /// mix100 on one host, beside ansible with pipelining and with mitogen.

@@ -142,9 +142,7 @@ impl AwsAccount {
             config = config.into_builder().credentials_provider(SharedCredentialsProvider::new(sessions)).build();
         }
         let mut renewing = None;
-        if !lasting
-            && let Some(provider) = config.credentials_provider()
-        {
+        if !lasting && let Some(provider) = config.credentials_provider() {
             let provider = Arc::new(Renewing::new(provider));
             let cache = aws_config::identity::IdentityCache::no_cache();
             let builder = config.into_builder().identity_cache(cache);

@@ -142,7 +142,7 @@ fn many(url: &str, builds: usize) -> Value {
     template
 }
 
-fn goal(what: &str, measured: f64, goal: f64, unit: &str) {
+pub fn goal(what: &str, measured: f64, goal: f64, unit: &str) {
     let met = if measured <= goal { "met" } else { "MISSED" };
     println!("goal       {what}: {measured:.2} of at most {goal} {unit} {met}");
 }

@@ -139,8 +139,7 @@ async fn reach(
     // The mark says that the user has been reached and the text may come. It comes on both outputs: what is before it, questions of
     // sudo and greetings of login shells, is not the command's.
     let both = if pty { "" } else { "printf \"$m\\n\"; " };
-    let inner =
-        format!("m={}; {both}printf \"$m\\n\" >&2; c=$(head -c {}); eval \"$c\"", mark.trim_end(), text.len());
+    let inner = format!("m={}; {both}printf \"$m\\n\" >&2; c=$(head -c {}); eval \"$c\"", mark.trim_end(), text.len());
     let line = match elevation {
         Some(elevation) => elevation.wrap(&inner),
         None => inner,
@@ -182,7 +181,11 @@ async fn reach(
             match password {
                 Some(password) if !answered => {
                     answered = true;
-                    if pty { stdout.clear() } else { stderr.clear() }
+                    if pty {
+                        stdout.clear()
+                    } else {
+                        stderr.clear()
+                    }
                     let _ = stdin.write_all(format!("{password}\n").as_bytes()).await;
                     let _ = stdin.flush().await;
                 }
