@@ -332,7 +332,7 @@ fn suite() -> Result<PathBuf> {
 
 /// A folder with imgbuild under the names of Ansible's programs. The links' target is where the layer shows it.
 fn programs() -> Result<PathBuf> {
-    go(cargo().args(["build", "-p", "imgbuild"]))?;
+    go(cargo().args(["build", "--workspace", "--bin", "imgbuild"]))?;
     let folder = target_dir().join("conformance/bin");
     std::fs::create_dir_all(&folder)?;
     for name in NAMES {
