@@ -149,6 +149,24 @@ pub async fn ask_secret(question: String) -> Option<String> {
     .flatten()
 }
 
+/// Asks for a password; where there is no terminal, the next line of the standard input is it, as with Python's `getpass`.
+pub async fn ask_password(question: String) -> Option<String> {
+    if interactive() {
+        return ask_secret(question).await;
+    }
+    tokio::task::spawn_blocking(move || {
+        note(&question);
+        let mut answer = String::new();
+        match std::io::stdin().read_line(&mut answer) {
+            Ok(n) if n > 0 => Some(answer.trim_end_matches(['\r', '\n']).to_owned()),
+            _ => None,
+        }
+    })
+    .await
+    .ok()
+    .flatten()
+}
+
 /// Asks on the terminal; `None` where there is none.
 pub async fn ask(question: String) -> Option<String> {
     if !std::io::stdin().is_terminal() {

@@ -24,7 +24,9 @@ pub struct VaultArgs {
 }
 
 fn missing(what: &str) -> Diagnostics {
-    Diagnostics::from(Diagnostic::error(format!("{what}: there is no terminal to ask on")))
+    Diagnostics::from(Diagnostic::error(format!(
+        "{what}: there is no terminal to ask on, and nothing on the standard input"
+    )))
 }
 
 /// Passwords of connections, of becoming, and of vaults.
@@ -34,7 +36,7 @@ pub async fn of_playbook(args: &PlaybookArgs, settings: &mut Settings) -> Result
         given.clone().or_else(|| configured.as_ref().map(|p| p.display().to_string()))
     };
     if args.ask_pass || prompts.connection && args.connection_password_file.is_none() {
-        let text = ui::ask_secret("SSH password: ".into()).await.ok_or_else(|| missing("--ask-pass"))?;
+        let text = ui::ask_password("SSH password: ".into()).await.ok_or_else(|| missing("--ask-pass"))?;
         settings.connection.password = Some(Secret::new(text));
     } else if let Some(file) = file(&args.connection_password_file, &prompts.connection_password_file) {
         settings.connection.password = Some(read(&file, None, settings)?);
@@ -42,7 +44,7 @@ pub async fn of_playbook(args: &PlaybookArgs, settings: &mut Settings) -> Result
     if args.ask_become_pass || prompts.become_ && args.become_password_file.is_none() {
         let same = settings.connection.password.clone();
         let default = if same.is_some() { "[defaults to SSH password]" } else { "" };
-        let text = ui::ask_secret(format!("BECOME password{default}: ")).await;
+        let text = ui::ask_password(format!("BECOME password{default}: ")).await;
         let text = text.ok_or_else(|| missing("--ask-become-pass"))?;
         settings.become_.password = if text.is_empty() { same } else { Some(Secret::new(text)) };
     } else if let Some(file) = file(&args.become_password_file, &prompts.become_password_file) {
@@ -90,11 +92,12 @@ pub async fn of_vaults(
 /// `rest` is the question without the first letter of "vault".
 async fn typed(rest: &str, new: bool) -> Result<Secret, Diagnostics> {
     let ask =
-        |question: String| async move { ui::ask_secret(question).await.ok_or_else(|| missing("the vault password")) };
+        |question: String| async move { ui::ask_password(question).await.ok_or_else(|| missing("the vault password")) };
     let first = ask(if new { format!("New v{rest}") } else { format!("V{rest}") }).await?;
     if new && ask(format!("Confirm new v{rest}")).await? != first {
         return Err(Diagnostics::from(Diagnostic::error("Passwords do not match")));
     }
+    let first = first.trim().to_owned();
     if first.is_empty() {
         return Err(Diagnostics::from(Diagnostic::error("Invalid vault password was provided: it is empty")));
     }

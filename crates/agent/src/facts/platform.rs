@@ -4,7 +4,7 @@ use super::{Facts, put, read};
 use crate::ctx::Ctx;
 
 /// Gathers them.
-pub fn collect(ctx: &Ctx, out: &mut Facts) {
+pub fn collect(_: &Ctx, out: &mut Facts) {
     let uname = rustix::system::uname();
     let text = |c: &std::ffi::CStr| c.to_string_lossy().into_owned();
     let machine = text(uname.machine());
@@ -32,33 +32,6 @@ pub fn collect(ctx: &Ctx, out: &mut Facts) {
     if let Some(id) = read("/var/lib/dbus/machine-id").or_else(|| read("/etc/machine-id")) {
         put(out, "machine_id", id);
     }
-    python(ctx, out);
-}
-
-/// The host's own Python, if it has one: playbooks look at its version and start programs with it. Nothing here needs it.
-fn python(ctx: &Ctx, out: &mut Facts) {
-    const ASK: &str = "import sys\nv = sys.version_info\nprint('|'.join([sys.executable] + [str(p) for p in v[:5]] \
-                       + [sys.subversion[0] if hasattr(sys, 'subversion') else sys.implementation.name]))";
-    let found = ["python3", "/usr/libexec/platform-python", "python"].iter().find_map(|p| ctx.which(p));
-    let Some(program) = found else { return };
-    let asked = ctx.cmd(program).args(["-S", "-c", ASK]).limit(std::time::Duration::from_secs(5)).run();
-    let Some(said) = asked.ok().filter(crate::sys::run::Ran::ok).map(|r| r.stdout) else { return };
-    let parts: Vec<&str> = said.trim().split('|').collect();
-    let [executable, major, minor, micro, level, serial, kind] = parts.as_slice() else { return };
-    let number = |text: &str| text.parse::<u32>().unwrap_or(0);
-    put(out, "python_version", format!("{major}.{minor}.{micro}"));
-    let version = serde_json::json!({
-        "major": number(major), "minor": number(minor), "micro": number(micro), "releaselevel": level,
-        "serial": number(serial),
-    });
-    let info = serde_json::json!([number(major), number(minor), number(micro), level, number(serial)]);
-    put(
-        out,
-        "python",
-        serde_json::json!({
-            "version": version, "version_info": info, "executable": executable, "has_sslcontext": (number(major), number(minor), number(micro)) >= (2, 7, 9), "type": kind,
-        }),
-    );
 }
 
 /// The bitness of the programs on the host, told by its shell's ELF class.

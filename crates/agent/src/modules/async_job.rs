@@ -31,7 +31,7 @@ pub fn start(ctx: &Ctx) -> Result<Outcome, Fail> {
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&dir).at("can't make the directory", &dir)?;
     let path = dir.join(&jid);
     let started = crate::out! {
-        "started": 1, "finished": 0, "ansible_job_id": jid, "results_file": path.to_string_lossy(), "changed": true,
+        "started": true, "finished": false, "ansible_job_id": jid, "results_file": path.to_string_lossy(), "changed": true,
     };
     write_status(&path, &started)?;
     let blob = match &ctx.blob {
@@ -122,8 +122,8 @@ pub fn child_main(_: Vec<OsString>) -> i32 {
     } else {
         outcome.unwrap_or_else(Fail::into_outcome)
     };
-    result.insert("finished".into(), 1.into());
-    result.insert("started".into(), 1.into());
+    result.insert("finished".into(), true.into());
+    result.insert("started".into(), true.into());
     result.insert("ansible_job_id".into(), string("jid").into());
     let written = write_status(&path, &result);
     drop(ctx);
@@ -140,18 +140,17 @@ pub fn status(ctx: &Ctx) -> Result<Outcome, Fail> {
     }
     let path = async_dir(ctx).join(&jid);
     let head = crate::out! {
-        "ansible_job_id": jid, "results_file": path.to_string_lossy(), "started": 1, "finished": 0,
+        "ansible_job_id": jid, "results_file": path.to_string_lossy(), "started": true, "finished": false,
         "stdout": "", "stderr": "", "stdout_lines": [], "stderr_lines": [],
     };
     let Ok(text) = std::fs::read_to_string(&path) else {
-        return Err(Fail::new("could not find job")
-            .with_all(Value::Object(head))
-            .with("started", 1)
-            .with("finished", 1));
+        return Err(Fail::new("could not find job").with_all(Value::Object(head)).with("finished", true));
     };
     if ctx.args.text("mode") == "cleanup" {
         std::fs::remove_file(&path).at("can't remove", &path)?;
         let mut out = head;
+        out.remove("results_file");
+        out.insert("started".into(), false.into());
         out.insert("erased".into(), path.to_string_lossy().into());
         return Ok(out);
     }
@@ -159,8 +158,10 @@ pub fn status(ctx: &Ctx) -> Result<Outcome, Fail> {
         crate::fail!("Could not parse job output: {text}");
     };
     let mut out = head;
-    if status.get("finished").and_then(Value::as_u64) == Some(1) {
+    if status.get("finished").is_some_and(|finished| *finished == true || *finished == 1) {
         out.extend(status);
+        out.insert("started".into(), true.into());
+        out.insert("finished".into(), true.into());
     } else {
         out.insert("changed".into(), false.into());
     }
@@ -175,14 +176,15 @@ mod tests {
     #[test]
     fn status_of_running_done_and_unknown_jobs() {
         let dir = Scratch::new();
-        dir.file("j1.1", r#"{"started": 1, "finished": 0}"#);
+        dir.file("j1.1", r#"{"started": true, "finished": false}"#);
+        // Of an agent that wrote numbers.
         dir.file("j2.1", r#"{"started": 1, "finished": 1, "rc": 3, "stdout": "x"}"#);
         let call = |jid: &str, mode: &str| {
             status(&Ctx::test("async_status", json!({"jid": jid, "mode": mode, "_async_dir": dir.path("")})))
         };
-        assert_eq!(call("j1.1", "status").unwrap()["finished"], 0);
+        assert_eq!(call("j1.1", "status").unwrap()["finished"], false);
         let done = call("j2.1", "status").unwrap();
-        assert_eq!((&done["finished"], &done["rc"], &done["stdout"]), (&json!(1), &json!(3), &json!("x")));
+        assert_eq!((&done["finished"], &done["rc"], &done["stdout"]), (&json!(true), &json!(3), &json!("x")));
         assert_eq!(call("nope", "status").unwrap_err().msg, "could not find job");
         assert!(call("../x", "status").is_err());
         assert!(call("j2.1", "cleanup").unwrap()["erased"].is_string());

@@ -7,6 +7,9 @@ use crate::sys::init::{self, Legacy, Manager};
 use crate::sys::shlex;
 use serde_json::json;
 
+/// Options of `systemd_service` that `service` hands on to it.
+const SYSTEMD_ONLY: &[&str] = &["force", "masked", "daemon_reload", "daemon_reexec", "scope", "no_block"];
+
 /// `service`.
 pub fn run(ctx: &Ctx) -> Result<Outcome, Fail> {
     let args = &ctx.args;
@@ -23,7 +26,8 @@ pub fn run(ctx: &Ctx) -> Result<Outcome, Fail> {
             crate::fail!("use: {other} is not supported; one of auto, systemd, sysvinit, upstart, openrc is")
         }
     };
-    if args.given("state").is_none() && args.given("enabled").is_none() {
+    let foreign: Vec<&str> = SYSTEMD_ONLY.iter().copied().filter(|option| args.given(option).is_some()).collect();
+    if foreign.is_empty() && args.given("state").is_none() && args.given("enabled").is_none() {
         crate::fail!("one of the following is required: state, enabled");
     }
     if matches!(manager, Manager::Systemd | Manager::SystemdOffline) {
@@ -33,13 +37,19 @@ pub fn run(ctx: &Ctx) -> Result<Outcome, Fail> {
             }
         }
         let mut inner = crate::out! {"name": name};
-        for option in ["state", "enabled"] {
+        for option in ["state", "enabled"].iter().chain(&foreign) {
             if let Some(value) = args.given(option) {
-                inner.insert(option.into(), value.clone());
+                inner.insert((*option).into(), value.clone());
             }
         }
         let sub = ctx.sub("systemd_service", inner);
         return systemd::run(&sub);
+    }
+    if !foreign.is_empty() {
+        crate::fail!(
+            "Unsupported parameters for (ansible.legacy.service) module: {}. Only systemd knows them",
+            foreign.join(", ")
+        );
     }
     if manager == Manager::Unknown {
         crate::fail!("no init system is found on this host that could start {name}");

@@ -34,7 +34,9 @@ fn parse_shadow(text: &str, name: &str) -> Option<Shadow> {
 }
 
 fn shadow(name: &str) -> Shadow {
-    parse_shadow(&std::fs::read_to_string("/etc/shadow").unwrap_or_default(), name).unwrap_or_default()
+    // An account without a line there has no last day that could be right: `expires` writes one.
+    parse_shadow(&std::fs::read_to_string("/etc/shadow").unwrap_or_default(), name)
+        .unwrap_or(Shadow { expire: Some(0), ..Shadow::default() })
 }
 
 /// Runs it.

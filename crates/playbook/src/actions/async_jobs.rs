@@ -3,7 +3,6 @@
 use super::{Call, Problem, refuse};
 use crate::callback::Event;
 use crate::exec::result::{Failure, Res, flag, get, set, value};
-use imgbuild_jinja::Value;
 use serde_json::Map as Json;
 use std::sync::Arc;
 use std::time::Duration;
@@ -88,11 +87,5 @@ pub async fn status(call: &Call<'_>) -> Result<Res, Problem> {
     if !matches!(mode.as_str(), "status" | "cleanup") {
         return Err(refuse(format!("value of mode must be one of: cleanup, status, got: {mode}")));
     }
-    let mut res = ask(call, &jid, &mode).await?;
-    for key in ["started", "finished"] {
-        if let Some(Value::Int(i)) = get(&res, key).cloned() {
-            set(&mut res, key, i != 0);
-        }
-    }
-    Ok(res)
+    ask(call, &jid, &mode).await
 }

@@ -7,7 +7,13 @@ use imgbuild_jinja::{Key, Value};
 pub async fn run(call: &Call<'_>) -> Result<Res, Problem> {
     let mut args = call.args.clone();
     args.shift_remove(&Key::from("parallel"));
-    let checked = call.checked("setup", &args)?;
+    let mut checked = call.checked("setup", &args)?;
+    // Nothing of ours needs it, but facts tell of it.
+    if let Some(python) = call.var("ansible_python_interpreter")?.map(|v| crate::text::of(&v))
+        && !python.starts_with("auto")
+    {
+        checked.insert("_python".into(), python.into());
+    }
     let mut res = call.module("setup", checked, None).await?;
     if call.action.name == "gather_facts" && !flag(&res, "failed") {
         let mut facts = get(&res, "ansible_facts").map(as_map).unwrap_or_default();

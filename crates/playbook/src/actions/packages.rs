@@ -19,6 +19,12 @@ pub async fn run(call: &Call<'_>) -> Result<Res, Problem> {
             defaults(call, &name, &mut args)?;
         }
     }
+    if call.action.name == "service"
+        && given.is_none()
+        && let Some(checked) = for_systemd(&args)?
+    {
+        return call.module("service", checked, None).await;
+    }
     let name = match (call.action.name.as_str(), given) {
         (_, Some(name)) => match name.as_str() {
             "yum" | "yum4" | "dnf4" => "dnf".to_owned(),
@@ -32,6 +38,29 @@ pub async fn run(call: &Call<'_>) -> Result<Res, Problem> {
         return Err(refuse(format!("Could not find a matching action for the \"{name}\" package manager.")));
     };
     call.remote(spec, args).await
+}
+
+/// `service` hands all that it is given to the init system's module, so options of `systemd_service` are welcome where systemd is.
+/// `None`: there are none. The host knows which it has, and refuses them where it is another.
+fn for_systemd(args: &Map) -> Result<Option<serde_json::Map<String, serde_json::Value>>, Problem> {
+    let (Some(service), Some(systemd)) = (spec::module("service"), spec::module("systemd_service")) else {
+        return Ok(None);
+    };
+    let knows = |module: &spec::Module, key: &Key| {
+        let key = key.to_string();
+        module.options.iter().any(|o| o.name == key || o.aliases.contains(&key.as_str()))
+    };
+    if args.keys().all(|key| knows(service, key)) || args.keys().any(|key| !knows(service, key) && !knows(systemd, key))
+    {
+        return Ok(None);
+    }
+    let (unused, used): (Vec<_>, Vec<_>) =
+        args.iter().partition(|(key, _)| knows(service, key) && !knows(systemd, key));
+    let used: Map = used.into_iter().map(|(key, value)| (key.clone(), value.clone())).collect();
+    let mut checked = super::args::check(systemd, &used)?;
+    // systemd has no use for these, and says so.
+    checked.extend(unused.into_iter().map(|(key, value)| (key.to_string(), value.to_json())));
+    Ok(Some(checked))
 }
 
 /// Fills in `module_defaults` of the module that stands behind the action.
@@ -91,5 +120,26 @@ fn module_of(manager: &str) -> String {
     match manager {
         "yum" => "dnf".to_owned(),
         other => other.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn service_takes_what_systemd_knows() {
+        let args = |pairs: &[(&str, &str)]| -> Map {
+            pairs.iter().map(|(key, value)| (Key::from(*key), Value::str(*value))).collect()
+        };
+        let checked = |pairs: &[(&str, &str)]| for_systemd(&args(pairs)).map_err(|_| ()).unwrap();
+        assert!(checked(&[("name", "x"), ("state", "started")]).is_none(), "the service module's own");
+        assert!(checked(&[("name", "x"), ("nonsense", "1"), ("daemon_reload", "yes")]).is_none(), "refused as ever");
+        let both = checked(&[("name", "x"), ("daemon-reload", "yes"), ("sleep", "2")]).unwrap();
+        assert_eq!(
+            serde_json::Value::Object(both),
+            serde_json::json!({"name": "x", "daemon_reload": true, "sleep": "2"})
+        );
+        assert!(for_systemd(&args(&[("name", "x"), ("daemon_reload", "perhaps")])).is_err());
     }
 }
