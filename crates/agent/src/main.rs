@@ -14,6 +14,7 @@ mod ctx;
 mod facts;
 mod link;
 mod modules;
+mod no_log;
 mod outcome;
 mod relay;
 mod sys;

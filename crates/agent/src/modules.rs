@@ -31,7 +31,9 @@ mod dnf;
 mod docker_container;
 mod docker_container_map;
 mod docker_image;
+mod docker_login;
 mod docker_network;
+mod docker_prune;
 mod docker_volume;
 mod dpkg_selections;
 pub mod expect;
@@ -50,6 +52,7 @@ mod group;
 mod hostname;
 mod htpasswd;
 mod ini_file;
+mod interfaces_file;
 mod iptables;
 mod kernel_blacklist;
 mod known_hosts;
@@ -147,7 +150,9 @@ const TABLE: &[(&str, Run)] = &[
     ("dnf5", dnf::run),
     ("docker_container", docker_container::run),
     ("docker_image", docker_image::run),
+    ("docker_login", docker_login::run),
     ("docker_network", docker_network::run),
+    ("docker_prune", docker_prune::run),
     ("docker_volume", docker_volume::run),
     ("dpkg_selections", dpkg_selections::run),
     ("expect", expect::run),
@@ -164,6 +169,7 @@ const TABLE: &[(&str, Run)] = &[
     ("hostname", hostname::run),
     ("htpasswd", htpasswd::run),
     ("ini_file", ini_file::run),
+    ("interfaces_file", interfaces_file::run),
     ("iptables", iptables::run),
     ("kernel_blacklist", kernel_blacklist::run),
     ("known_hosts", known_hosts::run),
@@ -252,6 +258,7 @@ pub fn run(ctx: &Ctx) -> Result<Outcome, Fail> {
         };
         fields.insert("warnings".into(), warnings.into());
     }
+    crate::no_log::hide(ctx, &mut outcome);
     outcome
 }
 

@@ -159,6 +159,7 @@ mod info;
 mod net;
 mod packages;
 mod security;
+mod services;
 mod storage;
 mod system;
 mod tools;
@@ -185,6 +186,7 @@ const FAMILIES: &[&[Module]] = &[
     tools::MODULES,
     databases::MODULES,
     certificates::MODULES,
+    services::MODULES,
 ];
 
 /// The module of this name: short, full (`ansible.builtin.copy`, `ansible.legacy.copy`) or an alias.
