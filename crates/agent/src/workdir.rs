@@ -40,7 +40,10 @@ impl Workdir {
             return Ok(dir.clone());
         }
         let mut tried = Vec::new();
-        for base in candidates(self.remove_self.as_deref()) {
+        // Full ones come last, before it is given up.
+        let mut bases = candidates(self.remove_self.as_deref());
+        bases.sort_by_key(|base| !has_room(base));
+        for base in bases {
             if executable && mounted_noexec(&base) {
                 continue;
             }
@@ -95,4 +98,10 @@ fn candidates(remove_self: Option<&Path>) -> Vec<PathBuf> {
 
 fn mounted_noexec(dir: &Path) -> bool {
     rustix::fs::statvfs(dir).is_ok_and(|s| s.f_flag.contains(rustix::fs::StatVfsMountFlags::NOEXEC))
+}
+
+/// Whether a module, or a file on its way to its place, fits in.
+fn has_room(dir: &Path) -> bool {
+    const ENOUGH: u64 = 16 << 20;
+    rustix::fs::statvfs(dir).is_ok_and(|s| s.f_bavail.saturating_mul(s.f_frsize) >= ENOUGH)
 }

@@ -134,9 +134,7 @@ pub fn run(ctx: &Ctx) -> Result<Outcome, Fail> {
         }
         (None, Some(user)) => Path::new(&user.home).join(".ssh/authorized_keys"),
         (None, None) if ctx.check => {
-            return Ok(
-                crate::out! {"changed": true, "user": name, "msg": format!("Either user must exist or you must provide full path to key file in check mode")},
-            );
+            crate::fail!("Either user must exist or you must provide full path to key file in check mode")
         }
         (None, None) => crate::fail!("Failed to lookup user {name}: \"getpwnam(): name not found: '{name}'\""),
     };

@@ -159,6 +159,9 @@ pub fn run(ctx: &Ctx) -> Result<Outcome, Fail> {
     if args.bool("disabled") && env {
         crate::fail!("disabled is for jobs, not for variables");
     }
+    if args.str("cron_file").as_deref() == Some("/etc/crontab") {
+        crate::fail!("Will not manage /etc/crontab via cron_file, see documentation.");
+    }
     let table = match args.str("cron_file") {
         Some(file) if file.starts_with('/') => Table::File(PathBuf::from(file)),
         Some(file) => Table::File(Path::new("/etc/cron.d").join(file)),

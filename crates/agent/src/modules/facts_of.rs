@@ -173,23 +173,40 @@ pub fn services(ctx: &Ctx) -> Result<Outcome, Fail> {
             .args(["list-units", "--no-pager", "--type", "service", "--all", "--plain", "--no-legend"])
             .english()
             .run()?;
-        for (name, state) in parse_units(&units.stdout) {
-            put(&mut services, &name, state, Some("unknown"), "systemd");
+        for (name, state, status) in parse_units(&units.stdout) {
+            put(&mut services, &name, state, Some(&status), "systemd");
         }
         let files = ctx
             .cmd("systemctl")
             .args(["list-unit-files", "--no-pager", "--type", "service", "--all", "--no-legend"])
             .english()
             .run()?;
+        let mut unloaded: Vec<(&str, &str)> = Vec::new();
         for line in files.stdout.lines() {
             let mut words = line.split_whitespace();
             let (Some(name), Some(status)) = (words.next(), words.next()) else { continue };
             match services.get_mut(name) {
-                Some(Value::Object(service)) => {
+                // What keeps a unit from running says more than whether it is enabled.
+                Some(Value::Object(service)) if service.get("status").is_some_and(|s| !BAD.iter().any(|b| s == b)) => {
                     service.insert("status".into(), status.into());
                 }
-                _ => put(&mut services, name, "inactive", Some(status), "systemd"),
+                Some(_) => {}
+                None => unloaded.push((name, status)),
             }
+        }
+        // Templates have no state. The others are asked for together; systemd answers in their order.
+        let (templates, units): (Vec<_>, Vec<_>) = unloaded.into_iter().partition(|(name, _)| name.contains("@."));
+        let mut states = String::new();
+        if !units.is_empty() {
+            let names = units.iter().map(|(name, _)| *name);
+            states = ctx.cmd("systemctl").args(["show", "--property=ActiveState"]).args(names).english().run()?.stdout;
+        }
+        let mut states = states.lines().filter_map(|line| line.strip_prefix("ActiveState="));
+        for (name, status) in units {
+            put(&mut services, name, states.next().unwrap_or("unknown"), Some(status), "systemd");
+        }
+        for (name, status) in templates {
+            put(&mut services, name, "unknown", Some(status), "systemd");
         }
     }
     if ctx.which("rc-status").is_some() {
@@ -230,20 +247,17 @@ fn parse_initctl(text: &str) -> Vec<(String, &'static str, String)> {
         .collect()
 }
 
-/// `ssh.service loaded active running ...`.
-fn parse_units(text: &str) -> Vec<(String, &'static str)> {
+/// States of units that stand for their status.
+const BAD: [&str; 3] = ["not-found", "masked", "failed"];
+
+/// `ssh.service loaded active running ...`: name, state and status.
+fn parse_units(text: &str) -> Vec<(String, &'static str, String)> {
     text.lines()
         .filter_map(|l| {
             let words: Vec<&str> = l.trim_start_matches(['●', '*', ' ', '○', '×']).split_whitespace().collect();
-            let (name, load, active, sub) = (words.first()?, words.get(1)?, words.get(2)?, words.get(3)?);
-            let state = match (*load, *active, *sub) {
-                ("not-found", ..) => "not-found",
-                ("masked", ..) => "masked",
-                (_, "failed", _) => "failed",
-                (_, _, "running") => "running",
-                _ => "stopped",
-            };
-            Some((name.to_string(), state))
+            let [name, states @ ..] = words.get(..4)? else { return None };
+            let status = states.iter().copied().find(|state| BAD.contains(state)).unwrap_or(states[1]);
+            Some(((*name).to_owned(), if states[2] == "running" { "running" } else { "stopped" }, status.to_owned()))
         })
         .collect()
 }
@@ -329,9 +343,15 @@ mod tests {
         let units = parse_units(
             "ssh.service loaded active running OpenSSH\n● x.service not-found inactive dead x\ny.service loaded failed failed y\n",
         );
+        let units: Vec<(&str, &str, &str)> =
+            units.iter().map(|(n, state, status)| (n.as_str(), *state, status.as_str())).collect();
         assert_eq!(
             units,
-            [("ssh.service".to_string(), "running"), ("x.service".into(), "not-found"), ("y.service".into(), "failed")]
+            [
+                ("ssh.service", "running", "active"),
+                ("x.service", "stopped", "not-found"),
+                ("y.service", "stopped", "failed")
+            ]
         );
         let rpm = rpm_list("bash|5.2|1.amzn2023|(none)|x86_64\n");
         assert_eq!((&rpm[0]["epoch"], &rpm[0]["release"]), (&Value::Null, &json!("1.amzn2023")));

@@ -86,11 +86,11 @@ pub fn run(ctx: &Ctx) -> Result<Outcome, Fail> {
         "url": url, "dest": dest.to_string_lossy(), "msg": message, "status_code": (!local).then_some(response.status), "elapsed": elapsed(),
         "changed": true, "checksum_dest": null, "checksum_src": null,
     };
-    if ctx.check {
-        return Ok(out);
-    }
     if let Some(parent) = dest.parent().filter(|p| !p.as_os_str().is_empty() && !p.is_dir()) {
         crate::fail!("Destination {} does not exist", parent.display());
+    }
+    if ctx.check {
+        return Ok(out);
     }
     let temp = fetch_to(ctx, &mut response)?;
     let outcome = settle(ctx, &temp, &dest, wanted, &mut out);

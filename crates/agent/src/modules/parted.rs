@@ -115,7 +115,9 @@ impl Parted<'_> {
         if ran.ok() {
             Ok(())
         } else {
-            Err(ran.fail(format!("Error while running parted script: {}: {}", words.join(" "), ran.complaint())))
+            let (out, err) = (ran.stdout.clone(), ran.stderr.clone());
+            let fail = ran.fail(format!("Error while running parted script: {}: {}", words.join(" "), ran.complaint()));
+            Err(fail.with("out", out).with("err", err))
         }
     }
 }
@@ -157,7 +159,7 @@ pub fn run(ctx: &Ctx) -> Result<Outcome, Fail> {
     let (mut changed, mut done): (bool, Vec<String>) = (false, Vec::new());
     match state.as_str() {
         "present" => {
-            let mut script: Vec<String> = Vec::new();
+            let (mut script, mut resize): (Vec<String>, Vec<String>) = (Vec::new(), Vec::new());
             let mut say = |words: &[&str]| script.extend(words.iter().map(|w| w.to_string()));
             let fresh = disk["table"] != json!(label);
             if fresh {
@@ -182,11 +184,14 @@ pub fn run(ctx: &Ctx) -> Result<Outcome, Fail> {
                     bytes(asked, if given.is_empty() { &unit } else { &given })
                 };
                 if now != wanted {
-                    say(&["resizepart", &n, &end]);
+                    resize.extend(["resizepart".into(), n.clone(), end.clone()]);
                 }
             }
             if !script.is_empty() {
-                let script = with_unit(script);
+                script = with_unit(script);
+            }
+            // The end has a unit of its own.
+            for script in [script, resize].into_iter().filter(|script| !script.is_empty()) {
                 parted.script(&script)?;
                 done.extend(script);
                 changed = true;

@@ -253,10 +253,12 @@ impl Job<'_> {
                 c.push("-o".into());
             }
         }
-        if let Some(group) = args.str("group")
-            && require_group(&group)? != user.gid
-        {
-            c.extend(["-g".into(), group]);
+        // By number: libuser's program takes no name.
+        if let Some(group) = args.str("group") {
+            let gid = require_group(&group)?;
+            if gid != user.gid {
+                c.extend(["-g".into(), gid.to_string()]);
+            }
         }
         if let Some(wanted) = wanted_groups(self.ctx)? {
             let append = args.bool("append");

@@ -33,6 +33,12 @@ impl AgentBinaries {
         Ok(bytes)
     }
 
+    /// KiB that a host must have room for: the larger of the two, unpacked. gzip's last four bytes tell.
+    pub(crate) fn room(&self) -> u64 {
+        let size = |packed: &[u8]| packed.last_chunk::<4>().map_or(0, |tail| u64::from(u32::from_le_bytes(*tail)));
+        size(self.x86_64).max(size(self.aarch64)).div_ceil(1024)
+    }
+
     /// A short name for what is in both, so that another version's file is never taken for this one's.
     pub(crate) fn tag(&self) -> String {
         let mut hash = sha2::Sha256::new();
@@ -49,4 +55,21 @@ pub(crate) fn unpack(compressed: &[u8]) -> Result<Vec<u8>, CommError> {
         .read_to_end(&mut plain)
         .map_err(|e| CommError::Local(format!("the embedded agent is damaged: {e}")))?;
     Ok(plain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write as _;
+
+    #[test]
+    fn room_is_that_of_the_larger_one() {
+        let packed = |size: usize| -> &'static [u8] {
+            let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+            packer.write_all(&vec![0; size]).unwrap();
+            Box::leak(packer.finish().unwrap().into_boxed_slice())
+        };
+        assert_eq!(AgentBinaries { x86_64: packed(5000), aarch64: packed(2048) }.room(), 5);
+        assert_eq!(AgentBinaries { x86_64: &[], aarch64: &[] }.room(), 0);
+    }
 }

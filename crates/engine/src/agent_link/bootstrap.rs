@@ -108,8 +108,8 @@ async fn attempt(
     // A terminal would turn bytes of frames into others and echo them.
     let raw = if pty { "stty raw -echo 2>/dev/null; " } else { "" };
     let line = match elevation {
-        Some(elevation) if far => elevation.wrap(&script(&mark, place, None)),
-        _ => script(&mark, place, elevation),
+        Some(elevation) if far => elevation.wrap(&script(&mark, place, None, agents.room())),
+        _ => script(&mark, place, elevation, agents.room()),
     };
     let line = sh(&format!("{raw}{line}"));
     let Process { stdin, output, exit } = comm.start(Command { line, pty }).await?;
@@ -121,7 +121,7 @@ async fn attempt(
         let words: Vec<&str> = hello.split_ascii_whitespace().collect();
         let [machine, packing, state] = words.as_slice() else {
             return Err(CommError::Remote(if hello.trim() == "no-place" {
-                "no directory of the host takes a program: /tmp, /var/tmp, /dev/shm, /run and the home directory are read-only or mounted noexec".into()
+                "no directory of the host takes a program: /tmp, /var/tmp, /dev/shm, /run and the home directory are read-only, full or mounted noexec".into()
             } else {
                 format!("the host's shell gave an answer that can't be read: {hello:?}")
             })
@@ -162,8 +162,8 @@ async fn attempt(
     Ok(Started { stdin, output, exit, first: seen })
 }
 
-/// The script. One line: see [`sh`].
-fn script(mark: &str, place: &str, elevation: Option<&Elevation>) -> String {
+/// The script. One line: see [`sh`]. `room`: the KiB that the agent takes; a place that is too full is passed over.
+fn script(mark: &str, place: &str, elevation: Option<&Elevation>, room: u64) -> String {
     let inner = format!("printf \"{mark} go\\n\"; exec @F@ --remove-self @F@");
     let command = match elevation {
         None => sh(&inner),
@@ -180,6 +180,8 @@ fn script(mark: &str, place: &str, elevation: Option<&Elevation>) -> String {
          if [ -x \"$t/agent\" ] && [ -O \"$t\" ]; then d=$t; break; fi; \
          mkdir \"$t\" 2>/dev/null || continue; \
          printf \"#!/bin/sh\\n\" > \"$t/x\" && chmod 700 \"$t/x\" && \"$t/x\" 2>/dev/null && d=$t; \
+         set -- $(df -Pk \"$t\" 2>/dev/null | tail -n 1); \
+         case \"$4\" in \"\"|*[!0-9]*) ;; *) [ \"$4\" -ge {room} ] || d=;; esac; \
          rm -f \"$t/x\"; [ -n \"$d\" ] && break; rmdir \"$t\"; done; \
          if [ -z \"$d\" ]; then printf \"{mark} no-place\\n\"; exit 1; fi; \
          trap \"rm -rf $d\" EXIT; trap \"exit 1\" HUP TERM INT; \

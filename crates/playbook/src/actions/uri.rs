@@ -8,6 +8,10 @@ use imgbuild_jinja::{Key, Value};
 use std::sync::Arc;
 
 pub async fn run(call: &Call<'_>) -> Result<Res, Problem> {
+    if call.check {
+        let name = &call.action.written;
+        return Err(Problem::Skipped(format!("This action ({name}) does not support check mode.")));
+    }
     let mut args = call.args.clone();
     let remote = call.bool("remote_src", false)?;
     let content = match call.text("src") {
