@@ -258,6 +258,11 @@ pub fn run(ctx: &Ctx) -> Result<Outcome, Fail> {
         };
         fields.insert("warnings".into(), warnings.into());
     }
+    // Whatever has output has its lines, too.
+    add_lines(match &mut outcome {
+        Ok(outcome) => outcome,
+        Err(fail) => &mut fail.fields,
+    });
     crate::no_log::hide(ctx, &mut outcome);
     outcome
 }
@@ -273,6 +278,9 @@ fn describe_path(result: &mut Outcome) {
 /// Adds `stdout_lines` and `stderr_lines` beside `stdout` and `stderr`.
 pub fn add_lines(outcome: &mut Outcome) {
     for name in ["stdout", "stderr"] {
+        if outcome.contains_key(&format!("{name}_lines")) {
+            continue;
+        }
         if let Some(serde_json::Value::String(text)) = outcome.get(name) {
             let lines: Vec<&str> = split_lines(text);
             let lines = serde_json::json!(lines);

@@ -107,7 +107,15 @@ pub fn run(ctx: &Ctx) -> Result<Outcome, Fail> {
             }
         }
     }
-    let mut out = crate::out! {"changed": changed, "name": name, "path": path, "state": state};
+    let mut out = crate::out! {"changed": changed};
+    let said = |step: &Vec<String>| match step.iter().find(|word| word.starts_with("--")).map(String::as_str) {
+        Some("--install") => Some(format!("Install alternative '{path}' for '{name}'.")),
+        Some("--remove") => Some(format!("Remove alternative '{path}' from '{name}'.")),
+        Some("--set") => Some(format!("Set alternative '{path}' for '{name}'.")),
+        Some("--auto") => Some(format!("Set alternative to auto for '{name}'.")),
+        _ => None,
+    };
+    out.insert("msg".into(), steps.iter().filter_map(said).collect::<Vec<_>>().join(" ").into());
     if ctx.diff {
         let before = json!({"path": shown.current, "auto": shown.auto, "priority": existing.map(|(_, p, _)| *p)});
         let after = json!({"path": if state == "absent" { None } else { Some(&path) }, "auto": state == "auto", "priority": priority});

@@ -200,7 +200,7 @@ fn find(ctx: &Ctx, env: Option<&Path>) -> Result<Vec<String>, Fail> {
         (None, Some(name)) if name.starts_with('/') => return Ok(vec![name]),
         (None, Some(name)) => return ctx.need(&name).map(|p| vec![show(p)]),
         (Some(env), name) => {
-            let names = name.map_or(vec!["pip".to_string(), "pip3".into()], |n| vec![n]);
+            let names = name.map_or(vec!["pip3".to_string(), "pip".into()], |n| vec![n]);
             if let Some(pip) = names.iter().map(|n| env.join("bin").join(n)).find(|p| p.exists()) {
                 return Ok(vec![show(pip)]);
             }

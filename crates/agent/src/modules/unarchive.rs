@@ -199,6 +199,13 @@ impl Job<'_> {
         if !listed.ok() {
             return Err(listed.fail(format!("Unable to list files in the archive: {}", listed.complaint())));
         }
+        if listed.stdout.trim().is_empty() {
+            // What is packed need not be a tar archive: tar takes a short text for an empty one.
+            crate::fail!(
+                "Failed to find handler for \"{}\". Make sure the required command to extract the file is installed.\nCommand \"tar\" found no files in archive. Empty archive files are not supported.",
+                self.src.display()
+            );
+        }
         let names: Vec<String> =
             listed.stdout.lines().map(unquote).filter(|n| !n.is_empty() && n != "./" && n != ".").collect();
         for name in &names {

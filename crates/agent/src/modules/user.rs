@@ -74,7 +74,12 @@ pub fn run(ctx: &Ctx) -> Result<Outcome, Fail> {
             out.insert("force".into(), args.bool("force").into());
             out.insert("remove".into(), args.bool("remove").into());
             if !ctx.check {
-                job.execute(&command)?;
+                let ran = job.execute(&command)?;
+                for (key, said) in [("stdout", ran.stdout), ("stderr", ran.stderr)] {
+                    if !said.is_empty() {
+                        out.insert(key.into(), said.into());
+                    }
+                }
             }
         }
         return Ok(out);

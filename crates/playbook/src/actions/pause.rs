@@ -69,7 +69,7 @@ pub async fn run(call: &Call<'_>) -> Result<Res, Problem> {
     set(&mut res, "rc", imgbuild_jinja::Value::Int(0));
     set(&mut res, "stderr", "");
     let unit = if minutes.is_some() { ("minutes", elapsed / 60.0) } else { ("seconds", elapsed) };
-    set(&mut res, "stdout", format!("Paused for {} {}", (unit.1 * 100.0).round() / 100.0, unit.0));
+    set(&mut res, "stdout", format!("Paused for {:?} {}", (unit.1 * 100.0).round() / 100.0, unit.0));
     set(&mut res, "user_input", input);
     Ok(res)
 }
