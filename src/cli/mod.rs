@@ -169,6 +169,10 @@ fn dispatch(command: Command, settings: Settings, style: Style) -> Outcome {
         Command::Version => {
             if style.machine_readable {
                 ui::line(ui::record("", "version", &[env!("CARGO_PKG_VERSION")]));
+                // Packer's spelling.
+                ui::line(ui::record("", "version-prelease", &[""]));
+                ui::line(ui::record("", "version-commit", &[""]));
+                ui::line(ui::record("", "ui", &["say", concat!("imgbuild v", env!("CARGO_PKG_VERSION"))]));
             } else {
                 ui::line(concat!("imgbuild v", env!("CARGO_PKG_VERSION")));
             }

@@ -65,6 +65,7 @@ async fn load(args: &PlaybookArgs, process: &Process) -> Result<Settings, Diagno
     }
     secrets::of_playbook(&wanted, &mut settings).await?;
     args.apply(&mut settings)?;
+    ansible::without_effect(args);
     Ok(settings)
 }
 

@@ -147,7 +147,7 @@ fn of_plugin(diagnostic: Diagnostic, template: &Template, build: &Build) -> Diag
     let provisioners = build.provisioners.iter().chain(&build.cleanup).map(|p| &p.kind);
     let post_processors = build.post_processors.iter().flatten().map(|p| &p.kind);
     let mut kinds = std::iter::once(&build.builder.kind).chain(provisioners).chain(post_processors);
-    let kind = kinds.find(|kind| diagnostic.span.as_ref() == Some(&kind.span));
+    let kind = kinds.find(|kind| diagnostic.span.as_ref().is_some_and(|at| at.is_at(&kind.span)));
     let plugin = kind.and_then(|kind| template.plugin_of(kind)).filter(|p| super::plugins::parts(&p.source).is_empty());
     match plugin {
         Some(plugin) => diagnostic.help(format!("it is a part of the plugin {}, which is not built in", plugin.source)),

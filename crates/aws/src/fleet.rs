@@ -11,10 +11,15 @@ use imgbuild_builders::amazon::ids::{AmiId, InstanceId};
 use imgbuild_builders::amazon::types::*;
 
 pub async fn instance_types(client: &Sdk, names: &[String]) -> Ec2Result<Vec<InstanceType>> {
-    let names = names.iter().map(|name| sdk::InstanceType::from(name.as_str())).collect();
-    let out = client.describe_instance_types().set_instance_types(Some(names)).send().await;
-    let out = out.map_err(|e| error::ec2("DescribeInstanceTypes", e))?;
-    Ok(out.instance_types().iter().map(instance_type).collect())
+    let names: Vec<_> = names.iter().map(|name| sdk::InstanceType::from(name.as_str())).collect();
+    let asked = client.describe_instance_types().set_instance_types((!names.is_empty()).then_some(names));
+    let mut pages = asked.into_paginator().send();
+    let mut all = Vec::new();
+    while let Some(page) = pages.next().await {
+        let page = page.map_err(|e| error::ec2("DescribeInstanceTypes", e))?;
+        all.extend(page.instance_types().iter().map(instance_type));
+    }
+    Ok(all)
 }
 
 fn instance_type(info: &sdk::InstanceTypeInfo) -> InstanceType {

@@ -6,7 +6,7 @@ use std::path::Path;
 
 /// Whether a file holds a private key that can be used without a passphrase. The error is one sentence for people.
 pub fn check(path: &Path) -> Result<(), String> {
-    let text = fs_err::read_to_string(path).map_err(|e| e.to_string())?;
+    let text = read(path)?;
     if text.contains("-----BEGIN OPENSSH PRIVATE KEY-----") {
         let key = PrivateKey::from_openssh(&text).map_err(|e| format!("{} can't be read: {e}", path.display()))?;
         return if key.is_encrypted() { Err(encrypted(path)) } else { Ok(()) };
@@ -19,13 +19,20 @@ pub fn check(path: &Path) -> Result<(), String> {
     if pem { Ok(()) } else { Err(format!("{} holds no private key in OpenSSH or PEM format", path.display())) }
 }
 
+fn read(path: &Path) -> Result<String, String> {
+    std::fs::read_to_string(path).map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => format!("open {}: no such file or directory", path.display()),
+        _ => format!("open {}: {error}", path.display()),
+    })
+}
+
 fn encrypted(path: &Path) -> String {
     format!("{} is protected by a passphrase; add it to an agent and set \"ssh_agent_auth\"", path.display())
 }
 
 /// Whether a file holds an OpenSSH certificate.
 pub fn check_certificate(path: &Path) -> Result<(), String> {
-    let text = fs_err::read_to_string(path).map_err(|e| e.to_string())?;
+    let text = read(path)?;
     ssh_key::Certificate::from_openssh(text.trim())
         .map(|_| ())
         .map_err(|e| format!("{} can't be read as a certificate: {e}", path.display()))

@@ -20,10 +20,12 @@ impl Diags {
         Diags { found, written: body.names().iter().map(|name| name.to_ascii_lowercase()).collect() }
     }
 
-    /// An option is missing. Says nothing where it was written and could not be read: that has been told.
+    /// An option is missing, or written and empty: then it is shown. Says nothing where it was written and could not be read: that
+    /// has been told.
     pub fn missing(&mut self, reader: &Reader, options: &[&str], message: impl Into<String>) {
         if !options.iter().any(|option| self.unread(reader, option)) {
-            self.error(reader.span(), message);
+            let written = options.iter().find(|option| reader.has(option));
+            self.error(&written.map_or_else(|| reader.span().clone(), |option| reader.place(option)), message);
         }
     }
 

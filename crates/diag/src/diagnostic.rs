@@ -1,7 +1,7 @@
 //! Errors and warnings about a user's file, gathered over one pass and shown together.
 
 use crate::{Position, Span};
-use std::fmt::{self, Write as _};
+use std::fmt;
 
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -63,6 +63,38 @@ impl Diagnostic {
     }
 }
 
+impl Span {
+    /// `on name:line:column`, the line, and a marker below the place. Of a long line only what is around the place is shown.
+    pub fn excerpt(&self) -> String {
+        let Position { line, column } = self.position();
+        let text = self.source().line(line);
+        let mut out = format!("on {self}");
+        if text.trim().is_empty() {
+            return out;
+        }
+        let before = column as usize - 1;
+        let skipped = if before < LONGEST / 2 { 0 } else { before - LONGEST / 4 };
+        let dots = if skipped > 0 { "…" } else { "" };
+        let shown: String = text.chars().skip(skipped).take(LONGEST).collect();
+        // Tabs stay tabs in the marker line, or the marker would stand elsewhere than its text.
+        let lead: String =
+            dots.chars().chain(shown.chars()).take(before - skipped + dots.chars().count()).map(blank).collect();
+        let on_line = shown.chars().count().saturating_sub(before - skipped).max(1);
+        let text_of_span = self.source().text().get(self.range()).unwrap_or("");
+        let width = text_of_span.lines().next().unwrap_or("").chars().count().clamp(1, on_line);
+        let number = line.to_string();
+        out.push_str(&format!("\n{number} | {dots}{shown}\n{:1$} | {lead}{2}", "", number.len(), "^".repeat(width)));
+        out
+    }
+}
+
+fn blank(c: char) -> char {
+    if c == '\t' { '\t' } else { ' ' }
+}
+
+/// No more characters of a line are shown.
+const LONGEST: usize = 400;
+
 /// The whole message: severity, sentence, place, the line with a marker, what to do.
 impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -72,28 +104,7 @@ impl fmt::Display for Diagnostic {
         };
         write!(f, "{word}: {}", self.message)?;
         if let Some(span) = &self.span {
-            let Position { line, column } = span.position();
-            let text = span.source().line(line);
-            write!(f, "\n  on {span}")?;
-            if !text.trim().is_empty() {
-                let number = line.to_string();
-                // Tabs stay tabs in the marker line, or the marker would stand elsewhere than its text.
-                let lead: String =
-                    text.chars().take(column as usize - 1).map(|c| if c == '\t' { '\t' } else { ' ' }).collect();
-                let on_line = text.chars().count().saturating_sub(column as usize - 1).max(1);
-                let text_of_span = span.source().text().get(span.range()).unwrap_or("");
-                let width = text_of_span.lines().next().unwrap_or("").chars().count().clamp(1, on_line);
-                let mut shown = String::new();
-                for c in text.chars().take(400) {
-                    shown.push(c);
-                }
-                write!(f, "\n  {number} | {shown}")?;
-                if column < 400 {
-                    let mut pad = String::new();
-                    write!(pad, "{:1$}", "", number.len())?;
-                    write!(f, "\n  {pad} | {lead}{}", "^".repeat(width))?;
-                }
-            }
+            write!(f, "\n  {}", span.excerpt().replace('\n', "\n  "))?;
         }
         for help in &self.help {
             write!(f, "\n  {help}")?;
@@ -196,6 +207,18 @@ mod tests {
             d.to_string(),
             "Error: unknown configuration key \"amo_name\"\n  on a.json:2:2\n  2 | \t\"amo_name\": 1\n    | \t^^^^^^^^^^\n  did you mean \"ami_name\"?"
         );
+    }
+
+    #[test]
+    fn of_a_long_line_the_place_is_shown() {
+        let source = Source::new("a.json", format!("[{}wrong, {}]", "1, ".repeat(1000), "2, ".repeat(1000)));
+        let excerpt = Span::new(&source, 3001..3006).excerpt();
+        let lines: Vec<&str> = excerpt.lines().collect();
+        assert_eq!(lines[0], "on a.json:1:3002");
+        assert!(lines[1].chars().count() < 420, "{excerpt}");
+        let at = lines[2].chars().position(|c| c == '^').unwrap();
+        assert_eq!(lines[1].chars().skip(at).take(5).collect::<String>(), "wrong");
+        assert_eq!(lines[2].trim_start_matches([' ', '|']), "^^^^^");
     }
 
     #[test]

@@ -99,6 +99,11 @@ impl Span {
         self.start as usize..self.end as usize
     }
 
+    /// Whether both are one place of one text. (`==` says nothing: spans never make two values differ.)
+    pub fn is_at(&self, other: &Span) -> bool {
+        Arc::ptr_eq(&self.source, &other.source) && self.range() == other.range()
+    }
+
     /// Where the span starts.
     pub fn position(&self) -> Position {
         self.source.position(self.start as usize)

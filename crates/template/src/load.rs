@@ -4,10 +4,11 @@ use crate::hcl;
 use crate::interpolate::Ambient;
 use crate::json::{self, Duplicates, JsonTemplate};
 use crate::model::Template;
-use crate::value::Spanned;
+use crate::value::{Node, Spanned, Value};
 use crate::variables::{self, Given};
-use crate::{build, interpolate};
+use crate::{build, interpolate, upgrade};
 use imgbuild_diag::{Diagnostic, Diagnostics, Redactor, Source, Span};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -90,6 +91,8 @@ pub struct Parsed {
     pub path: Option<PathBuf>,
     /// Its parts.
     pub json: JsonTemplate,
+    /// `{{user "x"}}` outside of `variables`: each name with the first string that has it.
+    pub(crate) users: BTreeMap<String, Span>,
     /// Warnings only.
     pub warnings: Diagnostics,
 }
@@ -164,7 +167,29 @@ pub fn parse_text(source: &Arc<Source>, path: Option<PathBuf>) -> Result<Parsed,
     let mut diags = Diagnostics::new();
     let json = json::read(&root, &mut diags);
     let (json, warnings) = diags.into_result(json)?;
-    Ok(Parsed { path, json, warnings })
+    let mut users = BTreeMap::new();
+    for (key, entry) in root.as_map().into_iter().flatten() {
+        if !key.eq_ignore_ascii_case("variables") {
+            users_in(&entry.node, &mut users);
+        }
+    }
+    Ok(Parsed { path, json, users, warnings })
+}
+
+/// The user variables that strings name.
+fn users_in(node: &Node, users: &mut BTreeMap<String, Span>) {
+    match &node.value {
+        Value::String(text) if text.contains("{{") => {
+            let mut names = BTreeSet::new();
+            upgrade::references(text, &mut names);
+            for name in names {
+                users.entry(name).or_insert_with(|| node.span.clone());
+            }
+        }
+        Value::List(list) => list.iter().for_each(|item| users_in(item, users)),
+        Value::Map(map) => map.values().for_each(|entry| users_in(&entry.node, users)),
+        _ => {}
+    }
 }
 
 /// The template of a console that was given no file: one null builder.
@@ -211,6 +236,13 @@ impl Parsed {
             // An expression alone is no secret; what it gives is one, and is known further below.
             let text = written.filter(|v| !(v.value.starts_with("{{") && v.value.ends_with("}}")));
             text.for_each(|value| options.redactor.add(value));
+        }
+        for (name, place) in &self.users {
+            let declared = || self.json.variables.keys().map(String::as_str);
+            if !given.contains_key(name) && declared().all(|known| known != name) {
+                let message = format!("the user variable {name:?} is not declared: it is an empty text");
+                diags.push(Diagnostic::warning(message).at(place).suggest(name, declared()));
+            }
         }
         let context = interpolate::Context::new(Arc::clone(&options.ambient)).with_template(self.path.as_deref());
         let template = build::template(self.json, self.path, &given, context, options, &mut diags);

@@ -1,6 +1,6 @@
 //! `imgbuild adhoc`, which is `ansible`: one task on some hosts.
 
-use super::{Words, callback, error, fail, interruptible, parse, secrets, settings, version, warn};
+use super::{Words, callback, error, fail, interruptible, parse, secrets, settings, version, warn, without_effect};
 use crate::failure::Outcome;
 use crate::settings::Settings as Process;
 use crate::{ui, wire};
@@ -187,6 +187,7 @@ async fn prepare(args: &Args, process: &Process) -> Result<Settings, imgbuild_di
         secrets::of_playbook(&common, &mut settings).await?;
     }
     common.apply(&mut settings)?;
+    without_effect(&common);
     if let Some(dir) = &args.playbook_dir {
         settings.playbook_dir = Some(process.cwd.join(dir));
     }

@@ -11,7 +11,7 @@ use crate::ui;
 use clap::Parser;
 use imgbuild_diag::{Diagnostic, Diagnostics};
 use imgbuild_playbook::callback::{Callback, DefaultCallback, DisplayOptions, LineSink, MinimalCallback};
-use imgbuild_playbook::settings::{ConfigFile, Settings, exit, find_config_file};
+use imgbuild_playbook::settings::{Args as PlaybookArgs, ConfigFile, Settings, exit, find_config_file};
 use imgbuild_playbook::{Prompt, Prompter};
 use std::ffi::OsString;
 use std::sync::Arc;
@@ -63,6 +63,13 @@ pub fn settings(process: &Process) -> Result<Settings, Diagnostics> {
 pub fn warn(all: &Diagnostics) {
     for warning in all.iter() {
         ui::note(format!("[WARNING]: {}", warning.to_string().trim_start_matches("Warning: ")));
+    }
+}
+
+/// Prints which of the given flags have nothing to do here.
+pub fn without_effect(args: &PlaybookArgs) {
+    for text in args.without_effect() {
+        ui::note(format!("[WARNING]: {text}"));
     }
 }
 

@@ -113,7 +113,7 @@ pub trait Ec2: Send + Sync {
     async fn key_pairs(&self, filters: Vec<Filter>) -> Ec2Result<Vec<KeyPair>>;
     /// DescribeInstanceTypeOfferings: the zones that offer a type.
     async fn zones_offering(&self, instance_type: &str) -> Ec2Result<Vec<String>>;
-    /// DescribeInstanceTypes of these; one that does not exist is an error.
+    /// DescribeInstanceTypes of these, of all where none is named; one that does not exist is an error.
     async fn instance_types(&self, names: &[String]) -> Ec2Result<Vec<InstanceType>>;
     /// DescribeLaunchTemplates by filter.
     async fn launch_templates(&self, filters: Vec<Filter>) -> Ec2Result<Vec<LaunchTemplate>>;

@@ -2,7 +2,7 @@
 
 use super::ec2::{Ec2Error, ErrorKind};
 use super::wait::WaitError;
-use imgbuild_diag::Diagnostics;
+use imgbuild_diag::{Diagnostics, Span};
 use imgbuild_engine::communicator::CommError;
 use imgbuild_engine::journal::JournalError;
 use imgbuild_engine::provision::ProvisionError;
@@ -35,6 +35,13 @@ impl Failure {
     /// Adds a line on what to do.
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help.push(help.into());
+        self
+    }
+
+    /// Shows where in the user's file it comes from, if it is written there.
+    pub fn at(mut self, place: Option<&Span>) -> Self {
+        self.help
+            .extend(place.into_iter().flat_map(|span| span.excerpt().lines().map(str::to_owned).collect::<Vec<_>>()));
         self
     }
 

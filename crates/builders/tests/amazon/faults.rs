@@ -90,3 +90,28 @@ async fn reply_lost() {
     at_every_call(small(), Fault::LostReply).await;
     at_every_call(copied(), Fault::LostReply).await;
 }
+
+/// What only the account can judge is shown where it stands in the user's file.
+#[tokio::test]
+async fn places_of_what_the_account_refuses() {
+    let filter = json!({"filters": {"tag:a": "b"}});
+    for (options, line) in [
+        (json!({"source_ami": "ami-none"}), "\"source_ami\""),
+        (
+            json!({"source_ami": null, "source_ami_filter": {"filters": {"name": "none"}, "owners": ["self"]}}),
+            "\"source_ami_filter\"",
+        ),
+        (json!({"vpc_filter": filter.clone()}), "\"vpc_filter\""),
+        (json!({"subnet_filter": filter.clone()}), "\"subnet_filter\""),
+        (json!({"security_group_filter": filter.clone()}), "\"security_group_filter\""),
+        (json!({"vpc_id": "vpc-none"}), "\"vpc_id\""),
+        (json!({"ami_regions": ["xx-nowhere-1"]}), "\"ami_regions\""),
+        (json!({"instance_type": "none.large"}), "\"instance_type\""),
+    ] {
+        let error = World::new().build(options, None).await.map(drop).unwrap_err();
+        let help = error.help.join("\n");
+        assert!(help.contains("on t.json:1:") && help.contains(line), "{line}: {}\n{help}", error.message);
+        let marked = help.lines().find(|text| text.trim_start_matches([' ', '|']).starts_with('^'));
+        assert_eq!(marked.map(|text| text.matches('^').count()), Some(line.len()), "{help}");
+    }
+}

@@ -5,7 +5,7 @@ use super::ansible_words;
 use super::block::{Block, error};
 use super::galaxy;
 use super::{ProvisionError, Session};
-use imgbuild_diag::Diagnostics;
+use imgbuild_diag::{Diagnostic, Diagnostics};
 use imgbuild_template::{Reader, Spanned};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -13,8 +13,13 @@ use std::path::PathBuf;
 /// Checks `extra_arguments` as ansible-playbook would.
 pub(crate) fn check_words(extra: &[Spanned<String>], reader: &Reader, diags: &mut Diagnostics) {
     let words: Vec<String> = extra.iter().map(|word| word.value.clone()).collect();
-    if let Err(why) = ansible_words::check(&words) {
-        error(diags, &reader.place("extra_arguments"), format!("extra_arguments: {}", why.trim_end()));
+    let place = reader.place("extra_arguments");
+    match ansible_words::check(&words) {
+        Ok(args) => {
+            let told = args.without_effect().into_iter().map(|text| Diagnostic::warning(text).at(&place));
+            told.for_each(|warning| diags.push(warning));
+        }
+        Err(why) => error(diags, &place, format!("extra_arguments: {}", why.trim_end())),
     }
 }
 

@@ -120,7 +120,7 @@ impl Settings {
         };
         let playbook = file("playbook_file", diags);
         if playbook.is_none() && !reader.unread("playbook_file") {
-            error(diags, reader.span(), "playbook_file must be specified.");
+            error(diags, &reader.place("playbook_file"), "playbook_file must be specified.");
         }
         for name in ["ssh_host_key_file", "ssh_authorized_key_file"] {
             file(name, diags);

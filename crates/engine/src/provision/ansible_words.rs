@@ -37,10 +37,6 @@ pub(crate) struct Command<'a> {
 /// Checks a command line without running it. The error is for people.
 pub(crate) fn check(words: &[String]) -> Result<Args, String> {
     let args = Args::parse_words(words)?;
-    let unsupported = args.unsupported();
-    if unsupported.has_errors() {
-        return Err(unsupported.to_string());
-    }
     let asks = [
         (args.ask_pass, "--ask-pass"),
         (args.ask_become_pass, "--ask-become-pass"),
@@ -75,6 +71,9 @@ pub(crate) async fn run(
         session.reporter.message(format!("[WARNING]: {}: {}", option.name, option.why));
     }
     let args = check(&words)?;
+    for warning in args.without_effect() {
+        session.reporter.message(format!("[WARNING]: {warning}"));
+    }
     settings.vault_secrets.extend(vault_secrets(&args, cwd, home)?);
     settings.connection.password = password_file(args.connection_password_file.as_deref(), cwd, home)?;
     settings.become_.password = password_file(args.become_password_file.as_deref(), cwd, home)?;
@@ -215,12 +214,8 @@ mod tests {
     fn words_that_make_no_sense_in_a_build() {
         let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
         assert!(check(&words("-v --diff -e a=b --tags x")).is_ok());
-        for (text, expected) in [
-            ("-K", "--ask-become-pass"),
-            ("--no-such", "--no-such"),
-            ("other.yml", "other.yml"),
-            ("--sftp-extra-args=-v", "--sftp-extra-args"),
-        ] {
+        assert_eq!(check(&words("--scp-extra-args '-O'")).unwrap().without_effect().len(), 1);
+        for (text, expected) in [("-K", "--ask-become-pass"), ("--no-such", "--no-such"), ("other.yml", "other.yml")] {
             let error = check(&words(text)).unwrap_err();
             assert!(error.contains(expected), "{text}: {error}");
         }

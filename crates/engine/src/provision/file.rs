@@ -94,7 +94,7 @@ impl Settings {
         let content = text(reader, "content");
         let told = ["content", "source", "sources"].iter().any(|name| reader.unread(name));
         if sources.is_empty() && content.is_none() && !told {
-            error(diags, reader.span(), "Source must be specified.");
+            error(diags, &reader.place("source"), "Source must be specified.");
         }
         if content.is_some() && !sources.is_empty() {
             error(diags, &reader.place("content"), "Only one of content and source can be specified.");
@@ -104,7 +104,7 @@ impl Settings {
         }
         let destination = text(reader, "destination");
         if destination.is_none() && !reader.unread("destination") {
-            error(diags, reader.span(), "Destination must be specified.");
+            error(diags, &reader.place("destination"), "Destination must be specified.");
         }
         Settings { content, sources, destination: destination.unwrap_or_default(), download }
     }

@@ -91,7 +91,7 @@ impl Settings {
     fn read(reader: &Reader, diags: &mut Diagnostics) -> Self {
         let tests = strings(reader, "tests");
         if tests.is_empty() && !reader.unread("tests") {
-            error(diags, reader.span(), "tests must be specified");
+            error(diags, &reader.place("tests"), "tests must be specified");
         }
         for (option, known) in [("format", FORMATS), ("format_options", FORMAT_OPTIONS), ("target_os", &["Linux"])] {
             if let Some(written) = reader.text(option)

@@ -83,10 +83,10 @@ pub struct Args {
     /// Options for SSH
     #[arg(long = "ssh-extra-args", value_name = "ARGS", allow_hyphen_values = true)]
     pub ssh_extra_args: Option<String>,
-    /// Options for sftp (transfers go over the SSH connection itself: accepted only if empty)
+    /// Options for sftp (without effect: transfers go over the SSH connection itself)
     #[arg(long = "sftp-extra-args", value_name = "ARGS", allow_hyphen_values = true)]
     pub sftp_extra_args: Option<String>,
-    /// Options for scp (transfers go over the SSH connection itself: accepted only if empty)
+    /// Options for scp (without effect: transfers go over the SSH connection itself)
     #[arg(long = "scp-extra-args", value_name = "ARGS", allow_hyphen_values = true)]
     pub scp_extra_args: Option<String>,
     /// Ask for the connection's password
@@ -133,32 +133,23 @@ impl Args {
         Args::try_parse_from(words.iter().cloned()).map_err(|e| e.render().to_string())
     }
 
-    /// What was asked for and is not done, by name.
-    pub fn unsupported(&self) -> Diagnostics {
-        let mut all = Diagnostics::new();
+    /// Flags that have nothing to do here, in sentences: their users gave them for a program that does not run.
+    pub fn without_effect(&self) -> Vec<String> {
         let filled = |text: &Option<String>| text.as_deref().is_some_and(|t| !t.trim().is_empty());
-        for (flag, used, why) in [
-            (
-                "--sftp-extra-args",
-                filled(&self.sftp_extra_args),
-                "files travel over the SSH connection itself, no sftp program runs",
-            ),
-            (
-                "--scp-extra-args",
-                filled(&self.scp_extra_args),
-                "files travel over the SSH connection itself, no scp program runs",
-            ),
-        ] {
-            if used {
-                all.push(Diagnostic::error(format!("{flag} is not supported: {why}")));
-            }
-        }
-        all
+        let flags = [
+            ("--sftp-extra-args", filled(&self.sftp_extra_args), "sftp"),
+            ("--scp-extra-args", filled(&self.scp_extra_args), "scp"),
+        ];
+        let used = flags.iter().filter(|(_, used, _)| *used);
+        used.map(|(flag, _, program)| {
+            format!("{flag} has no effect: files travel over the SSH connection itself, no {program} program runs")
+        })
+        .collect()
     }
 
     /// Sets what was typed. Passwords that must be asked for are the caller's to ask. All problems are reported at once.
     pub fn apply(&self, settings: &mut Settings) -> Result<(), Diagnostics> {
-        let mut problems = self.unsupported();
+        let mut problems = Diagnostics::new();
         if !self.inventory.is_empty() {
             settings.inventory = self.inventory.clone();
         }
@@ -245,6 +236,10 @@ mod tests {
         assert!(settings.become_.enabled);
         assert_eq!(settings.extra_vars.get(&Key::from("y")), Some(&Value::Int(2)));
         assert_eq!(args.playbooks, [PathBuf::from("site.yml")]);
+        assert!(args.without_effect().is_empty());
+        let args = Args::parse_words(&["--scp-extra-args", "'-O'", "site.yml"]).unwrap();
+        args.apply(&mut settings).unwrap();
+        assert_eq!(args.without_effect().len(), 1);
         assert!(Args::parse_words(&["--no-such-flag"]).unwrap_err().contains("--no-such-flag"));
     }
 }

@@ -43,7 +43,12 @@ pub(crate) fn read(body: &Body, table: &'static Table, context: &Context, diags:
         let options: &Map = match layer {
             Layer::Written(map) => map,
             Layer::Hcl(options) => {
+                let before = decoder.diags.borrow().errors().count();
                 evaluated = options.read(table, &context.data, &mut decoder.diags.borrow_mut());
+                if decoder.diags.borrow().errors().count() > before {
+                    let failed = options.names().into_iter().filter(|name| !evaluated.contains_key(name));
+                    failed.for_each(|name| reader.note(&name));
+                }
                 &evaluated
             }
         };

@@ -80,8 +80,11 @@ fn keyword(expression: &Expression, name: &str) -> Result<Type, TypeError> {
             return Err(TypeError::at(expression, message));
         }
         other => {
-            let message =
-                format!("\"{other}\" is not a type: string, number, bool, any, list, set, map, object, tuple");
+            const TYPES: [&str; 9] = ["string", "number", "bool", "any", "list", "set", "map", "object", "tuple"];
+            let mut message = format!("\"{other}\" is not a type: {}", TYPES.join(", "));
+            if let Some(right) = imgbuild_diag::did_you_mean(other, TYPES) {
+                message.push_str(&format!("; did you mean {right:?}?"));
+            }
             return Err(TypeError::at(expression, message));
         }
     })

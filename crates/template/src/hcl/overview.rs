@@ -43,13 +43,25 @@ fn list(variables: &Variables, locals: &BTreeMap<Arc<str>, Value>) -> String {
 
 /// A value as Packer's console shows it.
 pub(super) fn printable(value: &Value) -> String {
-    if value.has_sensitive() {
-        return "<sensitive>".to_owned();
-    }
     if !value.is_wholly_known() {
-        return "<unknown>".to_owned();
+        return if value.has_sensitive() { "<sensitive>" } else { "<unknown>" }.to_owned();
     }
-    shown(value, false)
+    shown(&hidden(value, false), false)
+}
+
+/// The same with every sensitive text, number and flag hidden. How many there are and under which keys is no secret to Packer,
+/// which takes texts out of what it prints.
+fn hidden(value: &Value, within: bool) -> Value {
+    let within = within || value.is_sensitive();
+    let all = |items: &[Value]| items.iter().map(|item| hidden(item, within)).collect::<Vec<_>>();
+    match value.data() {
+        Data::List(_, items) | Data::Set(_, items) | Data::Tuple(items) => Value::tuple(all(items)),
+        Data::Map(_, entries) | Data::Object(entries) => {
+            Value::object(entries.iter().map(|(key, value)| (Arc::clone(key), hidden(value, within))))
+        }
+        Data::Bool(_) | Data::Number(_) | Data::String(_) if within => Value::string("<sensitive>"),
+        _ => value.clone(),
+    }
 }
 
 fn shown(value: &Value, nested: bool) -> String {

@@ -45,6 +45,13 @@ impl Env {
         self
     }
 
+    /// Sets one attribute of a root that is an object, in place unless someone else holds the object.
+    pub(crate) fn put(&mut self, root: &'static str, name: &str, value: Value) {
+        if let Some(object) = self.roots.get_mut(root) {
+            object.put(name, value);
+        }
+    }
+
     /// The outermost scope.
     pub(crate) fn scope(&self) -> Scope<'_> {
         Scope { env: self, parent: None, names: &[] }

@@ -110,13 +110,28 @@ fn mistake(source: &Arc<Source>, error: &hcl_edit::parser::Error) -> Diagnostics
     let message = error.message();
     let text = if message.contains("redefined attribute") {
         let name: String = rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_' || *c == '-').collect();
-        format!("Attribute redefined: {name:?} is set more than once in this block")
+        let text = format!("Attribute redefined: {name:?} is set more than once in this block");
+        return Diagnostic::error(text).at(&Span::new(source, at..at + name.len())).into();
     } else if message.is_empty() {
         "Syntax error in HCL: this can't be read".to_owned()
     } else {
         format!("Syntax error in HCL: {message}")
     };
-    Diagnostic::error(text).at(&span).into()
+    let error = Diagnostic::error(text).at(&span);
+    let line = source.line(span.position().line);
+    let error = match rest.chars().next() {
+        _ if rest.trim().is_empty() => match super::format::unclosed(source) {
+            Some(open) => {
+                let line = source.line(open.position().line).trim();
+                error.help(format!("the bracket at {open} is not closed: {line}"))
+            }
+            None => error,
+        },
+        Some('=') if line.trim_end().ends_with('{') => error.help("a block has no equals sign before its brace"),
+        Some(':') => error.help("an argument is set with an equals sign: name = value"),
+        _ => error,
+    };
+    error.into()
 }
 
 fn floor(text: &str, mut at: usize) -> usize {

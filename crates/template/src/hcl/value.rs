@@ -141,6 +141,13 @@ impl Value {
         Data::Set(element, Arc::new(elements)).into()
     }
 
+    /// Sets an attribute of an object; in place if no other value shares it.
+    pub(super) fn put(&mut self, name: &str, value: Value) {
+        if let Data::Object(entries) = &mut self.data {
+            Arc::make_mut(entries).insert(name.into(), value);
+        }
+    }
+
     /// What it holds.
     pub fn data(&self) -> &Data {
         &self.data

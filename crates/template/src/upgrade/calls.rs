@@ -115,7 +115,7 @@ pub(super) fn is_local(default: &str) -> bool {
 }
 
 /// The variables that a string refers to.
-pub(super) fn references(text: &str, out: &mut BTreeSet<String>) {
+pub(crate) fn references(text: &str, out: &mut BTreeSet<String>) {
     let Ok(parsed) = parse::parse(text, &|_| true) else { return };
     parts(&parsed.root, &mut |name, argument| {
         if let ("user", Some(Kind::Text { value, .. })) = (name, argument) {

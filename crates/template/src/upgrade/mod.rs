@@ -16,6 +16,7 @@ use crate::hcl::format;
 use crate::json::{self, Duplicates, JsonBuilder, JsonPostProcessor, JsonProvisioner, JsonTemplate, OnlyExcept};
 use crate::value::{Entry, Map, Node, Value};
 use body::{attribute, options, value};
+pub(crate) use calls::references;
 use calls::{Place, Used, quoted};
 use imgbuild_diag::{Diagnostic, Diagnostics, Source, Span};
 use std::collections::{BTreeMap, BTreeSet};

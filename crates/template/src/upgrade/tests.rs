@@ -256,8 +256,12 @@ build {
 
 #[test]
 fn what_is_said_about_it() {
-    let out = upgraded(r#"{"builders": [{"type": "proxmox-iso"}, {"type": "null", "name": "1 {{user `x`}}"}]}"#);
-    assert_eq!(out.unknown_builders, ["proxmox-iso"]);
+    let out = upgraded(
+        r#"{"builders": [{"type": "potato", "name": "a"}, {"type": "potato", "name": "b"}, {"type": "proxmox-iso"},
+            {"type": "null", "name": "1 {{user `x`}}"}]}"#,
+    );
+    assert_eq!(out.unknown_builders, ["potato"]);
+    assert!(out.text.contains("github.com/hashicorp/proxmox"), "{}", out.text);
     assert!(out.warnings.iter().any(|w| w.message.contains("name of a source")));
     let annotated = upgrade(&Source::new("t", r#"{"builders": [{"type": "null"}]}"#), true).unwrap().text;
     assert!(annotated.starts_with("# This file"), "{annotated}");

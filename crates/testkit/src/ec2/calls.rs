@@ -61,6 +61,9 @@ pub fn launch_instance(
     let Some(image) = state.images.iter().find(|(at, i)| at == region && i.id == launch.image) else {
         return refuse(operation, "InvalidAMIID.NotFound");
     };
+    if launch.instance_type.starts_with("none") {
+        return refuse(operation, "InvalidInstanceType");
+    }
     let devices: Vec<(String, bool)> = image
         .1
         .mappings

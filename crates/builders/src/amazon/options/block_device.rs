@@ -59,7 +59,7 @@ pub fn read(reader: &Reader, option: &str, diags: &mut Diags) -> Vec<Device> {
 pub(super) fn device(block: &Reader, diags: &mut Diags) -> Device {
     let name = text(block, "device_name").unwrap_or_default();
     if name.is_empty() {
-        diags.error(block.span(), "\"device_name\" must be specified for every block device mapping");
+        diags.error(&block.place("device_name"), "\"device_name\" must be specified for every block device mapping");
     }
     let number = |option: &str, diags: &mut Diags| {
         let number = block.int(option)?;

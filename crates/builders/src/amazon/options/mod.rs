@@ -24,7 +24,7 @@ use block_device::Device;
 use chroot::Chroot;
 use imgbuild_diag::{Diagnostics, Span};
 use imgbuild_template::{Body, Context, Kind, Opt, Reader, Renamed, Table};
-use run::{Run, SourceAmi};
+use run::{Places, Run, SourceAmi};
 use spot::Spot;
 use std::time::Duration;
 use surrogate::Surrogate;
@@ -311,7 +311,7 @@ impl Config {
             Config {
                 polling: Polling::read(reader, &context),
                 ami: Ami::read(reader, &access, flags.force, diags),
-                run: Run::nothing(source),
+                run: Run::nothing(source, Places::read(reader)),
                 spot: None,
                 launch_mappings: Vec::new(),
                 ami_mappings,

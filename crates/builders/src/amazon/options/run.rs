@@ -5,6 +5,7 @@ use crate::amazon::ids::{AmiId, SecurityGroupId, SubnetId, VpcId};
 use crate::amazon::types::{CapacityReservation, Filter, MetadataOptions};
 use crate::paths::Paths;
 use crate::read::{Diags, LateTags, strings, text};
+use imgbuild_diag::Span;
 use imgbuild_template::Reader;
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -64,6 +65,42 @@ pub struct Run {
     pub licenses: Vec<String>,
     /// Metadata service.
     pub metadata: MetadataOptions,
+    /// Where options stand that the account may refuse.
+    pub places: Places,
+}
+
+/// Where options stand in the user's file.
+#[derive(Debug, Clone, Default)]
+pub struct Places(Vec<(&'static str, Span)>);
+
+impl Places {
+    /// Options whose values only the account can judge.
+    const OPTIONS: [&'static str; 13] = [
+        "instance_type",
+        "spot_instance_types",
+        "fallback_instance_types",
+        "source_ami",
+        "source_ami_filter",
+        "vpc_id",
+        "vpc_filter",
+        "subnet_id",
+        "subnet_filter",
+        "security_group_filter",
+        "region",
+        "ami_regions",
+        "ami_name",
+    ];
+
+    /// Those that are written.
+    pub fn read(reader: &Reader) -> Self {
+        let known = |option: &&str| reader.table().rows().any(|row| row.name == *option) && reader.has(option);
+        Places(Self::OPTIONS.into_iter().filter(known).map(|option| (option, reader.place(option))).collect())
+    }
+
+    /// The first of these options that is written.
+    pub fn of(&self, options: &[&str]) -> Option<&Span> {
+        options.iter().find_map(|option| self.0.iter().find(|(name, _)| name == option).map(|(_, span)| span))
+    }
 }
 
 /// The image to start from.
@@ -208,13 +245,14 @@ impl Run {
                 .filter_map(|request| text(&request, "license_configuration_arn"))
                 .collect(),
             metadata: metadata(reader, diags),
+            places: Places::read(reader),
         }
     }
 }
 
 impl Run {
     /// Nothing is launched (`amazon-chroot`): only the image to start from counts.
-    pub fn nothing(source: SourceAmi) -> Self {
+    pub fn nothing(source: SourceAmi, places: Places) -> Self {
         Run {
             source,
             instance_types: Vec::new(),
@@ -247,6 +285,7 @@ impl Run {
                 hop_limit: 1,
                 instance_tags: None,
             },
+            places,
         }
     }
 }

@@ -55,7 +55,8 @@ pub async fn run(env: &Env<'_>) -> Result<Network, Failure> {
         let filters = vec![Filter::new("subnet-id", subnet.as_str())];
         let found = env.read("looking up the subnet", env.ec2.subnets(filters)).await?;
         let Some(found) = found.into_iter().next() else {
-            return Err(Failure::new(format!("subnet {subnet} was not found in {}", env.region)));
+            return Err(Failure::new(format!("subnet {subnet} was not found in {}", env.region))
+                .at(run.places.of(&["subnet_id"])));
         };
         has_room(&found)?;
         take(&mut network, found);
@@ -87,7 +88,11 @@ async fn find_vpc(env: &Env<'_>, filters: &[Filter]) -> Result<VpcId, Failure> {
             env.ui().say(format!("Found VPC ID: {}", vpc.id));
             Ok(vpc.id.clone())
         }
-        others => Err(Failure::new(format!("exactly one VPC should match \"vpc_filter\", but {} do", others.len()))),
+        others => {
+            let count = others.len();
+            Err(Failure::new(format!("exactly one VPC in {} should match \"vpc_filter\", but {count} do", env.region))
+                .at(env.config.run.places.of(&["vpc_filter"])))
+        }
     }
 }
 
@@ -98,16 +103,18 @@ async fn find_subnet(env: &Env<'_>, filters: &[Filter], network: &Network) -> Re
     filters.extend(network.zone.iter().map(|zone| Filter::new("availability-zone", zone.as_str())));
     let mut found = env.read("looking for the subnet", env.ec2.subnets(filters)).await?;
     let count = found.len();
+    let place = env.config.run.places.of(&["subnet_filter"]);
     let chosen = match env.config.run.subnet_pick {
         _ if count <= 1 => found.pop(),
         Pick::MostFree => most_free(found),
         Pick::Random => Some(found.swap_remove(rand::random_range(0..count))),
         Pick::Only => {
             return Err(Failure::new(format!("{count} subnets match \"subnet_filter\""))
+                .at(place)
                 .help("filter more closely, or set \"most_free\" or \"random\" to true"));
         }
     };
-    chosen.ok_or_else(|| Failure::new(format!("no subnet in {} matches \"subnet_filter\"", env.region)))
+    chosen.ok_or_else(|| Failure::new(format!("no subnet in {} matches \"subnet_filter\"", env.region)).at(place))
 }
 
 fn most_free(subnets: Vec<Subnet>) -> Option<Subnet> {

@@ -86,6 +86,7 @@ pub async fn fit(env: &Env<'_>, source: &Image) -> Result<(), Failure> {
             && why.contains("source AMI")
         {
             return Err(Failure::new(format!("{}: {why}", finding.what))
+                .at(run.places.of(&["instance_type", "spot_instance_types", "fallback_instance_types"]))
                 .help("choose a type of the AMI's architecture (t4g, m7g, … are arm64) or another AMI"));
         }
     }
@@ -108,6 +109,8 @@ async fn regions(env: &Env<'_>) -> Result<(), Failure> {
         return Ok(());
     }
     let failure = Failure::new(format!("the account can't use these regions: {}", unknown.join(", ")));
+    let wrong_region = unknown.contains(&env.region.as_str());
+    let failure = failure.at(env.config.run.places.of(if wrong_region { &["region"] } else { &["ami_regions"] }));
     let suggestion = unknown.iter().find_map(|r| imgbuild_diag::did_you_mean(r, known.iter().map(Region::as_str)));
     Err(match suggestion {
         Some(right) => failure.help(format!("did you mean {right:?}?")),
@@ -127,8 +130,9 @@ async fn vpc(env: &Env<'_>) -> Result<(), Failure> {
     match found.first() {
         Some(found) if found.is_default => Ok(()),
         Some(_) => Err(Failure::new(format!("\"vpc_id\" {vpc} is not the default VPC, so a subnet is needed"))
+            .at(run.places.of(&["vpc_id"]))
             .help("set \"subnet_id\" or \"subnet_filter\"")),
-        None => Err(Failure::new(format!("VPC {vpc} was not found in {}", env.region))),
+        None => Err(Failure::new(format!("VPC {vpc} was not found in {}", env.region)).at(run.places.of(&["vpc_id"]))),
     }
 }
 

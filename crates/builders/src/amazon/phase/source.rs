@@ -22,15 +22,17 @@ pub async fn run(env: &Env<'_>) -> Result<Image, Failure> {
         }
         all.join(", ")
     };
+    let place = env.config.run.places.of(&["source_ami_filter", "source_ami"]);
     // RFC 3339 texts in UTC sort as times do; of equal ones the order of the answer decides, as in Packer.
     found.sort_by(|a, b| a.creation_date.cmp(&b.creation_date));
     let image = match (found.len(), source.most_recent) {
         (0, _) => {
             return Err(match &source.id {
                 Some(id) if source.filters.is_empty() => {
-                    Failure::new(format!("AMI {id} was not found in {}", env.region))
+                    Failure::new(format!("AMI {id} was not found in {}", env.region)).at(place)
                 }
                 _ => Failure::new(format!("no AMI in {} matches {}", env.region, filters()))
+                    .at(place)
                     .help("look at the name pattern and the owners; AMI names differ from region to region"),
             });
         }
@@ -38,6 +40,7 @@ pub async fn run(env: &Env<'_>) -> Result<Image, Failure> {
         (n, false) => {
             let shown: Vec<String> = found.iter().rev().take(5).map(|i| format!("{} {}", i.id, i.name)).collect();
             return Err(Failure::new(format!("{n} AMIs match {}, for instance {}", filters(), shown.join(", ")))
+                .at(place)
                 .help("set \"most_recent\": true to take the newest, or filter more closely"));
         }
     };

@@ -128,18 +128,21 @@ impl Work<'_> {
         for (kind, name) in self.data.keys() {
             values.data.entry(kind.clone()).or_default().insert(name.as_str().into(), unknown());
         }
+        // One object grows from item to item: a new one for each would make the work quadratic.
+        let mut env = self.env.clone().with("local", values.local()).with("data", values.data());
         for item in self.order(diags) {
-            let env = self.env.clone().with("local", values.local()).with("data", values.data());
             match item {
                 Item::Local(name) => {
-                    if let Some(local) = self.locals.get(&name) {
-                        let value = local.expr.as_ref().map_or_else(unknown, |expr| expr.value(&env.scope(), diags));
-                        values.locals.insert(name.as_str().into(), value.sensitive_if(local.sensitive));
-                    }
+                    let Some(local) = self.locals.get(&name) else { continue };
+                    let value = local.expr.as_ref().map_or_else(unknown, |expr| expr.value(&env.scope(), diags));
+                    let value = value.sensitive_if(local.sensitive);
+                    env.put("local", &name, value.clone());
+                    values.locals.insert(name.as_str().into(), value);
                 }
                 Item::Data(key) => {
-                    let value = self.data_source(&key, env, diags).unwrap_or_else(unknown);
+                    let value = self.data_source(&key, env.clone(), diags).unwrap_or_else(unknown);
                     values.data.entry(key.0).or_default().insert(key.1.as_str().into(), value);
+                    env = env.with("data", values.data());
                 }
             }
         }

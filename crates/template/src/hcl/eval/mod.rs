@@ -123,7 +123,12 @@ impl<'a> Evaluator<'a> {
                 Some(_) => error.help(format!("an input variable is written var.{name}")),
                 None => match scope.get("local").and_then(Value::as_entries).filter(|all| all.contains_key(name)) {
                     Some(_) => error.help(format!("a local is written local.{name}")),
-                    None => error.suggest(name, names),
+                    None => match imgbuild_diag::did_you_mean(name, names.iter().copied()) {
+                        Some(right) => error.help(format!("did you mean {right:?}?")),
+                        None => error
+                            .help("a text stands in double quotes")
+                            .help(format!("there are: {}", names.join(", "))),
+                    },
                 },
             }
         };

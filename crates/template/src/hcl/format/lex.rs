@@ -37,6 +37,9 @@ struct Lexer<'a> {
     out: Lexed<'a>,
 }
 
+/// The mistake after which nothing else can be told from the text.
+pub(super) const OPEN_STRING: &str = "a quoted string ends on its line: \\n is a line break in it";
+
 /// Tokens of a whole text.
 pub(super) fn lex(text: &str) -> Lexed<'_> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
@@ -210,7 +213,7 @@ impl<'a> Lexer<'a> {
                 }
                 Some(b'\r' | b'\n') if i == 0 => {
                     let len = bytes.iter().take_while(|b| matches!(b, b'\r' | b'\n')).count();
-                    self.fault(self.at..self.at + 1, "a quoted string ends on its line: \\n is a line break in it");
+                    self.fault(self.at..self.at + 1, OPEN_STRING);
                     return self.token(Kind::Unknown, len);
                 }
                 Some(b'"' | b'\r' | b'\n') => break,

@@ -13,11 +13,37 @@ fn mark(text: &str) -> usize {
 pub(crate) fn faults(source: &Arc<Source>) -> Option<Diagnostics> {
     let skipped = mark(source.text());
     let mut diags = Diagnostics::new();
+    let mut told = None;
     for fault in lex::lex(source.text()).faults {
         let span = Span::new(source, fault.at.start + skipped..fault.at.end + skipped);
-        diags.push(Diagnostic::error(fault.what).at(&span));
+        // Both quotes of 'x' are one mistake.
+        let this = Some((span.position().line, fault.what));
+        if told != this {
+            diags.push(Diagnostic::error(fault.what).at(&span));
+        }
+        told = this;
+        if fault.what == lex::OPEN_STRING {
+            // Behind it, what was inside of strings seems to be outside and the other way round.
+            break;
+        }
     }
     diags.has_errors().then_some(diags)
+}
+
+/// The outermost bracket that nothing closes. It is not told which of those inside was meant to be closed.
+pub(crate) fn unclosed(source: &Arc<Source>) -> Option<Span> {
+    let mut at = mark(source.text());
+    let mut open: Vec<Span> = Vec::new();
+    for token in lex::lex(source.text()).tokens {
+        at += token.blanks;
+        match token.depth() {
+            1 => open.push(Span::new(source, at..at + token.text.len())),
+            -1 => drop(open.pop()),
+            _ => {}
+        }
+        at += token.text.len();
+    }
+    open.into_iter().next()
 }
 
 /// Parses a text. Only its syntax counts: no name is looked up.

@@ -8,6 +8,8 @@ mod bytes;
 mod clock;
 mod collection;
 mod data;
+#[cfg(test)]
+mod file_tests;
 mod files;
 mod format;
 mod hash;

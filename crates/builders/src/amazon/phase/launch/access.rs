@@ -78,7 +78,8 @@ pub(super) async fn security_groups(env: &Env<'_>, network: &Network, tags: &Tag
                 return Err(Failure::new(format!(
                     "no security group in {} matches \"security_group_filter\"",
                     env.region
-                )));
+                ))
+                .at(env.config.run.places.of(&["security_group_filter"])));
             }
             let ids: Vec<SecurityGroupId> = found.into_iter().map(|g| g.id).collect();
             let list: Vec<&str> = ids.iter().map(SecurityGroupId::as_str).collect();

@@ -186,7 +186,7 @@ async fn launch_first(env: &Env<'_>, wanted: &Wanted<'_>) -> Result<(Held<()>, b
         match on_demand_instance(env, wanted, instance_type).await {
             Ok(held) => return Ok((held, false)),
             Err(failure) if no_capacity(&failure) => last = Some(failure),
-            Err(failure) => return Err(failure),
+            Err(failure) => return Err(of_type(env, failure, instance_type).await),
         }
     }
     Err(last.unwrap_or_else(|| Failure::new("no instance type is given")))
@@ -200,6 +200,22 @@ async fn on_demand_instance(env: &Env<'_>, wanted: &Wanted<'_>, instance_type: &
         async move { run_instance(env, &launch).await }
     })
     .await
+}
+
+/// Where EC2 does not know an instance type: its place, and what may have been meant. All types are listed only now.
+async fn of_type(env: &Env<'_>, failure: Failure, name: &str) -> Failure {
+    if !(failure.message.contains("for InstanceType") || failure.message.contains("InvalidInstanceType")) {
+        return failure;
+    }
+    let places = &env.config.run.places;
+    let own = env.config.run.instance_types.iter().any(|own| own == name);
+    let failure = failure.at(places.of(if own { &["instance_type"] } else { &["fallback_instance_types"] }));
+    let looks = env.ec2.instance_types(&[]);
+    let known = env.session.run.cancel().guard(looks).await.and_then(Result::ok).unwrap_or_default();
+    match imgbuild_diag::did_you_mean(name, known.iter().map(|t| t.name.as_str())) {
+        Some(right) => failure.help(format!("did you mean {right:?}?")),
+        None => failure.help(format!("{} offers no type of this name", env.region)),
+    }
 }
 
 fn intent(env: &Env<'_>, launch: &Launch) -> Intent {
