@@ -45,7 +45,14 @@ fn case(pair: &Pair, dir: &Path, name: &str) -> Result<Vec<Outcome>> {
             said: ours.text(),
         }]);
     }
-    let (theirs, their_files) = run(&pair.theirs)?;
+    let (mut theirs, mut their_files) = run(&pair.theirs)?;
+    for _ in 0..2 {
+        if plain(&ours.stdout) == plain(&theirs.stdout) {
+            break;
+        }
+        // Where one build ends and the next begins, Packer's lines come in no order of their own.
+        (theirs, their_files) = run(&pair.theirs)?;
+    }
     let mut outcomes = vec![Outcome::codes(format!("fixture/{name}"), &ours, &theirs)];
     let compare = |what: &str, ours: String, theirs: String| Outcome {
         case: format!("fixture/{name} {what}"),

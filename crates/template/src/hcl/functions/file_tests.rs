@@ -43,7 +43,9 @@ fn files() {
     let found = |name: &str, args: &[Value]| go(name, args).unwrap().as_str().unwrap().to_owned();
     assert_eq!(found("file", &[text("t.tpl")]), "Hello ${name}%{ for x in list ~} ${x}%{ endfor ~}\n");
     assert!(go("file", &[text("bin")]).is_err(), "not UTF-8");
-    assert_eq!(found("filebase64", &[text("bin")]), "/wBh");
+    // Beside the working directory, not the configuration, as in Packer.
+    let bin = folder.path().join("bin");
+    assert_eq!(found("filebase64", &[text(bin.to_str().unwrap())]), "/wBh");
     assert_eq!(go("fileexists", &[text("t.tpl")]).unwrap(), true.into());
     assert!(go("fileexists", &[text(".")]).is_err(), "a folder");
     assert_eq!(
