@@ -359,7 +359,7 @@ pub(super) fn keep(env: &Env<'_>, images: Vec<Imaged>) -> Result<SharedArtifact,
 
 /// What `-on-error` says becomes of a failed build.
 async fn fail(env: &Env<'_>, progress: &Progress, failure: Failure) -> BuildError {
-    let failure = decoded(env, failure).await;
+    let failure = decoded(env, failure).await.placed(&env.config.run.places);
     let policy = match env.session.on_error {
         OnError::Ask if !failure.cancelled => ask(env, &failure).await,
         OnError::Ask => OnError::Cleanup,

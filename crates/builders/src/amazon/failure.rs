@@ -1,6 +1,7 @@
 //! Why a phase ended, in words for people, with what to do about it.
 
 use super::ec2::{Ec2Error, ErrorKind};
+use super::options::run::Places;
 use super::wait::WaitError;
 use imgbuild_diag::{Diagnostics, Span};
 use imgbuild_engine::communicator::CommError;
@@ -43,6 +44,29 @@ impl Failure {
         self.help
             .extend(place.into_iter().flat_map(|span| span.excerpt().lines().map(str::to_owned).collect::<Vec<_>>()));
         self
+    }
+
+    /// Shows the option whose value EC2 refused, if its error code tells which and no phase has shown a place already.
+    pub fn placed(self, places: &Places) -> Self {
+        const OPTIONS: [(&str, &[&str]); 7] = [
+            ("InvalidAMIID.", &["source_ami"]),
+            ("InvalidVpcID.", &["vpc_id"]),
+            ("InvalidSubnetID.", &["subnet_id"]),
+            ("InvalidGroup", &["security_group_id", "security_group_ids"]),
+            ("InvalidKeyPair.", &["ssh_keypair_name"]),
+            ("iamInstanceProfile", &["iam_instance_profile"]),
+            ("IAM Instance Profile", &["iam_instance_profile"]),
+        ];
+        if self.help.iter().any(|line| line.starts_with("on ")) {
+            return self;
+        }
+        let option = OPTIONS.iter().find(|(code, _)| self.message.contains(code)).map(|(_, options)| *options);
+        let Some(place) = option.and_then(|options| places.of(options)).cloned() else { return self };
+        // The place comes before what to do about it.
+        let Failure { message, help, cancelled, interrupted } = self;
+        let mut failure = Failure { message, help: Vec::new(), cancelled, interrupted }.at(Some(&place));
+        failure.help.extend(help);
+        failure
     }
 
     /// A call failed while doing `what`: `launching the source instance`.

@@ -108,7 +108,7 @@ async fn places_of_what_the_account_refuses() {
         (json!({"ami_regions": ["xx-nowhere-1"]}), "\"ami_regions\""),
         (json!({"instance_type": "none.large"}), "\"instance_type\""),
     ] {
-        let error = World::new().build(options, None).await.map(drop).unwrap_err();
+        let error = World::new().build(options, None).await.map(drop).expect_err(line);
         let help = error.help.join("\n");
         assert!(help.contains("on t.json:1:") && help.contains(line), "{line}: {}\n{help}", error.message);
         let marked = help.lines().find(|text| text.trim_start_matches([' ', '|']).starts_with('^'));

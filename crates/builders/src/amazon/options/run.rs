@@ -75,7 +75,7 @@ pub struct Places(Vec<(&'static str, Span)>);
 
 impl Places {
     /// Options whose values only the account can judge.
-    const OPTIONS: [&'static str; 13] = [
+    const OPTIONS: [&'static str; 17] = [
         "instance_type",
         "spot_instance_types",
         "fallback_instance_types",
@@ -86,6 +86,10 @@ impl Places {
         "subnet_id",
         "subnet_filter",
         "security_group_filter",
+        "security_group_id",
+        "security_group_ids",
+        "ssh_keypair_name",
+        "iam_instance_profile",
         "region",
         "ami_regions",
         "ami_name",
