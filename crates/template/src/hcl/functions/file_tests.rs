@@ -2,6 +2,10 @@
 //! beside these files, where it knows the function.
 
 use super::*;
+use crate::hcl::scope::{Callable, Env, Surroundings};
+use crate::hcl::syntax;
+use imgbuild_diag::{Diagnostics, Source};
+use std::sync::Arc;
 
 /// Made for this test by openssl; it opens nothing.
 const KEY: &str = "\
@@ -31,6 +35,17 @@ fn call_in(folder: &Path, name: &str, args: &[Value]) -> Result<Value, String> {
     call(name, args, &ctx).map_err(|e| e.to_string())
 }
 
+/// What an expression gives in a configuration in this folder.
+fn evaluated(folder: &Path, text: &str) -> Result<Value, String> {
+    let ambient = Arc::new(Ambient::new("2026-11-05T20:08:09Z".parse().unwrap(), "/srv/templates"));
+    let mut env = Env::empty();
+    env.callable = Callable::All(Arc::new(Surroundings { ambient, base: folder.to_owned() }));
+    let mut diags = Diagnostics::new();
+    let expression = syntax::parse_expression(&Source::new("v", text)).map_err(|e| e.to_string())?;
+    let value = expression.value(&env.scope(), &mut diags);
+    if diags.has_errors() { Err(diags.to_string()) } else { Ok(value) }
+}
+
 #[test]
 fn files() {
     let folder = tempfile::tempdir().unwrap();
@@ -52,11 +67,10 @@ fn files() {
         go("fileset", &[text("."), text("*.{tpl,pem}")]).unwrap(),
         Value::set(Type::String, vec![text("k.pem"), text("t.tpl")])
     );
-    let vars = |all: &[(&str, Value)]| Value::object(all.iter().map(|(name, value)| (*name, value.clone())));
-    let list = Value::tuple(vec![text("a"), text("b")]);
-    let good = vars(&[("name", text("me")), ("list", list)]);
-    assert_eq!(found("templatefile", &[text("t.tpl"), good]), "Hello meab");
-    let error = go("templatefile", &[text("t.tpl"), vars(&[("name", text("me"))])]).unwrap_err();
+    let rendered = |text: &str| evaluated(folder.path(), text);
+    let good = rendered(r#"templatefile("t.tpl", { name = "me", list = ["a", "b"] })"#).unwrap();
+    assert_eq!(good.as_str(), Some("Hello meab"));
+    let error = rendered(r#"templatefile("t.tpl", { name = "me" })"#).unwrap_err();
     assert!(error.contains("list"), "{error}");
     assert_eq!(found("rsadecrypt", &[text(CIPHERTEXT), text(KEY)]), "a secret");
     assert!(go("rsadecrypt", &[text("YWJj"), text(KEY)]).is_err(), "not for this key");
