@@ -1,7 +1,7 @@
 //! What can be said about a template before anything runs: unknown names, and which variables it reads.
 
-use crate::Templar;
 use crate::syntax::{Arg, At, Expr, ExprKind, Mode, Program, Stmt, StmtKind, Target};
+use crate::{PluginKind, Templar};
 use imgbuild_diag::Diagnostic;
 use std::collections::BTreeSet;
 
@@ -202,13 +202,24 @@ pub(crate) fn unknown_names(templar: &Templar, program: &Program) -> Vec<Diagnos
         let place = program.span_of(at);
         found.push(Diagnostic::error(format!("No {kind} named '{name}'")).at_opt(place.as_ref()).suggest(name, known));
     };
+    // Why one of the user's that may be meant can't be used.
+    let mut unusable: Vec<(String, At)> = Vec::new();
+    let mut brought = |kind: PluginKind, name: &str, at: At| match templar.lookups().brought(kind, name) {
+        Ok(there) => there,
+        Err(why) => {
+            unusable.push((why, at));
+            true
+        }
+    };
     let mut on_expr = |e: &Expr| match &*e.kind {
         ExprKind::Filter { name, .. }
-            if crate::filters::find(name).is_none() && !crate::filters::test_as_filter(name) =>
+            if crate::filters::find(name).is_none()
+                && !crate::filters::test_as_filter(name)
+                && !brought(PluginKind::Filter, name, e.at) =>
         {
             report("filter", name, e.at, crate::filters::names());
         }
-        ExprKind::Test { name, .. } if crate::tests::find(name).is_none() => {
+        ExprKind::Test { name, .. } if crate::tests::find(name).is_none() && !brought(PluginKind::Test, name, e.at) => {
             report("test", name, e.at, crate::tests::names());
         }
         ExprKind::Call(callee, args) => {
@@ -225,5 +236,8 @@ pub(crate) fn unknown_names(templar: &Templar, program: &Program) -> Vec<Diagnos
         _ => {}
     };
     Walk { on_expr: &mut on_expr, on_set: &mut |_| {} }.body(&program.body);
+    for (why, at) in unusable {
+        found.push(Diagnostic::error(why).at_opt(program.span_of(at).as_ref()));
+    }
     found
 }

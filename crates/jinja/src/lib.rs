@@ -5,6 +5,7 @@
 //! random numbers, environment and files through [`Host`]. Lexing and parsing are minijinja's; evaluation is our own,
 //! because Ansible's values follow Python's rules (docs/decisions/0002).
 
+mod brought;
 mod check;
 mod error;
 mod eval;
@@ -25,9 +26,10 @@ mod value;
 mod yaml;
 
 pub use error::{Detail, ErrorKind, Frame, LookupError, TemplateError, Warning};
+pub use filters::time::strftime_at as strftime;
 pub use functions::NAMES as FUNCTIONS;
 pub use host::{FileKind, FileStat, Host, LocalHost, Stamp};
 pub use options::{Extensions, FileOptions, Limits};
-pub use sources::{HostScopes, Loader, LookupContext, Lookups, NoLoader, NoLookups, Overlay, VarSource};
+pub use sources::{HostScopes, Loader, LookupContext, Lookups, NoLoader, NoLookups, Overlay, PluginKind, VarSource};
 pub use templar::{CheckKind, Templar};
 pub use value::{Key, Map, Str, Value};

@@ -3,6 +3,7 @@
 use crate::{LookupError, Map, Templar, TemplateError, Value};
 use imgbuild_diag::Span;
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::Arc;
 
 /// Where variables come from: raw values, not yet rendered. Lookups are lazy and recursive; the evaluator guards against loops.
@@ -77,6 +78,37 @@ pub trait Lookups: Send + Sync {
     ) -> Result<Vec<Value>, LookupError>;
     /// Whether there is one of this name.
     fn known(&self, name: &str) -> bool;
+    /// Whether the user brought a filter or test of this name, asked where this crate has none. The error says why one that
+    /// may be there can't be used.
+    fn brought(&self, kind: PluginKind, name: &str) -> Result<bool, String> {
+        let _ = (kind, name);
+        Ok(false)
+    }
+    /// Calls a filter or test that [`Lookups::brought`] knows; the input is the first of the values.
+    fn call(
+        &self,
+        kind: PluginKind,
+        name: &str,
+        values: Vec<Value>,
+        kwargs: Map,
+        cx: &LookupContext<'_>,
+    ) -> Result<Value, LookupError> {
+        let _ = (kind, values, kwargs, cx);
+        Err(LookupError::Unknown(name.to_owned()))
+    }
+    /// A playbook's or role's folder was read: plugins in it count from now on.
+    fn plugins_in(&self, folder: &Path) {
+        let _ = folder;
+    }
+}
+
+/// What a plugin of the user is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum PluginKind {
+    /// `value | name`
+    Filter,
+    /// `value is name`
+    Test,
 }
 
 /// No lookups but the pure ones.

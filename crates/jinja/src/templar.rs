@@ -325,6 +325,16 @@ impl Templar {
         crate::lookups::run(self, name, terms, kwargs, vars, span)
     }
 
+    /// Tells the person something, as templates do.
+    pub fn warn(&self, warning: Warning) {
+        self.shared.host.warn(warning);
+    }
+
+    /// A playbook's or role's folder was read: the user's plugins in it count from now on.
+    pub fn plugins_in(&self, folder: &std::path::Path) {
+        self.shared.lookups.plugins_in(folder);
+    }
+
     /// Whether there is a lookup of this name.
     pub fn knows_lookup(&self, name: &str) -> bool {
         crate::lookups::known(self, name)

@@ -125,11 +125,7 @@ impl Playbook {
         let settings = Arc::new(settings);
         let inventory = Arc::new(RwLock::new(inventory));
         let warn: Arc<Mutex<Option<WarnSink>>> = Arc::default();
-        let plugins = Arc::new(Plugins {
-            settings: Arc::clone(&settings),
-            inventory: Arc::clone(&inventory),
-            url: std::sync::OnceLock::new(),
-        });
+        let plugins = Arc::new(Plugins::new(Arc::clone(&settings), Arc::clone(&inventory)));
         let lookups: Arc<dyn Lookups> = Arc::clone(&plugins) as Arc<dyn Lookups>;
         let host = Arc::new(Controller::new(Arc::clone(&settings), Arc::clone(&warn)));
         let templar = Templar::with_extensions(lookups, host, settings.jinja_extensions)

@@ -21,6 +21,7 @@ mod encoding;
 mod listing;
 mod lookup;
 mod play;
+mod python;
 mod text;
 mod vars;
 

@@ -64,7 +64,8 @@ impl Lister<'_> {
         let vars = self.vars(play, None);
         let render = |name: &str| {
             let raw = play.attr(name).map(|a| a.value.clone()).unwrap_or_default();
-            items(&self.templar.template(&raw, &vars).unwrap_or(raw)).iter().map(crate::text::of).collect::<Vec<_>>()
+            let rendered = items(&self.templar.template(&raw, &vars).unwrap_or(raw));
+            rendered.iter().filter(|v| !matches!(v, Value::Omit)).map(crate::text::of).collect::<Vec<_>>()
         };
         let patterns = render("hosts");
         let name = render("name").first().cloned().filter(|n| !n.is_empty()).unwrap_or_else(|| patterns.join(","));
@@ -76,7 +77,8 @@ impl Lister<'_> {
         self.unmatched.extend(selection.unmatched);
         if wanted.hosts {
             let listed: Vec<String> = patterns.iter().map(|p| format!("'{p}'")).collect();
-            _ = write!(out, "\n    pattern: [{}]\n    hosts ({}):", listed.join(", "), selection.hosts.len());
+            let pattern = if listed.is_empty() { "None".to_owned() } else { format!("[{}]", listed.join(", ")) };
+            _ = write!(out, "\n    pattern: {pattern}\n    hosts ({}):", selection.hosts.len());
             for host in &selection.hosts {
                 _ = write!(out, "\n      {host}");
             }

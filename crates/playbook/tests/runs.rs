@@ -350,3 +350,55 @@ fn failed_when_has_the_last_word_and_reserved_names_are_told() {
         assert!(ran.output.contains(part), "{part:?} is missing in\n{}", ran.output);
     }
 }
+
+/// Files of a role that brings plugins in Python along.
+const PLUGINS: [(&str, &str); 5] = [
+    (
+        "roles/r/filter_plugins/f.py",
+        "from ansible.errors import AnsibleFilterError\nfrom ansible.module_utils.six import string_types\n\ndef swap(d):\n    if isinstance(d, string_types):\n        raise AnsibleFilterError('no mapping')\n    print('noise')\n    return {v: k for k, v in d.items()}\n\nclass FilterModule(object):\n    def filters(self):\n        return {'swap': swap, 'times': lambda x, n=2: [x] * n}\n",
+    ),
+    ("roles/r/filter_plugins/broken.py", "import no_such_module\n"),
+    (
+        "roles/r/test_plugins/t.py",
+        "class TestModule:\n    def tests(self):\n        return {'paired': lambda x: len(x) % 2 == 0}\n",
+    ),
+    (
+        "roles/r/lookup_plugins/mine.py",
+        "from ansible.plugins.lookup import LookupBase\n\nclass LookupModule(LookupBase):\n    def run(self, terms, variables=None, **kwargs):\n        return [t + variables['inventory_hostname'] + self._templar.template('{{ x | times(n=2) }}')[1] for t in terms]\n",
+    ),
+    ("site.yml", "- hosts: a\n  gather_facts: false\n  roles: [r]\n"),
+];
+
+#[test]
+fn plugins_of_the_user_run_in_python() {
+    let tasks = "- command: \"echo {{ {1: 'b', 'c': 5} | swap | to_json }}\"\n- command: echo {{ ['a', 'bb'] | select('paired') | first }} {{ 'q' | times | join }}\n- command: echo {{ lookup('mine', 't') }}\n  vars: {x: v}\n- command: echo {{ 'x' | swap }}\n  ignore_errors: true\n- command: echo {{ undefined_one | swap }}\n  ignore_errors: true\n";
+    let mut files = PLUGINS.to_vec();
+    files.push(("roles/r/tasks/main.yml", tasks));
+    let ran = play(&files, |_| {});
+    let want = ["a command echo {\"b\": 1, \"5\": \"c\"}", "a command echo bb qq", "a command echo tav"];
+    assert_eq!(ran.sent(), want, "{}", ran.output);
+    assert!(ran.output.contains("The filter plugin 'swap' failed: no mapping"), "{}", ran.output);
+    assert!(ran.output.contains("'undefined_one' is undefined"), "{}", ran.output);
+}
+
+#[test]
+fn plugins_that_can_not_run_are_named_before_anything_runs() {
+    let dir = tempfile::tempdir().unwrap();
+    for (name, text) in PLUGINS.iter().chain(&[("roles/r/tasks/main.yml", "- command: echo {{ 'x' | other }}\n")]) {
+        let path = dir.path().join(name);
+        fs_err::create_dir_all(path.parent().unwrap()).unwrap();
+        fs_err::write(path, text).unwrap();
+    }
+    let refused = |path: Option<&str>| {
+        let mut settings = Settings::new(dir.path(), dir.path());
+        settings.inventory = vec!["a,".into()];
+        settings.env.extend(path.map(|p| ("PATH".to_owned(), p.to_owned())));
+        let (inventory, _) = Inventory::load(&settings).unwrap();
+        Playbook::load(&[dir.path().join("site.yml")], settings, inventory).err().unwrap().to_string()
+    };
+    let text = refused(None);
+    assert!(text.contains("broken.py can't be used: No module named 'no_such_module'"), "{text}");
+    assert!(text.contains("roles/r/tasks/main.yml:1:20"), "{text}");
+    let text = refused(Some("/no/such/folder"));
+    assert!(text.contains("this machine has no python3"), "{text}");
+}

@@ -220,7 +220,13 @@ fn needs_rendering(value: &Val) -> bool {
 }
 
 fn missing(value: &Val, shown: &str) -> Val {
-    let message = format!("object of type '{}' has no attribute {shown}", value.type_name());
+    let empty = matches!(value, Val::List(l) if l.items().is_empty()) && !shown.starts_with('\'');
+    let message = if empty {
+        // Of an empty list, Jinja's own words come through.
+        format!("list object has no element {shown}")
+    } else {
+        format!("object of type '{}' has no attribute {shown}", value.type_name())
+    };
     let Val::Dict(dict) = value else { return undefined(message, None) };
     let wrong = shown.trim_matches('\'');
     let keys: Vec<String> = dict.keys().iter().filter_map(|k| k.as_str().map(str::to_owned)).collect();

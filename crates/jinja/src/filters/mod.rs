@@ -168,6 +168,9 @@ pub(crate) fn by_name(cx: &Cx<'_>, name: &str, input: Val, args: Args) -> R {
             cx.warn(format!("the test '{name}' is used as a filter, as before ansible 2.9: write \"is {name}\""));
             return crate::tests::by_name(cx, name, input, args);
         }
+        if let Some(result) = crate::brought::call(cx, crate::PluginKind::Filter, name, &input, &args) {
+            return result;
+        }
         return Err(TemplateError::new(ErrorKind::UnknownName, format!("No filter named '{name}'.")));
     };
     if !TAKES_MARKERS.contains(&known.name) {

@@ -63,6 +63,9 @@ pub(crate) fn apply(cx: &Cx<'_>, _: &Env, name: &str, input: Val, args: Args) ->
 /// Applies a test by its name, as `select('name')` does. The result is a boolean or an undefined value.
 pub(crate) fn by_name(cx: &Cx<'_>, name: &str, input: Val, args: Args) -> R {
     let Some((short, test)) = find(name) else {
+        if let Some(result) = crate::brought::call(cx, crate::PluginKind::Test, name, &input, &args) {
+            return result;
+        }
         return Err(TemplateError::new(ErrorKind::UnknownName, format!("No test named '{name}'.")));
     };
     if !TAKES_MARKERS.contains(&short) {

@@ -86,6 +86,10 @@ pub async fn send(call: &Call<'_>, mut args: Map, source: Source) -> Result<Res,
     let decrypt =
         args.shift_remove(&Key::from("decrypt")).as_ref().and_then(crate::exec::connection::boolean).unwrap_or(true);
     args.shift_remove(&Key::from("local_follow"));
+    let from = match &source {
+        Source::Text { path, .. } => path.clone(),
+        Source::File(path) => Some(path.clone()),
+    };
     let (name, content, sum, size, mode) = match source {
         Source::Text { name, bytes, path } => {
             let sum = hex(&Sha1::digest(&bytes));
@@ -136,10 +140,23 @@ pub async fn send(call: &Call<'_>, mut args: Map, source: Source) -> Result<Res,
     let mut res =
         if flag(&first, "needs_content") && !at_once { call.module("copy", args, Some(content)).await? } else { first };
     res.shift_remove(&Key::from("needs_content"));
+    if let Some(from) = from {
+        name_source(&mut res, &from);
+    }
     if crate::exec::result::get(&res, "checksum").is_none() && !flag(&res, "failed") {
         set(&mut res, "checksum", sum);
     }
     Ok(res)
+}
+
+/// A difference is one to the file of the controller; the host does not know where that is.
+fn name_source(res: &mut Res, from: &Path) {
+    let key = Key::from("diff");
+    let Some(mut diff) = res.get(&key).and_then(Value::as_map).cloned() else { return };
+    if let Some(header) = diff.get_mut(&Key::from("after_header")) {
+        *header = Value::str(from.display().to_string());
+        res.insert(key, Value::map(diff));
+    }
 }
 
 /// `template` calls the destination `path`, too.

@@ -25,6 +25,7 @@ mod set_fact;
 mod set_stats;
 mod synchronize;
 mod template;
+pub mod template_vars;
 mod unarchive;
 mod uri;
 mod validate_argument_spec;
@@ -330,4 +331,4 @@ impl Call<'_> {
 }
 
 pub use copy::hex;
-pub use template::{Files as TemplateFiles, variables as template_variables};
+pub use template::Files as TemplateFiles;

@@ -19,7 +19,8 @@ pub async fn run(call: &Call<'_>) -> Result<Res, Problem> {
     if minutes.is_some() && seconds.is_some() {
         return Err(refuse("parameters are mutually exclusive: minutes|seconds"));
     }
-    let limit = minutes.map(|m| m * 60).or(seconds);
+    // Shorter than a second is a second.
+    let limit = minutes.map(|m| m * 60).or(seconds).map(|s| s.max(1));
     let prompt = call.text("prompt");
     let started = jiff::Zoned::now();
     let (engine, prompter) = (&call.run.engine, &call.run.engine.session.prompter);

@@ -73,10 +73,9 @@ fn read(path: &Path, settings: &Settings) -> Result<String, Problem> {
 
 /// Renders a template file with the variables that `template` adds.
 pub fn render(call: &Call<'_>, path: &Path, text: &str, options: &FileOptions, dest: &str) -> Result<String, Problem> {
-    let mut extra = variables(path, dest, &call.run.engine.settings.ansible_managed);
-    if call.vars.get("ansible_managed").is_some() {
-        extra.shift_remove(&Key::from("ansible_managed"));
-    }
+    let managed = &call.run.engine.settings.ansible_managed;
+    let managed = call.vars.get("ansible_managed").is_none().then_some(managed.as_str());
+    let mut extra = super::template_vars::of(path, dest, managed).map_err(refuse)?;
     let dir = path.parent().unwrap_or(Path::new("/")).to_owned();
     let mut search = vec![dir.clone()];
     for base in call.run.search_path(call.task) {
@@ -92,40 +91,6 @@ pub fn render(call: &Call<'_>, path: &Path, text: &str, options: &FileOptions, d
         .templar
         .render_file(&path.display().to_string(), text, options, &vars, &loader)
         .map_err(|e| Problem::Failed(Failure::from(e)))
-}
-
-/// `ansible_managed`, `template_path` and the others.
-pub fn variables(path: &Path, dest: &str, managed: &str) -> Map {
-    use std::os::unix::fs::MetadataExt;
-    let meta = fs_err::metadata(path).ok();
-    let mut vars = Map::new();
-    let full = path.display().to_string();
-    vars.insert("template_path".into(), Value::str(full.as_str()));
-    vars.insert("template_fullpath".into(), Value::str(full.as_str()));
-    vars.insert("template_destpath".into(), Value::str(dest));
-    vars.insert("template_host".into(), Value::str(hostname()));
-    vars.insert("template_uid".into(), Value::str(meta.as_ref().map(|m| user_name(m.uid())).unwrap_or_default()));
-    let time = meta.and_then(|m| jiff::Timestamp::new(m.mtime(), 0).ok());
-    let time = time.map(|t| t.to_zoned(jiff::tz::TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S").to_string());
-    vars.insert("template_mtime".into(), Value::str(time.unwrap_or_default()));
-    let now = jiff::Zoned::now().strftime("%Y-%m-%d %H:%M:%S%.f").to_string();
-    vars.insert("template_run_date".into(), Value::str(now));
-    vars.insert("ansible_managed".into(), Value::template(managed, None));
-    vars
-}
-
-fn hostname() -> String {
-    fs_err::read_to_string("/proc/sys/kernel/hostname").map(|s| s.trim().to_owned()).unwrap_or_default()
-}
-
-fn user_name(uid: u32) -> String {
-    let passwd = fs_err::read_to_string("/etc/passwd").unwrap_or_default();
-    let found = passwd.lines().find_map(|line| {
-        let mut fields = line.split(':');
-        let name = fields.next()?;
-        (fields.nth(1)?.parse() == Ok(uid)).then(|| name.to_owned())
-    });
-    found.unwrap_or_else(|| uid.to_string())
 }
 
 /// Template files that others include.

@@ -316,7 +316,7 @@ impl DefaultCallback {
                 let text = diff::render(found, self.options.color, self.options.display.diff_context);
                 if !text.is_empty() {
                     self.task_banner(state, &ended.task);
-                    self.sink.out(&text);
+                    self.sink.out(text.strip_suffix('\n').unwrap_or(&text));
                 }
             }
         };

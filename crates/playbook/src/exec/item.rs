@@ -124,6 +124,7 @@ impl Place<'_> {
         // These count whatever else goes wrong.
         done.ignore_errors = own.flag("ignore_errors").ok().flatten().unwrap_or(false);
         done.ignore_unreachable = own.flag("ignore_unreachable").ok().flatten().unwrap_or(false);
+        self.refuse_empty_delegate(&own)?;
         if let Some(skip) = self.skipped(vars)? {
             return Ok(skip);
         }
@@ -191,6 +192,20 @@ impl Place<'_> {
         let wait = (seconds > 0.0).then_some((seconds as u64, poll as u64));
         let res = self.attempts(&call, vars, done, wait).await?;
         Ok(res)
+    }
+
+    /// A `delegate_to` that renders to nothing is an error whatever the task's condition says. One that can't be rendered may be
+    /// what the condition asks about.
+    fn refuse_empty_delegate(&self, own: &Resolver<'_>) -> Result<(), Failure> {
+        let Some(attr) = self.task.attr("delegate_to") else { return Ok(()) };
+        let written = crate::text::of(&attr.value);
+        match own.keyword("delegate_to") {
+            Ok(Some(Value::Str(name))) if name.text.is_empty() && !written.is_empty() => Err(Failure::new(format!(
+                "Empty hostname produced from delegate_to: {}",
+                crate::callback::json(&Value::str(written))
+            ))),
+            _ => Ok(()),
+        }
     }
 
     /// Variables as the host that a task is delegated to has them, where they concern the connection.

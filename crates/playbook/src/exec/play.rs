@@ -201,10 +201,10 @@ impl PlayRun {
                 if undefined {
                     continue;
                 }
-                let what = entry.as_str().map_or_else(|| "any of the alternatives".to_owned(), str::to_owned);
-                return Err(imgbuild_diag::Diagnostic::error(format!("vars file {what} was not found"))
-                    .at_opt(entry.span())
-                    .into());
+                // As ansible-core 2.19 has it: what is not there gives no variables.
+                let told = crate::play::vars_file_missing(entry).to_string();
+                self.engine.emit(crate::callback::Event::Warning(told.trim_start_matches("Warning: ").to_owned()));
+                continue;
             };
             let mut map = Map::new();
             let mut out = Diagnostics::new();
@@ -235,8 +235,8 @@ impl PlayRun {
         let mut magic = Map::new();
         let active = Self::names(&self.active());
         let batch: Vec<Host> = self.batch.iter().filter(|h| !self.out(h)).cloned().collect();
-        magic.insert("ansible_play_hosts".into(), active.clone());
-        magic.insert("play_hosts".into(), active);
+        magic.insert("ansible_play_hosts".into(), active);
+        magic.insert("play_hosts".into(), Self::names(&batch));
         magic.insert("ansible_play_batch".into(), Self::names(&batch));
         magic.insert("ansible_play_hosts_all".into(), Self::names(&self.all));
         magic.insert("ansible_play_name".into(), Value::str(self.name.as_str()));
@@ -269,10 +269,12 @@ impl PlayRun {
             magic.insert("role_path".into(), name(&role.path.display().to_string()));
             magic.insert("role_uuid".into(), name(&role.id.to_string()));
             magic.insert("ansible_collection_name".into(), role.collection.as_deref().map_or(Value::Null, name));
+            // Those that include or import it; that one depends on another makes it no parent.
+            let above: Vec<_> = roles.iter().skip(1).filter(|r| !r.asking).collect();
             let parents = |f: fn(&crate::play::role::Role) -> String| {
-                Value::list(roles.iter().skip(1).map(|r| Value::str(f(r))).collect())
+                Value::list(above.iter().map(|r| Value::str(f(r))).collect())
             };
-            if roles.len() > 1 {
+            if !above.is_empty() {
                 magic.insert("ansible_parent_role_names".into(), parents(|r| r.name.clone()));
                 magic.insert("ansible_parent_role_paths".into(), parents(|r| r.path.display().to_string()));
             }

@@ -134,7 +134,7 @@ fn play_layers(engine: &Engine, play: &Play) -> Result<(PlayLayers, Vec<Value>),
             continue;
         }
         let found = names.iter().filter_map(Value::as_str).find_map(|n| crate::play::paths::vars_file(n, &play.dir));
-        let Some(path) = found else { return Err("a vars file has gone since the playbook was read".into()) };
+        let Some(path) = found else { continue };
         let mut map = Map::new();
         let mut out = imgbuild_diag::Diagnostics::new();
         crate::inventory::vars_files::read_file(&path, &engine.settings, &mut map, &mut out);
@@ -418,7 +418,8 @@ async fn ask_one(engine: &Arc<Engine>, prompt: &VarsPrompt, vars: &Arc<dyn VarSo
                 prompt.name
             )));
         }
-        return Ok(default.map_or(Value::Null, Value::str));
+        // The text that Python makes of nothing.
+        return Ok(Value::str(default.unwrap_or_else(|| "None".to_owned())));
     }
     let answer = loop {
         let answer = prompter.ask(ask(question.clone())).await.unwrap_or_default();

@@ -13,7 +13,8 @@ impl Engine {
     pub fn patterns(&self, play: &Play, vars: &Arc<dyn VarSource>) -> Result<Vec<String>, String> {
         let Some(raw) = play.attr("hosts") else { return Ok(Vec::new()) };
         let value = self.templar.template(&raw.value, vars).map_err(|e| e.diagnostic().to_string())?;
-        Ok(items(&value).iter().map(crate::text::of).collect())
+        // A pattern that renders to `omit` is none at all: no host matches.
+        Ok(items(&value).iter().filter(|v| !matches!(v, Value::Omit)).map(crate::text::of).collect())
     }
 
     /// The hosts of patterns, reduced by `--limit`, in the play's order.

@@ -64,11 +64,6 @@ impl PlayRun {
                 // Only a failure concerns the others; a lost host does not take them along.
                 then.push((Arc::clone(host), if next == Then::Failed { Then::Failed } else { Then::On }));
             }
-            if let Some((_, includes)) = includes.first().cloned().as_ref() {
-                let rest = at.iter().skip(1).map(|h| (Arc::clone(h), includes.clone()));
-                let rest: Vec<_> = rest.collect();
-                return self.finish(task, &hosts, then, others, rest_with(includes.clone(), &at, rest), around).await;
-            }
         }
         let fatal =
             once || self.flag(task, "any_errors_fatal", &at[0]).unwrap_or(self.engine.settings.any_errors_fatal);
@@ -128,6 +123,10 @@ impl PlayRun {
         if failed > 0 && failed as f64 / self.batch.len().max(1) as f64 * 100.0 > limit {
             flow.failed.append(&mut flow.ok);
             self.engine.emit(Event::NoHostsRemaining);
+            if !around.rescue {
+                // Once for the limit, once because nobody is left: so does Ansible.
+                self.engine.emit(Event::NoHostsRemaining);
+            }
             lock(&self.shared).broken = true;
         }
         flow
@@ -363,13 +362,4 @@ fn first_task(item: &Item, fits: &dyn Fn(&Arc<Task>) -> bool) -> Option<u64> {
         Item::Task(task) => (!task.implicit && fits(task)).then_some(task.id),
         Item::Block(block) => block.block.iter().chain(&block.always).find_map(|item| first_task(item, fits)),
     }
-}
-
-fn rest_with(
-    first: Vec<super::include::Ask>,
-    at: &[Host],
-    mut rest: Vec<(Host, Vec<super::include::Ask>)>,
-) -> Vec<(Host, Vec<super::include::Ask>)> {
-    rest.insert(0, (Arc::clone(&at[0]), first));
-    rest
 }

@@ -33,11 +33,7 @@ pub fn parse(root: &Node, path: &Path, inventory: &mut Inventory, settings: &Set
 /// Renders expressions of inventories, before there are plays and hosts.
 pub fn templar(settings: &Settings) -> Templar {
     let settings = Arc::new(settings.clone());
-    let lookups = Plugins {
-        settings: Arc::clone(&settings),
-        inventory: Arc::new(RwLock::new(Inventory::default())),
-        url: std::sync::OnceLock::new(),
-    };
+    let lookups = Plugins::new(Arc::clone(&settings), Arc::new(RwLock::new(Inventory::default())));
     let extensions = settings.jinja_extensions;
     Templar::with_extensions(Arc::new(lookups), Arc::new(Controller::new(settings, Arc::default())), extensions)
 }

@@ -17,9 +17,10 @@ mod url;
 pub use url::{UrlClient, UrlFailure, UrlRequest};
 
 use crate::inventory::Inventory;
+use crate::python::Python;
 use crate::settings::Settings;
-use imgbuild_jinja::{Key, LookupContext, LookupError, Lookups, Map, Value};
-use std::path::PathBuf;
+use imgbuild_jinja::{Key, LookupContext, LookupError, Lookups, Map, PluginKind, Value};
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock, RwLock};
 
 /// The lookups of this crate.
@@ -88,6 +89,15 @@ pub struct Plugins {
     pub inventory: Arc<RwLock<Inventory>>,
     /// Reads URLs, where the caller gave something that can.
     pub url: OnceLock<Arc<dyn UrlClient>>,
+    /// Filters, tests and lookups of the user.
+    pub python: Python,
+}
+
+impl Plugins {
+    /// For hosts and groups.
+    pub fn new(settings: Arc<Settings>, inventory: Arc<RwLock<Inventory>>) -> Self {
+        Plugins { python: Python::new(Arc::clone(&settings)), settings, inventory, url: OnceLock::new() }
+    }
 }
 
 /// One call of a lookup.
@@ -170,11 +180,33 @@ impl Lookups for Plugins {
             "pipe" => pipe::run(&ask),
             "template" => template::run(&ask),
             "url" => url::run(&ask),
-            _ => Err(LookupError::Unknown(name.to_owned())),
+            _ => {
+                let brought = self.python.lookup(name, &terms, &kwargs, cx);
+                brought.unwrap_or_else(|| Err(LookupError::Unknown(name.to_owned())))
+            }
         }
     }
 
     fn known(&self, name: &str) -> bool {
-        OWN.contains(&name)
+        OWN.contains(&name) || self.python.lookup_known(name)
+    }
+
+    fn brought(&self, kind: PluginKind, name: &str) -> Result<bool, String> {
+        self.python.brought(kind, name)
+    }
+
+    fn call(
+        &self,
+        kind: PluginKind,
+        name: &str,
+        values: Vec<Value>,
+        kwargs: Map,
+        cx: &LookupContext<'_>,
+    ) -> Result<Value, LookupError> {
+        self.python.call(kind, name, &values, &kwargs, cx)
+    }
+
+    fn plugins_in(&self, folder: &Path) {
+        self.python.add(folder);
     }
 }

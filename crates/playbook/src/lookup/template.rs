@@ -1,7 +1,7 @@
 //! `template`.
 
 use super::{Answer, Ask, failed};
-use crate::actions::{TemplateFiles, template_variables};
+use crate::actions::{TemplateFiles, template_vars};
 use imgbuild_jinja::{FileOptions, LookupError, Overlay, Value};
 use std::sync::Arc;
 
@@ -27,10 +27,9 @@ pub fn run(ask: &Ask<'_>) -> Answer {
             return Err(failed(format!("the template file {name} could not be found for the lookup")));
         };
         let text = crate::vault::read_text(&path, &ask.plugins.settings).map_err(failed)?;
-        let mut vars = template_variables(&path, "", &ask.plugins.settings.ansible_managed);
-        if ask.cx.vars().get("ansible_managed").is_some() {
-            vars.shift_remove(&imgbuild_jinja::Key::from("ansible_managed"));
-        }
+        let managed = ask.plugins.settings.ansible_managed.as_str();
+        let managed = ask.cx.vars().get("ansible_managed").is_none().then_some(managed);
+        let mut vars = template_vars::of(&path, "", managed).map_err(failed)?;
         vars.extend(more.clone());
         let mut search = vec![path.parent().map(Into::into).unwrap_or_default()];
         for base in ask.search() {

@@ -93,8 +93,8 @@ impl Loader<'_> {
 fn softened(mut diagnostic: Diagnostic, certain: bool) -> Diagnostic {
     let kinds = [("filter", "No filter named '"), ("test", "No test named '"), ("lookup", "No lookup plugin named '")];
     let unknown = kinds.iter().find_map(|(kind, start)| {
-        let name = diagnostic.message.strip_prefix(start)?.trim_end_matches('\'').to_owned();
-        Some((*kind, name))
+        let name = diagnostic.message.strip_prefix(start)?.split('\'').next()?;
+        Some((*kind, name.to_owned()))
     });
     let moved = |kind: &str, name: &str| super::redirects::collection(kind, name).is_some();
     if !certain || unknown.is_none_or(|(kind, name)| name.contains('.') || moved(kind, &name)) {

@@ -80,6 +80,7 @@ pub struct Loader<'a> {
 impl<'a> Loader<'a> {
     /// For a playbook in `dir`.
     pub fn new(settings: &'a Settings, templar: &'a Templar, ids: &'a Ids, dir: &Path) -> Self {
+        templar.plugins_in(dir);
         let mut magic = Map::new();
         magic.insert("playbook_dir".into(), Value::str(dir.display().to_string()));
         Loader {

@@ -4,6 +4,7 @@ pub mod action_groups;
 mod checks;
 pub mod fields;
 mod find_role;
+mod include_args;
 pub mod keywords;
 pub mod loader;
 pub mod model;
@@ -19,4 +20,4 @@ mod task_args;
 pub mod tasks;
 pub mod unread;
 
-pub use plays::{load_playbook, load_text};
+pub use plays::{load_playbook, load_text, vars_file_missing};

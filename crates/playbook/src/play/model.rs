@@ -148,6 +148,13 @@ impl Task {
 
     /// `role : name`, with the name as it is given here.
     pub fn title(&self, name: Option<&str>) -> String {
+        if self.action.name == "include_role" && name.is_none() {
+            let role = ["name", "role"].iter().find_map(|k| self.args.get(&imgbuild_jinja::Key::from(*k)));
+            return match role {
+                Some(role) => format!("{} : {}", self.action.written, crate::text::of(role)),
+                None => self.action.written.clone(),
+            };
+        }
         let name = name.map_or_else(|| self.action.written.clone(), str::to_owned);
         match self.scope.role() {
             // Ansible does not say the role before the name of an inclusion.

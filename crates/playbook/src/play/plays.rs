@@ -222,7 +222,7 @@ impl Reader<'_> {
                 }
             }
         }
-        let place = Place { scope: Arc::clone(&scope), dir: dir.to_owned(), handlers: false };
+        let place = Place { scope: Arc::clone(&scope), dir: dir.to_owned(), handlers: false, in_block: false };
         let mut section = |name: &str, handlers: bool| {
             let place = Place { handlers, ..place.clone() };
             node.get(name).map(|list| loader.items(list, &place)).unwrap_or_default()
@@ -303,6 +303,15 @@ fn check_hosts(node: &Node, out: &mut Diagnostics) {
     }
 }
 
+/// What is said of an entry of `vars_files` of which there is no file. Ansible passes over it without a word.
+pub fn vars_file_missing(entry: &Value) -> Diagnostic {
+    let message = match entry {
+        Value::List(_) => "could not find any of the alternatives of a vars_files entry".to_owned(),
+        one => format!("vars file {} was not found", crate::text::of(one)),
+    };
+    Diagnostic::warning(message).at_opt(entry.span()).help("its variables are not set")
+}
+
 /// Those of `vars_files` whose names are known before anything runs.
 fn static_vars_files(list: &[Value], dir: &Path, loader: &mut Loader<'_>) -> Vec<Arc<Map>> {
     let mut maps = Vec::new();
@@ -313,15 +322,7 @@ fn static_vars_files(list: &[Value], dir: &Path, loader: &mut Loader<'_>) -> Vec
         }
         let found = names.iter().filter_map(Value::as_str).find_map(|n| super::paths::vars_file(n, dir));
         let Some(path) = found else {
-            if !matches!(entry, Value::List(_)) {
-                let name = entry.as_str().unwrap_or_default();
-                loader.out.push(Diagnostic::error(format!("vars file {name} was not found")).at_opt(entry.span()));
-            } else {
-                loader.out.push(
-                    Diagnostic::error("could not find any of the alternatives of a vars_files entry")
-                        .at_opt(entry.span()),
-                );
-            }
+            loader.out.push(vars_file_missing(entry));
             continue;
         };
         let mut map = Map::new();

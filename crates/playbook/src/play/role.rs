@@ -30,6 +30,8 @@ pub struct Role {
     pub public: bool,
     /// Equal for two uses that are the same to Ansible: the second does not run again.
     pub identity: String,
+    /// The role as its dependencies have it above them: one that asks for another is no parent of it.
+    pub asking: bool,
     /// `meta/argument_specs`: entry points.
     pub argument_specs: Option<Value>,
 }

@@ -228,6 +228,7 @@ impl Loader<'_> {
         found: super::find_role::Found,
         parent: &Arc<Scope>,
     ) -> Option<CompiledRole> {
+        self.templar.plugins_in(&found.path);
         let [tasks_from, vars_from, defaults_from, handlers_from] = &used.from;
         let vars = self.role_vars(&found.path, "vars", vars_from.as_deref(), &used.span);
         let defaults = self.role_vars(&found.path, "defaults", defaults_from.as_deref(), &used.span);
@@ -243,8 +244,11 @@ impl Loader<'_> {
             Some(crate::yaml::Kind::Str { text, .. }) => crate::settings::parse_bool(text).unwrap_or(false),
             _ => false,
         };
-        // An include runs again unless it says otherwise; an entry of `roles` does not.
-        let allow_duplicates = used.allow_duplicates.unwrap_or(used.included) || meta_bool("allow_duplicates");
+        // An include runs again unless it says otherwise, whatever the role's meta says; an entry of `roles` does not.
+        let allow_duplicates = match used.included {
+            true => used.allow_duplicates.unwrap_or(true),
+            false => used.allow_duplicates.unwrap_or_else(|| meta_bool("allow_duplicates")),
+        };
         let identity = format!(
             "{}|{:?}|{:?}|{:?}|{:?}|{:?}",
             found.path.display(),
@@ -266,6 +270,7 @@ impl Loader<'_> {
             allow_duplicates,
             public: used.public,
             identity,
+            asking: false,
             argument_specs,
         };
         let level = |role: Arc<Role>| {
@@ -280,7 +285,7 @@ impl Loader<'_> {
         let mut tasks = Vec::new();
         let mut handlers = Vec::new();
         // Dependencies see the role that asks for them, before it knows them itself.
-        let before = level(Arc::new(clone_role(&role)));
+        let before = level(Arc::new(Role { asking: true, ..clone_role(&role) }));
         for entry in self.dependencies(meta.as_ref()) {
             if let Some(compiled) = self.role_entry(&entry, &before) {
                 tasks.extend(compiled.tasks);
@@ -427,6 +432,7 @@ fn clone_role(role: &Role) -> Role {
         allow_duplicates: role.allow_duplicates,
         public: role.public,
         identity: role.identity.clone(),
+        asking: role.asking,
         argument_specs: role.argument_specs.clone(),
     }
 }

@@ -61,10 +61,11 @@ pub fn parse(
         return None;
     }
     for (key, _) in &unknown {
-        loader.out.push(super::fields::unknown(key, level));
+        let refused = super::fields::unknown(key, level);
+        loader.refuse_attribute(key.as_str().unwrap_or_default(), refused);
     }
     let (name, place, form) = found.pop()?;
-    if !unknown.is_empty() {
+    if !unknown.is_empty() && loader.settings.invalid_attributes_fail {
         return None;
     }
     let action = match loader.resolve(&name, libraries) {

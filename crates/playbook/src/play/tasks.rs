@@ -22,6 +22,8 @@ pub struct Place {
     pub dir: PathBuf,
     /// They are handlers.
     pub handlers: bool,
+    /// They stand in a block of the same list.
+    pub in_block: bool,
 }
 
 impl Loader<'_> {
@@ -69,6 +71,10 @@ impl Loader<'_> {
         for (key, _) in &fields.rest {
             self.out.push(fields::unknown(key, Level::BLOCK));
         }
+        if place.handlers && place.in_block {
+            self.out.push(Diagnostic::error("Using a block as a handler is not supported.").at(&node.span));
+            return None;
+        }
         if node.get("block").is_none() {
             self.out.push(Diagnostic::error("'rescue' and 'always' need a 'block'").at(&node.span));
             return None;
@@ -84,7 +90,7 @@ impl Loader<'_> {
             kind: Kind::Block,
             role: None,
         });
-        let inner = Place { scope: Arc::clone(&scope), ..place.clone() };
+        let inner = Place { scope: Arc::clone(&scope), in_block: true, ..place.clone() };
         let rescued = usize::from(node.get("rescue").is_some());
         self.rescued += rescued;
         let part = |name: &str, me: &mut Self| node.get(name).map(|list| me.items(list, &inner)).unwrap_or_default();
@@ -133,12 +139,15 @@ impl Loader<'_> {
             self.old_include(node, &mut action, &args, loop_.is_some());
         }
         if action.is_include() || matches!(action.name.as_str(), "import_tasks" | "import_role") {
-            self.check_include(&action.name, &fields.attrs);
+            self.check_include(&action.name, &mut fields.attrs);
         }
         if matches!(action.name.as_str(), "include_tasks" | "import_tasks")
             && let Some(file) = args.shift_remove(&Key::from("file"))
         {
             args.insert("_raw_params".into(), file);
+        }
+        if action.written != "include" {
+            super::include_args::check(&action, &mut args, template.is_some(), &node.span, &mut self.out);
         }
         let listen = place.handlers.then(|| {
             let listen = fields.attrs.get("listen").map(|a| super::scope::items(&a.value)).unwrap_or_default();
@@ -174,13 +183,13 @@ impl Loader<'_> {
                 self.out.push(Diagnostic::error(message).at(&node.span));
                 Vec::new()
             }
-            "meta"
-                if place.handlers
-                    && task.args.get(&Key::from("_raw_params")).and_then(Value::as_str) == Some("flush_handlers") =>
-            {
-                self.out.push(Diagnostic::error("flush_handlers cannot be used as a handler").at(&node.span));
-                Vec::new()
-            }
+            "meta" => match misplaced_meta(&task, place.handlers) {
+                Some(message) => {
+                    self.out.push(Diagnostic::error(message).at(&node.span));
+                    Vec::new()
+                }
+                None => vec![Item::Task(Arc::new(task))],
+            },
             "import_role" => self.import_role(&task),
             "import_playbook" => {
                 self.out.push(Diagnostic::error("'import_playbook' can only stand among plays").at(&node.span));
@@ -211,6 +220,7 @@ impl Loader<'_> {
             allow_duplicates: false,
             public: false,
             identity: String::new(),
+            asking: false,
             argument_specs: None,
         };
         let mut args: Vec<Value> = task.args.values().cloned().collect();
@@ -239,7 +249,7 @@ impl Loader<'_> {
             } else if value.is_null() {
                 self.out
                     .push(Diagnostic::error(format!("you must specify a value when using with_{name}")).at(&key.span));
-            } else if !crate::lookup::known(short) {
+            } else if !crate::lookup::known(short) && !self.templar.knows_lookup(short) {
                 // As with modules: what a collection would bring only fails where it is reached.
                 let level = if short.matches('.').count() >= 2 { Diagnostic::warning } else { Diagnostic::error };
                 self.out.push(
@@ -267,20 +277,31 @@ impl Loader<'_> {
         *action = super::modules::Action { written: "include".into(), ..super::modules::Action::builtin(new) };
     }
 
-    fn check_include(&mut self, name: &str, attrs: &super::scope::Attrs) {
+    /// An attribute that a task does not have: an error, or a warning where `invalid_task_attribute_failed` is off.
+    pub fn refuse_attribute(&mut self, name: &str, refused: Diagnostic) {
+        if self.settings.invalid_attributes_fail {
+            self.out.push(refused);
+        } else {
+            let warning = Diagnostic::warning(format!("Ignoring invalid attribute: {name}"));
+            self.out.push(warning.at_opt(refused.span.as_ref()));
+        }
+    }
+
+    fn check_include(&mut self, name: &str, attrs: &mut super::scope::Attrs) {
         if name.starts_with("import") {
             return;
         }
-        for (keyword, attr) in attrs.iter().filter(|(k, _)| !keywords::ON_INCLUDE.contains(*k)) {
-            let allowed_on_role = name == "include_role" && matches!(*keyword, "delegate_to" | "delegate_facts");
-            if !allowed_on_role {
-                self.out.push(
-                    Diagnostic::error(format!("'{keyword}' is not a valid attribute for a {}", class(name)))
-                        .at_opt(attr.span.as_ref())
-                        .help("to give it to the tasks inside, write it below \"apply:\""),
-                );
+        attrs.retain(|keyword, attr| {
+            let on_role = name == "include_role" && matches!(*keyword, "delegate_to" | "delegate_facts");
+            if on_role || keywords::ON_INCLUDE.contains(keyword) {
+                return true;
             }
-        }
+            let refused = Diagnostic::error(format!("'{keyword}' is not a valid attribute for a {}", class(name)))
+                .at_opt(attr.span.as_ref())
+                .help("to give it to the tasks inside, write it below \"apply:\"");
+            self.refuse_attribute(keyword, refused);
+            self.settings.invalid_attributes_fail
+        });
     }
 
     fn import_tasks(&mut self, task: &Task, place: &Place) -> Vec<Item> {
@@ -293,10 +314,8 @@ impl Loader<'_> {
             );
             return Vec::new();
         }
-        let Some(file) = task.args.get(&Key::from("_raw_params")).cloned() else {
-            self.out.push(Diagnostic::error("No file specified for import_tasks").at(&task.span));
-            return Vec::new();
-        };
+        // That there is one was looked at with the other arguments.
+        let Some(file) = task.args.get(&Key::from("_raw_params")).cloned() else { return Vec::new() };
         let scope = self.import_scope(task);
         let Some(name) = self.render(&file, &scope, "the file of a static import") else { return Vec::new() };
         // Legacy: `include: file.yml x=1`.
@@ -345,7 +364,7 @@ impl Loader<'_> {
         }
         let dir = path.parent().unwrap_or(Path::new(".")).to_owned();
         self.depth += 1;
-        let items = self.items(&node, &Place { scope: Arc::clone(scope), dir, handlers });
+        let items = self.items(&node, &Place { scope: Arc::clone(scope), dir, handlers, in_block: false });
         self.depth -= 1;
         items
     }
@@ -396,6 +415,16 @@ fn with_vars(scope: &Scope, more: Map) -> Arc<Scope> {
         kind: scope.kind,
         role: scope.role.clone(),
     })
+}
+
+/// Why a `meta` action can't stand here.
+fn misplaced_meta(task: &Task, handler: bool) -> Option<&'static str> {
+    match task.args.get(&Key::from("_raw_params")).and_then(Value::as_str)?.trim() {
+        "flush_handlers" if handler => Some("flush_handlers cannot be used as a handler"),
+        "end_role" if handler => Some("Cannot execute 'end_role' from a handler"),
+        "end_role" if task.scope.role().is_none() => Some("Cannot execute 'end_role' from outside of a role"),
+        _ => None,
+    }
 }
 
 fn class(action: &str) -> &'static str {

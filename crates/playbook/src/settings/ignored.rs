@@ -142,11 +142,8 @@ const FOLDERS: &[(&str, &str, &str)] = &[
     ("ANSIBLE_CACHE_PLUGINS", "cache_plugins", "cache"),
     ("ANSIBLE_CALLBACK_PLUGINS", "callback_plugins", "callback"),
     ("ANSIBLE_CONNECTION_PLUGINS", "connection_plugins", "connection"),
-    ("ANSIBLE_FILTER_PLUGINS", "filter_plugins", "filter"),
     ("ANSIBLE_INVENTORY_PLUGINS", "inventory_plugins", "inventory"),
-    ("ANSIBLE_LOOKUP_PLUGINS", "lookup_plugins", "lookup"),
     ("ANSIBLE_STRATEGY_PLUGINS", "strategy_plugins", "strategy"),
-    ("ANSIBLE_TEST_PLUGINS", "test_plugins", "test"),
     ("ANSIBLE_VARS_PLUGINS", "vars_plugins", "vars"),
 ];
 
@@ -298,11 +295,8 @@ const SPELLED: &[&str] = &[
     "callback_plugins",
     "become_plugins",
     "connection_plugins",
-    "filter_plugins",
     "inventory_plugins",
-    "lookup_plugins",
     "strategy_plugins",
-    "test_plugins",
     "vars_plugins",
     "remote_tmp",
     "remote_temp",

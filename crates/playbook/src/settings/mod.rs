@@ -181,6 +181,17 @@ pub struct VaultSecret {
     pub password: Secret,
 }
 
+/// Folders with plugins of the user, in Python, by what they are for.
+#[derive(Debug, Clone, Default)]
+pub struct PluginPaths {
+    /// Filters.
+    pub filter: Vec<PathBuf>,
+    /// Tests.
+    pub test: Vec<PathBuf>,
+    /// Lookups.
+    pub lookup: Vec<PathBuf>,
+}
+
 /// Settings of a run.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -236,6 +247,8 @@ pub struct Settings {
     pub roles_path: Vec<PathBuf>,
     /// Where modules of the user are looked for first (`library`, `-M`).
     pub module_paths: Vec<PathBuf>,
+    /// More folders with plugins of the user.
+    pub plugin_paths: PluginPaths,
     /// Where collections are looked for.
     pub collections_path: Vec<PathBuf>,
     /// `ANSIBLE_PLAYBOOK_DIR`.
@@ -355,6 +368,7 @@ impl Settings {
             collections_path: vec![home.join(".ansible/collections"), "/usr/share/ansible/collections".into()],
             home,
             module_paths: Vec::new(),
+            plugin_paths: PluginPaths::default(),
             playbook_dir: None,
             gathering: Gathering::Implicit,
             gather_subset: Vec::new(),

@@ -85,6 +85,9 @@ rows! {
     ["ANSIBLE_ROLES_PATH"] ["defaults"."roles_path"] |s, g| { s.roles_path = g.paths(s); Ok(()) };
     ["ANSIBLE_COLLECTIONS_PATH", "ANSIBLE_COLLECTIONS_PATHS"] ["defaults"."collections_path", "defaults"."collections_paths"]
         |s, g| { s.collections_path = g.paths(s); Ok(()) };
+    ["ANSIBLE_FILTER_PLUGINS"] ["defaults"."filter_plugins"] |s, g| { s.plugin_paths.filter = g.paths(s); Ok(()) };
+    ["ANSIBLE_TEST_PLUGINS"] ["defaults"."test_plugins"] |s, g| { s.plugin_paths.test = g.paths(s); Ok(()) };
+    ["ANSIBLE_LOOKUP_PLUGINS"] ["defaults"."lookup_plugins"] |s, g| { s.plugin_paths.lookup = g.paths(s); Ok(()) };
     ["ANSIBLE_LIBRARY"] ["defaults"."library"] |s, g| { s.module_paths = g.paths(s); Ok(()) };
     ["ANSIBLE_PLAYBOOK_DIR"] ["defaults"."playbook_dir"] |s, g| { s.playbook_dir = Some(g.path(&g.text, s)); Ok(()) };
     ["ANSIBLE_GATHERING"] ["defaults"."gathering"] |s, g| { s.gathering = match g.text.to_lowercase().as_str() {

@@ -59,7 +59,7 @@ pub fn load_with(source: &Arc<Source>, options: Options, out: &mut Diagnostics) 
                 return Ok(node);
             }
             Err(error) => {
-                if let Some((line, repaired)) = line.and_then(|(line, tab)| indented(&text, line, tab, &moved)) {
+                if let Some((line, repaired)) = line.and_then(|(line, why)| indented(&text, line, why, &moved)) {
                     moved.insert(line, INDENT);
                     text = Cow::Owned(repaired);
                     continue;
@@ -76,12 +76,22 @@ pub fn load_with(source: &Arc<Source>, options: Options, out: &mut Diagnostics) 
 const INDENT: usize = 64;
 /// What the parser says of a tab before a later line of a quoted scalar, and of nothing else; PyYAML folds it away.
 const TAB_IN_QUOTES: &str = "tab cannot be used as indentation";
+/// What the parser says of a later line of a quoted scalar, with the place where the scalar starts.
+const WITHIN_QUOTES: &str = "invalid indentation in quoted scalar";
 /// Lines that are indented at most.
 const MAX_REPAIRS: usize = 500;
 
-/// PyYAML takes flow collections whose later lines are indented less than what they stand in (a `}` at the start of a
-/// line); the parser does not. The text with that line indented, unless it was already.
-fn indented(text: &str, line: usize, tab: bool, moved: &HashMap<usize, usize>) -> Option<(usize, String)> {
+/// PyYAML takes flow collections and quoted scalars whose later lines are indented less than what they stand in (a `}` at the
+/// start of a line); the parser does not. The text with that line indented, unless it was already. `why`: what the parser said.
+fn indented(text: &str, line: usize, why: &str, moved: &HashMap<usize, usize>) -> Option<(usize, String)> {
+    let line = if why == WITHIN_QUOTES {
+        // Spaces at the start of a quoted scalar's later lines are folded away: the first one that is not indented yet.
+        let later = text.lines().enumerate().skip(line).filter(|(_, l)| !l.trim().is_empty());
+        later.map(|(index, _)| index + 1).find(|n| !moved.contains_key(n))?
+    } else {
+        line
+    };
+    let tab = [TAB_IN_QUOTES, WITHIN_QUOTES].contains(&why);
     if moved.contains_key(&line) || moved.len() >= MAX_REPAIRS {
         return None;
     }
@@ -123,8 +133,8 @@ struct Loader<'a> {
     unsafe_at: Option<usize>,
     /// Lines that were indented, and by how much.
     moved: &'a HashMap<usize, usize>,
-    /// The line of an error about indentation, and whether it is [`TAB_IN_QUOTES`].
-    line: Option<(usize, bool)>,
+    /// The line of an error about indentation, and what it says.
+    line: Option<(usize, &'static str)>,
 }
 
 impl Loader<'_> {
@@ -134,7 +144,8 @@ impl Loader<'_> {
         let mut documents = 0;
         while let Some(event) = parser.next_event() {
             let (event, at) = event.map_err(|e| {
-                self.line = e.info().contains("indent").then(|| (e.marker().line(), e.info() == TAB_IN_QUOTES));
+                let quotes = [TAB_IN_QUOTES, WITHIN_QUOTES].into_iter().find(|why| e.info() == *why);
+                self.line = e.info().contains("indent").then(|| (e.marker().line(), quotes.unwrap_or_default()));
                 self.syntax(&e)
             })?;
             match event {
@@ -478,6 +489,16 @@ mod tests {
     fn flow_lines_may_start_anywhere() {
         assert_eq!(value("a:\n  b: {\n'x': 1,\n  y: [1,\n2]\n}\nc: 3\n"), r#"{"a":{"b":{"x":1,"y":[1,2]}},"c":3}"#);
         assert!(value("a:\n    b: 1\n  c: 2\n").starts_with("Error"));
+    }
+
+    #[test]
+    fn quoted_lines_may_start_anywhere() {
+        assert_eq!(
+            value("a:\n  b: \"one\n two\n\nthree\n  four\"\n  c: 1\n"),
+            r#"{"a":{"b":"one two\nthree four","c":1}}"#
+        );
+        assert_eq!(value("- a: 'x\ny'\n  b: \"x \\\ny\"\n"), r#"[{"a":"x y","b":"x y"}]"#);
+        assert!(value("a:\n  b: \"one\ntwo\n").contains("t.yml:2:6"), "the place is where the quotes begin");
     }
 
     #[test]

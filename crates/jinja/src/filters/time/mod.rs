@@ -34,6 +34,13 @@ pub(crate) fn format_date(date: Date, spec: &str) -> R<String> {
     format::strftime(spec, date)
 }
 
+/// C's `strftime` at a moment, with the local time's seconds east of Greenwich. Out of the years that a calendar has, the format
+/// as it is.
+pub fn strftime_at(format: &str, seconds: i64, offset: i32) -> String {
+    let date = civil_at(seconds.into(), 0, offset).map(|at| Date { at, offset: Some(offset) });
+    date.and_then(|date| format::strftime(format, date)).unwrap_or_else(|_| format.to_owned())
+}
+
 /// Civil time at a moment. Out of jiff's years -9999 to 9999 there is none.
 fn civil_at(seconds: i128, microseconds: i128, offset: i32) -> R<DateTime> {
     let epoch = civil::date(1970, 1, 1).at(0, 0, 0, 0);
