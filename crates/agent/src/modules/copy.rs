@@ -206,7 +206,9 @@ fn put(ctx: &Ctx, source: &Source, dest: &Path, attrs: &Attrs) -> Result<Option<
 fn difference(ctx: &Ctx, source: &Source, dest: &Path, src: Option<&str>) -> Value {
     let mut out = serde_json::Map::new();
     let old_size = dest.metadata().map_or(0, |m| m.len());
-    if old_size > LARGEST_DIFF {
+    if !dest.exists() {
+        out.insert("before".into(), "".into());
+    } else if old_size > LARGEST_DIFF {
         out.insert("dst_larger".into(), LARGEST_DIFF.into());
     } else if dest.is_dir() {
         out.insert("before".into(), "".into());
@@ -229,7 +231,7 @@ fn difference(ctx: &Ctx, source: &Source, dest: &Path, src: Option<&str>) -> Val
     } else if new.contains(&0) {
         out.insert("src_binary".into(), 1.into());
     } else {
-        out.insert("after_header".into(), src.unwrap_or("dynamically generated").into());
+        out.insert("after_header".into(), src.map_or_else(|| dest.to_string_lossy(), Into::into).into());
         out.insert("after".into(), String::from_utf8_lossy(&new).into());
     }
     Value::Object(out)

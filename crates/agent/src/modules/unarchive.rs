@@ -232,6 +232,7 @@ impl Job<'_> {
         } else {
             line.contains(": Warning: Cannot stat: No such file or directory")
                 || line.contains("differs")
+                || line.ends_with(": Contents differ")
                 || line.contains("Cannot open: No such file")
                 || line.contains("Not linked to")
         }

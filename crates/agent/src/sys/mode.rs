@@ -59,7 +59,8 @@ fn apply_symbolic(text: &str, current: u32, directory: bool, umask: u32) -> Resu
         let ops_at =
             clause.find(['+', '-', '=']).ok_or_else(|| format!("bad symbolic permission for mode: {clause}"))?;
         let (who, mut rest) = clause.split_at(ops_at);
-        if !who.chars().all(|c| "ugoa".contains(c)) {
+        // Everybody, or some of the three.
+        if who != "a" && !who.chars().all(|c| "ugo".contains(c)) {
             return Err(format!("bad symbolic permission for mode: {clause}"));
         }
         let use_umask = who.is_empty();
@@ -136,7 +137,7 @@ mod tests {
         ] {
             assert_eq!(ModeSpec::parse(&spec).unwrap().resolve(current, directory), want, "{spec}");
         }
-        for spec in [json!("u+q"), json!("rwx"), json!("z=r"), json!("98"), json!([1])] {
+        for spec in [json!("u+q"), json!("rwx"), json!("z=r"), json!("ao=r"), json!("98"), json!([1])] {
             assert!(ModeSpec::parse(&spec).is_err(), "{spec}");
         }
         assert_eq!((show(0o644), show(0o1777)), ("0644".into(), "01777".into()));
