@@ -194,6 +194,9 @@ pub(crate) fn references(program: &Program) -> BTreeSet<String> {
     found
 }
 
+/// Filters whose argument is the name of a filter or test.
+const NAMING: [&str; 5] = ["map", "select", "reject", "selectattr", "rejectattr"];
+
 /// Filters, tests, lookups and functions that do not exist.
 pub(crate) fn unknown_names(templar: &Templar, program: &Program) -> Vec<Diagnostic> {
     let own = own_names(program);
@@ -221,6 +224,24 @@ pub(crate) fn unknown_names(templar: &Templar, program: &Program) -> Vec<Diagnos
         }
         ExprKind::Test { name, .. } if crate::tests::find(name).is_none() && !brought(PluginKind::Test, name, e.at) => {
             report("test", name, e.at, crate::tests::names());
+        }
+        // `map('name')` and its kin name filters and tests, too.
+        ExprKind::Filter { name, args, .. } if NAMING.contains(&&**name) => {
+            let position = usize::from(name.ends_with("attr"));
+            let positional = args.iter().filter_map(|a| if let Arg::Pos(e) = a { Some(e) } else { None });
+            let Some(given) = positional.skip(position).next() else { return };
+            let ExprKind::Const(crate::val::Val::Str(inner)) = &*given.kind else { return };
+            let inner = &*inner.text;
+            if &**name == "map" {
+                if crate::filters::find(inner).is_none()
+                    && !crate::filters::test_as_filter(inner)
+                    && !brought(PluginKind::Filter, inner, given.at)
+                {
+                    report("filter", inner, given.at, crate::filters::names());
+                }
+            } else if crate::tests::find(inner).is_none() && !brought(PluginKind::Test, inner, given.at) {
+                report("test", inner, given.at, crate::tests::names());
+            }
         }
         ExprKind::Call(callee, args) => {
             let ExprKind::Var(name) = &*callee.kind else { return };

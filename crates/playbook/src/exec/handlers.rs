@@ -11,12 +11,16 @@ use std::sync::{Arc, PoisonError};
 
 impl PlayRun {
     /// A task changed something and names a handler.
-    pub fn notify(self: &Arc<Self>, host: &Host, name: &str) {
+    pub fn notify(self: &Arc<Self>, task: &Task, host: &Host, name: &str) {
         let found = self.handlers_for(name);
         if found.is_empty() {
-            let message = format!(
+            let place = task.attr("notify").and_then(|a| a.span.as_ref()).unwrap_or(&task.span);
+            let known = self.handler_names();
+            let message = imgbuild_diag::Diagnostic::error(format!(
                 "The requested handler '{name}' was not found in either the main handlers list nor in the listening handlers list"
-            );
+            ));
+            let message = message.at(place).suggest(name, known.iter().map(String::as_str)).to_string();
+            let message = message.trim_start_matches("Error: ").to_owned();
             if self.engine.settings.error_on_missing_handler {
                 self.engine.fail(message);
             } else {
@@ -83,6 +87,13 @@ impl PlayRun {
             }
         }
         found
+    }
+
+    /// All names and topics, for messages.
+    fn handler_names(self: &Arc<Self>) -> Vec<String> {
+        let handlers = self.handlers.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let named = handlers.iter().filter_map(|h| h.name().and_then(Value::as_str).map(str::to_owned));
+        named.chain(handlers.iter().flat_map(|h| h.handler.iter().flatten().cloned())).collect()
     }
 
     fn handler_name(self: &Arc<Self>, handler: &Task) -> Option<String> {

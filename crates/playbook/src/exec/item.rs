@@ -487,11 +487,11 @@ impl Place<'_> {
                 set(&mut res, "failed", true);
                 set(&mut res, "msg", failure.message());
                 if let Some(help) = failure.causes.last().filter(|c| !c.help.is_empty() || c.span.is_some()) {
-                    set(
-                        &mut res,
-                        "_ansible_cause",
-                        Value::list(help.help.iter().map(|h| Value::str(h.as_str())).collect()),
-                    );
+                    // A place in another file, as that of a template, is told as well.
+                    let elsewhere = help.span.as_ref().filter(|s| s.source().name() != self.task.span.source().name());
+                    let place = elsewhere.map(|span| super::result::origin_of(span).trim_end().to_owned());
+                    let lines = place.iter().chain(&help.help).map(|h| Value::str(h.as_str()));
+                    set(&mut res, "_ansible_cause", Value::list(lines.collect()));
                 }
                 Ok(res)
             }

@@ -134,7 +134,7 @@ impl PlayRun {
         };
         if flag(&done.res, "changed") {
             for name in &done.notify {
-                self.notify(&done.host, name);
+                self.notify(task, &done.host, name);
             }
         }
         for res in &results {
