@@ -151,12 +151,21 @@ pub async fn send(call: &Call<'_>, mut args: Map, source: Source) -> Result<Res,
 
 /// A difference is one to the file of the controller; the host does not know where that is.
 fn name_source(res: &mut Res, from: &Path) {
-    let key = Key::from("diff");
-    let Some(mut diff) = res.get(&key).and_then(Value::as_map).cloned() else { return };
-    if let Some(header) = diff.get_mut(&Key::from("after_header")) {
-        *header = Value::str(from.display().to_string());
-        res.insert(key, Value::map(diff));
-    }
+    let named = |diff: &Value| match diff.as_map().cloned() {
+        Some(mut map) => {
+            if let Some(header) = map.get_mut(&Key::from("after_header")) {
+                *header = Value::str(from.display().to_string());
+            }
+            Value::map(map)
+        }
+        None => diff.clone(),
+    };
+    let diff = match res.get(&Key::from("diff")) {
+        Some(Value::List(all)) => Value::list(all.iter().map(named).collect()),
+        Some(one) => named(one),
+        None => return,
+    };
+    res.insert("diff".into(), diff);
 }
 
 /// `template` calls the destination `path`, too.
