@@ -11,6 +11,8 @@ const KEPT: usize = 10_000;
 /// One call.
 #[derive(Debug, Clone, Serialize)]
 pub struct CallRecord {
+    /// As policies name it: `ec2`, `iam`, `ssm`.
+    pub service: String,
     /// `RunInstances`
     pub action: String,
     /// `us-east-1`

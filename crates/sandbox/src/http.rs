@@ -162,6 +162,7 @@ async fn query(core: Arc<Core>, headers: &HeaderMap, params: BTreeMap<String, St
         Err(e) => e.status,
     };
     core.calls.add(CallRecord {
+        service: service.clone(),
         action: action.clone(),
         region,
         time: time.to_string(),

@@ -20,6 +20,15 @@ use crate::wire::{ApiError, Result};
 /// The header that makes a request one of these.
 pub const TARGET: &str = "x-amz-target";
 
+/// What policies call the service of a target such as `AmazonSSM.StartSession`.
+fn service(target: &str) -> &str {
+    match target.split_once('.').map_or(target, |(service, _)| service) {
+        "AmazonSSM" => "ssm",
+        "TrentService" => "kms",
+        other => other,
+    }
+}
+
 /// Answers a request of a region.
 pub async fn answer(
     core: Arc<Core>,
@@ -62,6 +71,7 @@ pub async fn answer(
     };
     let request_id = uuid::Uuid::new_v4().to_string();
     core.calls.add(CallRecord {
+        service: service(&target).to_owned(),
         action,
         region: place,
         time: time.to_string(),
