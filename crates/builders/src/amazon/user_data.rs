@@ -7,12 +7,16 @@
 use crate::private_key::KeyPair;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use flate2::{Compression, write::GzEncoder};
+use flate2::{Compression, read::GzDecoder, write::GzEncoder};
 use imgbuild_diag::Secret;
-use std::io::Write as _;
+use std::borrow::Cow;
+use std::io::{Read as _, Write as _};
 
 /// EC2's limit, before base64.
 pub const LIMIT: usize = 16 * 1024;
+
+/// How gzip's files begin.
+const GZIP: &[u8] = &[0x1f, 0x8b];
 
 /// What goes into RunInstances.
 #[derive(Debug, Clone)]
@@ -70,9 +74,44 @@ fn cloud_config(key: &KeyPair) -> String {
     text
 }
 
+/// Whether the user's own data sets host keys: theirs would take the place of ours, for what comes later wins.
 fn mentions_host_keys(own: &[u8]) -> bool {
-    let text = String::from_utf8_lossy(own);
-    text.lines().any(|line| line.trim_start().starts_with("ssh_keys:"))
+    let own = unpacked(own);
+    let text = String::from_utf8_lossy(&own);
+    if sets_host_keys(&text) {
+        return true;
+    }
+    // Parts of a message may be in base64.
+    let bodies = text.split("\n\n").filter_map(|rest| {
+        let body: String = rest.split("\n--").next().unwrap_or(rest).split_whitespace().collect();
+        STANDARD.decode(body).ok()
+    });
+    bodies.map(|body| unpacked(&body).into_owned()).any(|body| sets_host_keys(&String::from_utf8_lossy(&body)))
+}
+
+/// `ssh_keys:` as a key, in block or in flow style.
+fn sets_host_keys(text: &str) -> bool {
+    const KEY: &str = "ssh_keys";
+    let lines = text.lines().filter(|line| !line.trim_start().starts_with('#'));
+    lines.into_iter().any(|line| {
+        line.match_indices(KEY).any(|(at, _)| {
+            let before = line[..at].chars().next_back();
+            let after = line[at + KEY.len()..].trim_start_matches(['"', '\'']).trim_start();
+            before.is_none_or(|c| c.is_whitespace() || "{,\"'".contains(c)) && after.starts_with(':')
+        })
+    })
+}
+
+/// What gzip packed, as far as cloud-init's own limit for user data lets it matter; anything else as it is.
+fn unpacked(bytes: &[u8]) -> Cow<'_, [u8]> {
+    if !bytes.starts_with(GZIP) {
+        return Cow::Borrowed(bytes);
+    }
+    let mut out = Vec::new();
+    match GzDecoder::new(bytes).take(4 << 20).read_to_end(&mut out) {
+        Ok(_) if out.len() < 4 << 20 => Cow::Owned(out),
+        _ => Cow::Borrowed(bytes),
+    }
 }
 
 /// A body part, headers included, for data that cloud-init knows by its first bytes.
@@ -88,30 +127,49 @@ fn part(own: &[u8]) -> Option<Vec<u8>> {
         ("#part-handler", "text/part-handler"),
         ("## template: jinja", "text/jinja2"),
     ];
-    let mut out = Vec::new();
-    if own.starts_with(&[0x1f, 0x8b]) {
-        out.extend_from_slice(b"Content-Type: application/gzip\nContent-Transfer-Encoding: base64\n\n");
-        for line in STANDARD.encode(own).as_bytes().chunks(76) {
-            out.extend_from_slice(line);
-            out.push(b'\n');
-        }
-        return Some(out);
-    }
+    // The whole is packed again where that is needed.
+    let own = &*unpacked(own);
     let text = std::str::from_utf8(own).ok()?;
-    let start = text.trim_start();
-    let lower = start.get(..start.len().min(64)).unwrap_or("").to_ascii_lowercase();
-    if lower.starts_with("content-type: multipart/") || lower.starts_with("mime-version:") {
-        // It has its own headers: a multipart message is a part like any other.
-        out.extend_from_slice(start.as_bytes());
-        return Some(out);
+    if let Some(message) = message(text) {
+        return Some(message.as_bytes().to_vec());
     }
+    let start = text.trim_start();
     let (_, mime) = KINDS.iter().find(|(mark, _)| start.starts_with(mark))?;
-    // cloud-init reads no encoding but what it is told; 8bit keeps the text as it is.
-    let headers =
-        format!("Content-Type: {mime}; charset=\"utf-8\"\nMIME-Version: 1.0\nContent-Transfer-Encoding: 8bit\n\n");
-    out.extend_from_slice(headers.as_bytes());
-    out.extend_from_slice(start.as_bytes());
-    Some(out)
+    let mime = format!("{mime}; charset=\"utf-8\"");
+    if !start.is_ascii() {
+        // What is not ASCII does not survive cloud-init's reading of 8bit parts: "é" would become one byte.
+        return Some(encoded(&mime, start.as_bytes()));
+    }
+    let headers = format!("Content-Type: {mime}\nMIME-Version: 1.0\nContent-Transfer-Encoding: 7bit\n\n");
+    Some([headers.as_bytes(), start.as_bytes()].concat())
+}
+
+/// A message of several parts has headers of its own: it is a part like any other. Mail programs put a line before them.
+fn message(text: &str) -> Option<&str> {
+    let start = text.trim_start();
+    let start = match start.strip_prefix("From ") {
+        Some(rest) => rest.split_once('\n').map_or("", |(_, headers)| headers),
+        None => start,
+    };
+    let head = start.split("\n\n").next().unwrap_or(start).split("\r\n\r\n").next().unwrap_or(start);
+    let is_header =
+        |line: &str| line.split_once(':').is_some_and(|(name, _)| name.bytes().all(|b| b.is_ascii_graphic()));
+    let lower = head.to_ascii_lowercase();
+    let is_message = head.lines().next().is_some_and(is_header)
+        && !head.starts_with('#')
+        && lower.lines().any(|l| l.starts_with("content-type: multipart/") || l.starts_with("mime-version:"));
+    is_message.then_some(start)
+}
+
+/// A part in base64.
+fn encoded(mime: &str, bytes: &[u8]) -> Vec<u8> {
+    let mut out =
+        format!("Content-Type: {mime}\nMIME-Version: 1.0\nContent-Transfer-Encoding: base64\n\n").into_bytes();
+    for line in STANDARD.encode(bytes).as_bytes().chunks(76) {
+        out.extend_from_slice(line);
+        out.push(b'\n');
+    }
+    out
 }
 
 fn multipart(ours: &str, own: &[u8]) -> Vec<u8> {
@@ -187,6 +245,30 @@ mod tests {
             assert!(text.starts_with("Content-Type: multipart/mixed") && text.contains(mime), "{text}");
             assert!(text.contains(own.trim()), "{text}");
             assert_eq!(prepared.host_key, Ok(()));
+        }
+    }
+
+    #[test]
+    fn what_is_not_ascii_is_encoded() {
+        let (text, _) = joined("#!/bin/sh\necho é\n");
+        assert!(text.contains("base64") && text.contains(&STANDARD.encode("#!/bin/sh\necho é\n")), "{text}");
+    }
+
+    #[test]
+    fn host_keys_of_the_users_own_are_seen_wherever_they_are() {
+        let config = "#cloud-config\nssh_keys:\n  rsa_private: x\n";
+        let message = format!(
+            "MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=b\n\n--b\nContent-Transfer-Encoding: base64\n\n{}\n--b--\n",
+            STANDARD.encode(config)
+        );
+        for (own, expected) in [
+            (config.as_bytes().to_vec(), true),
+            (b"#cloud-config\n{\"ssh_keys\": {\"rsa_private\": \"x\"}}\n".to_vec(), true),
+            (gzip(config.as_bytes()), true),
+            (message.into_bytes(), true),
+            (b"#cloud-config\n# ssh_keys: none\nmy_ssh_keys: 1\n".to_vec(), false),
+        ] {
+            assert_eq!(mentions_host_keys(&own), expected, "{}", String::from_utf8_lossy(&own));
         }
     }
 
