@@ -2,6 +2,7 @@
 
 use super::args::{TemplateArgs, go_bool};
 use super::prepare::{self, PreparedBuild};
+use super::wait_for::WaitFor;
 use crate::agent_binaries::AGENTS;
 use crate::failure::{self, Failure, Outcome};
 use crate::settings::Settings;
@@ -48,6 +49,9 @@ pub struct Args {
     /// Start an instance from the new image and run this playbook on it; if it fails, the image is removed
     #[arg(long, value_name = "PLAYBOOK")]
     verify: Option<PathBuf>,
+    /// Wait for this on the machine before anything is provisioned; may be repeated
+    #[arg(long, value_name = "WHAT", value_enum, value_delimiter = ',')]
+    wait_for: Vec<WaitFor>,
     /// Append what was built to this manifest, beside those that the template asks for
     #[arg(long, value_name = "FILE")]
     manifest: Option<PathBuf>,
@@ -87,6 +91,7 @@ pub async fn run(args: Args, settings: &Settings, style: Style) -> Outcome {
             warn_undeclared: args.warn_on_undeclared_var,
             ask_data_sources: true,
             sandbox: dir.clone(),
+            wait_for: args.wait_for.clone(),
             ..Default::default()
         },
     )?;

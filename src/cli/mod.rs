@@ -20,6 +20,7 @@ mod prune;
 mod sandbox;
 mod userdata;
 mod validate;
+mod wait_for;
 
 use crate::failure::{self, Failure, Outcome};
 use crate::settings::Settings;

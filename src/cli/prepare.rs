@@ -1,6 +1,7 @@
 //! From a template to prepared builds: everything that can be checked without the network, all errors at once.
 
 use super::args::TemplateArgs;
+use super::wait_for::{self, WaitFor};
 use crate::data_sources;
 use crate::failure::Failure;
 use crate::settings::Settings;
@@ -42,6 +43,8 @@ pub struct How {
     pub ask_data_sources: bool,
     /// The sandbox in which the data sources of amazon are asked.
     pub sandbox: Option<PathBuf>,
+    /// What the machine must have come to the end of before the first provisioner.
+    pub wait_for: Vec<WaitFor>,
 }
 
 /// The template: a file, a folder of HCL2 files, or `-` for standard input.
@@ -70,6 +73,7 @@ pub fn prepare(
     redactor: &Redactor,
     how: How,
 ) -> Result<Loaded, Failure> {
+    let wait_for = how.wait_for.clone();
     let imgbuild_template::Loaded { template, mut warnings } = load(path, args, settings, redactor, how)?;
     let flags = Flags { force, strict: args.strict, accept_any_host_key: args.accept_any_host_key };
     let mut problems = Diagnostics::new();
@@ -88,7 +92,9 @@ pub fn prepare(
         };
         let promised = builder.as_ref().map_or(&[][..], Prepared::data_names);
         let mut diags = Diagnostics::new();
-        let provision = Plan::prepare(build, &context, promised, &mut diags);
+        let waits = builder.as_ref().is_some_and(Prepared::connects);
+        let waiting = wait_for::first(build, if waits { &wait_for } else { &[] });
+        let provision = Plan::prepare(&waiting, &context, promised, &mut diags);
         let post = PostPlan::prepare(build, &context, promised, &mut diags);
         let verify =
             verify.map(|playbook| Plan::prepare(&verification(build, playbook), &context, promised, &mut diags));

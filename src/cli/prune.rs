@@ -15,9 +15,12 @@ pub struct Args {
     /// Names of the images, with * and ? as in EC2's filters
     #[arg(long, value_name = "PATTERN")]
     name: String,
-    /// In each region this many of the newest stay
+    /// In each region this many of the newest stay; 0 needs --older-than
     #[arg(long, value_name = "N")]
     keep: usize,
+    /// Keep that many of each value of this tag, where a pattern covers several families
+    #[arg(long, value_name = "TAG")]
+    per: Option<String>,
     /// Younger ones stay, too, such as 720h
     #[arg(long, value_name = "TIME", value_parser = time)]
     older_than: Option<Duration>,
@@ -52,6 +55,11 @@ fn tag(text: &str) -> Result<(String, String), String> {
 
 /// Removes them, and says what becomes of each.
 pub async fn run(args: Args, settings: &Settings, style: Style) -> Outcome {
+    if args.keep == 0 && args.older_than.is_none() {
+        return Err(
+            anyhow::anyhow!("--keep 0 would remove every image of the pattern: say with --older-than which").into()
+        );
+    }
     let sandbox =
         (args.sandbox || args.sandbox_dir.is_some()).then(|| settings.sandbox_dir(args.sandbox_dir.as_deref()));
     let (amazon, accounts) = wire::amazon(settings, sandbox.as_deref());
@@ -73,18 +81,24 @@ pub async fn run(args: Args, settings: &Settings, style: Style) -> Outcome {
         let at = settings.start.checked_sub(age).unwrap_or(jiff::Timestamp::MIN);
         at.strftime("%Y-%m-%dT%H:%M:%S.000Z").to_string()
     });
-    let wanted = Wanted { name: args.name.clone(), tags: args.tag.clone(), keep: args.keep, before };
+    let wanted =
+        Wanted { name: args.name.clone(), tags: args.tag.clone(), keep: args.keep, per: args.per.clone(), before };
     let (mut failed, mut told) = (0, 0);
+    let mut unasked = Vec::new();
     for region in &regions {
         let tell = |item: &prune::Item| {
             told += 1;
-            failed += usize::from(matches!(item.fate, Fate::Failed(_)));
+            failed += usize::from(matches!(item.fate, Fate::Failed(_) | Fate::Half(_)));
             ui::say(style, &item.to_string());
         };
-        let looked = prune::prune(&account, region, &wanted, args.dry_run, tell).await;
-        looked.map_err(|e| anyhow::anyhow!("{region}: {e}"))?;
+        if let Err(error) = prune::prune(&account, region, &wanted, args.dry_run, tell).await {
+            unasked.push(format!("{region}: {error}"));
+        }
     }
     accounts.shutdown().await;
+    if !unasked.is_empty() {
+        return Err(anyhow::anyhow!("{}", unasked.join("\n")).into());
+    }
     if told == 0 {
         ui::say(style, "No image of this account matches.");
     }

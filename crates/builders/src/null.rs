@@ -105,8 +105,18 @@ impl Builder for Null {
                 ui.message(format!("Using SSH communicator to connect: {}", spec.host));
                 ui.say("Waiting for SSH to become available...");
                 ui.phase("connect");
-                let connecting = session.run.cancel().guard(session.connect.connect(&spec)).await;
-                let communicator = connecting.ok_or_else(cancelled)?.map_err(|e| failed(e.to_string()))?;
+                let connect = || async {
+                    let connecting = session.run.cancel().guard(session.connect.connect(&spec)).await;
+                    connecting.ok_or_else(cancelled)?.map_err(|e| failed(e.to_string()))
+                };
+                let mut communicator = connect().await?;
+                if !ssh.pause.is_zero() {
+                    ui.say(format!("Pausing {} s before connecting...", ssh.pause.as_secs_f64()));
+                    communicator.close().await;
+                    let pause = session.run.cancel().guard(tokio::time::sleep(ssh.pause)).await;
+                    pause.ok_or_else(cancelled)?;
+                    communicator = connect().await?;
+                }
                 ui.say("Connected to SSH!");
                 for (name, value) in [
                     ("ConnType", "ssh".to_owned()),

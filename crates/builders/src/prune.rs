@@ -4,10 +4,11 @@
 //! how many to keep, and `--dry-run` says what it would do.
 
 use crate::amazon::ec2::{Account, Ec2, Ec2Error};
-use crate::amazon::ids::{AmiId, Region};
+use crate::amazon::ids::{AmiId, Region, SnapshotId};
 use crate::amazon::phase::image::snapshots;
 use crate::amazon::releaser::KEEP_TAG;
 use crate::amazon::types::{Filter, Image, ImageQuery, ImageState, InstanceState};
+use imgbuild_engine::run::RUN_TAG;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -21,6 +22,8 @@ pub struct Wanted {
     pub tags: Vec<(String, String)>,
     /// In each region the newest of them stay.
     pub keep: usize,
+    /// Of each value of this tag as many stay: families that share a pattern. Images without it are one family more.
+    pub per: Option<String>,
     /// Younger ones stay, too: RFC 3339, as EC2 writes creation dates.
     pub before: Option<String>,
 }
@@ -32,9 +35,16 @@ pub enum Fate {
     Stays(String),
     /// It would go.
     Would,
-    /// It is gone, with so many snapshots.
-    Gone(usize),
-    /// It, or a snapshot of it, could not be removed.
+    /// It is gone, with so many snapshots; others stay because something else stands on them.
+    Gone {
+        /// How many went.
+        snapshots: usize,
+        /// Those that stay.
+        used: Vec<SnapshotId>,
+    },
+    /// It is gone, but these snapshots could not be deleted.
+    Half(String),
+    /// It could not be removed.
     Failed(String),
 }
 
@@ -59,8 +69,13 @@ impl fmt::Display for Item {
         match &self.fate {
             Fate::Stays(why) => write!(f, "stays, {why}"),
             Fate::Would => write!(f, "would be removed"),
-            Fate::Gone(1) => write!(f, "removed with 1 snapshot"),
-            Fate::Gone(n) => write!(f, "removed with {n} snapshots"),
+            Fate::Gone { snapshots, used } => {
+                let plural = if *snapshots == 1 { "" } else { "s" };
+                write!(f, "removed with {snapshots} snapshot{plural}")?;
+                let used: Vec<&str> = used.iter().map(SnapshotId::as_str).collect();
+                if used.is_empty() { Ok(()) } else { write!(f, "; {} stays, it is in use", used.join(", ")) }
+            }
+            Fate::Half(why) => write!(f, "removed, but its snapshots could not all be deleted: {why}"),
             Fate::Failed(why) => write!(f, "could not be removed: {why}"),
         }
     }
@@ -79,12 +94,17 @@ pub async fn prune(
     filters.extend(wanted.tags.iter().map(|(k, v)| Filter::new(format!("tag:{k}"), v.clone())));
     let query = ImageQuery { owners: vec!["self".into()], filters, include_deprecated: true, ..ImageQuery::default() };
     let mut images = ec2.images(query).await?;
-    images.retain(|image| image.state == ImageState::Available);
+    // What a run has not finished yet may still go: it neither counts nor is it ours to remove.
+    images.retain(|image| image.state == ImageState::Available && !is_unfinished(image));
     images.sort_by(|a, b| b.creation_date.cmp(&a.creation_date).then_with(|| b.id.cmp(&a.id)));
     let uses = if images.len() > wanted.keep { uses(&ec2).await? } else { BTreeMap::new() };
     let mut items = Vec::new();
-    for (n, image) in images.iter().enumerate() {
-        let fate = match stays(image, n, wanted, &uses) {
+    let mut newer: BTreeMap<Option<&String>, usize> = BTreeMap::new();
+    for image in &images {
+        let family = wanted.per.as_ref().and_then(|tag| image.tags.get(tag));
+        let newer = newer.entry(family).or_default();
+        *newer += 1;
+        let fate = match stays(image, *newer - 1, wanted, &uses) {
             Some(why) => Fate::Stays(why),
             None if dry_run => Fate::Would,
             None => remove(&ec2, image).await,
@@ -95,6 +115,11 @@ pub async fn prune(
         items.push(item);
     }
     Ok(items)
+}
+
+/// Whether it carries the tag of the run that makes it, and not the one that says it was published all the same.
+fn is_unfinished(image: &Image) -> bool {
+    image.tags.contains_key(RUN_TAG) && !image.tags.contains_key(KEEP_TAG)
 }
 
 /// Who uses which image: instances that are not terminated, launch templates by their latest and default versions.
@@ -120,7 +145,7 @@ fn stays(image: &Image, n: usize, wanted: &Wanted, uses: &BTreeMap<AmiId, String
     if wanted.before.as_ref().is_some_and(|before| image.creation_date >= *before) {
         return Some("too young".into());
     }
-    if image.tags.contains_key(KEEP_TAG) {
+    if image.tags.contains_key(KEEP_TAG) && !image.tags.contains_key(RUN_TAG) {
         return Some(format!("tagged {KEEP_TAG}"));
     }
     uses.get(&image.id).cloned()
@@ -133,16 +158,17 @@ async fn remove(ec2: &Arc<dyn Ec2>, image: &Image) -> Fate {
         }
         _ => {}
     }
-    let mut gone = 0;
+    let (mut gone, mut used) = (0, Vec::new());
     let mut failed = Vec::new();
     for snapshot in snapshots(image) {
         match ec2.delete_snapshot(&snapshot).await {
             Ok(()) => gone += 1,
             Err(error) if error.is_not_found() => {}
+            Err(error) if error.code == "InvalidSnapshot.InUse" => used.push(snapshot),
             Err(error) => failed.push(format!("{snapshot}: {error}")),
         }
     }
-    if failed.is_empty() { Fate::Gone(gone) } else { Fate::Failed(failed.join("; ")) }
+    if failed.is_empty() { Fate::Gone { snapshots: gone, used } } else { Fate::Half(failed.join("; ")) }
 }
 
 #[cfg(test)]
@@ -171,16 +197,25 @@ mod tests {
             mappings: Vec::new(),
             tags,
         };
-        let wanted =
-            Wanted { name: "*".into(), tags: Vec::new(), keep: 1, before: Some("2026-06-01T00:00:00.000Z".into()) };
+        let wanted = Wanted {
+            name: "*".into(),
+            tags: Vec::new(),
+            keep: 1,
+            per: None,
+            before: Some("2026-06-01T00:00:00.000Z".into()),
+        };
         let uses = BTreeMap::from([(AmiId::from("ami-4"), "instance i-1 runs on it".to_owned())]);
         let keep = Tags::from([(KEEP_TAG.to_owned(), "true".to_owned())]);
+        let mut marked = keep.clone();
+        marked.insert(RUN_TAG.to_owned(), "run".to_owned());
         for (n, image, expected) in [
             (0, image("ami-1", "2026-01-05T00:00:00.000Z", Tags::new()), Some("one of the newest 1")),
             (1, image("ami-2", "2026-07-01T00:00:00.000Z", Tags::new()), Some("too young")),
             (1, image("ami-3", "2026-01-04T00:00:00.000Z", keep), Some("tagged imgbuild:keep")),
             (1, image("ami-4", "2026-01-03T00:00:00.000Z", Tags::new()), Some("instance i-1 runs on it")),
             (1, image("ami-5", "2026-01-02T00:00:00.000Z", Tags::new()), None),
+            // Published by someone who may not take the run's tag off.
+            (1, image("ami-6", "2026-01-02T00:00:00.000Z", marked), None),
         ] {
             assert_eq!(stays(&image, n, &wanted, &uses).as_deref(), expected, "{}", image.id);
         }

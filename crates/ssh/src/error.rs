@@ -15,6 +15,21 @@ pub(crate) enum Failed {
 }
 
 impl Failed {
+    /// The same, said of a bastion: whose key or user is wrong must be known.
+    pub(crate) fn at_bastion(self) -> Self {
+        let told = |error: CommError| match error {
+            CommError::Unreachable(why) => CommError::Unreachable(format!("the bastion: {why}")),
+            CommError::Authentication(why) => CommError::Authentication(format!("the bastion: {why}")),
+            CommError::HostKey(why) => CommError::HostKey(format!("the bastion: {why}")),
+            other => other,
+        };
+        match self {
+            Failed::NotYet(e) => Failed::NotYet(told(e)),
+            Failed::Handshake(e) => Failed::Handshake(told(e)),
+            Failed::Fatal(e) => Failed::Fatal(told(e)),
+        }
+    }
+
     pub(crate) fn into_inner(self) -> CommError {
         match self {
             Failed::NotYet(e) | Failed::Handshake(e) | Failed::Fatal(e) => e,

@@ -22,7 +22,8 @@ pub(crate) async fn open(
     match &spec.route {
         Route::Direct => Ok((Box::new(tcp(host, spec.port, tcp_timeout).await?), None)),
         Route::Bastion(bastion) => {
-            let live = Box::pin(Live::open(bastion, outside, bastion.attempt_timeout)).await?;
+            let opened = Box::pin(Live::open(bastion, outside, bastion.attempt_timeout)).await;
+            let live = opened.map_err(Failed::at_bastion)?;
             let channel = live.handle.channel_open_direct_tcpip(host, spec.port.into(), "127.0.0.1", 0).await.map_err(
                 |e| match e {
                     russh::Error::ChannelOpenFailure(reason) => Failed::NotYet(CommError::Unreachable(format!(
@@ -36,12 +37,12 @@ pub(crate) async fn open(
             Ok((Box::new(channel.into_stream()), Some(live)))
         }
         Route::Socks5(proxy) => {
-            let mut stream = tcp(&proxy.host, proxy.port, tcp_timeout).await?;
+            let mut stream = to_proxy(proxy, tcp_timeout).await?;
             socks5(&mut stream, proxy, host, spec.port).await?;
             Ok((Box::new(stream), None))
         }
         Route::Http(proxy) => {
-            let mut stream = tcp(&proxy.host, proxy.port, tcp_timeout).await?;
+            let mut stream = to_proxy(proxy, tcp_timeout).await?;
             http_connect(&mut stream, proxy, host, spec.port).await?;
             Ok((Box::new(stream), None))
         }
@@ -78,6 +79,14 @@ async fn tcp(host: &str, port: u16, timeout: Duration) -> Result<TcpStream, Fail
         tracing::debug!("TCP_NODELAY can't be set: {e}");
     }
     Ok(stream)
+}
+
+/// A stream to the proxy itself; what goes wrong here says nothing about the host behind it.
+async fn to_proxy(proxy: &Proxy, timeout: Duration) -> Result<TcpStream, Failed> {
+    match tcp(&proxy.host, proxy.port, timeout).await {
+        Err(Failed::NotYet(error)) => Err(proxy_failed(proxy, error)),
+        other => other,
+    }
 }
 
 fn proxy_failed(proxy: &Proxy, why: impl std::fmt::Display) -> Failed {

@@ -38,18 +38,52 @@ impl CheckIp {
     }
 }
 
+/// Seconds between tries where the service can't be reached: names and networks are away for a moment now and then.
+const PAUSES: [u64; 3] = [1, 2, 4];
+
+/// Why there is no address.
+enum Asked {
+    /// No answer came.
+    Unreached(String),
+    /// One that is no address.
+    Answered(String),
+}
+
+impl Asked {
+    fn into_text(self) -> String {
+        match self {
+            Asked::Unreached(why) | Asked::Answered(why) => why,
+        }
+    }
+}
+
+impl CheckIp {
+    async fn ask(&self) -> Result<IpAddr, Asked> {
+        let url = self.url.clone();
+        let ask = move || -> Result<IpAddr, Asked> {
+            let config = ureq::Agent::config_builder().timeout_global(Some(Duration::from_secs(10))).build();
+            let mut answer = match ureq::Agent::new_with_config(config).get(&url).call() {
+                Err(e @ ureq::Error::StatusCode(_)) => return Err(Asked::Answered(format!("{url}: {e}"))),
+                other => other.map_err(|e| Asked::Unreached(format!("{url}: {e}")))?,
+            };
+            let text = answer.body_mut().read_to_string().map_err(|e| Asked::Unreached(format!("{url}: {e}")))?;
+            text.trim().parse().map_err(|_| Asked::Answered(format!("{url} did not answer with an address")))
+        };
+        tokio::task::spawn_blocking(ask).await.map_err(|e| Asked::Answered(e.to_string()))?
+    }
+}
+
 #[async_trait]
 impl CallerAddress for CheckIp {
     async fn public(&self) -> Result<IpAddr, String> {
-        let url = self.url.clone();
-        let ask = move || -> Result<IpAddr, String> {
-            let config = ureq::Agent::config_builder().timeout_global(Some(Duration::from_secs(10))).build();
-            let mut answer =
-                ureq::Agent::new_with_config(config).get(&url).call().map_err(|e| format!("{url}: {e}"))?;
-            let text = answer.body_mut().read_to_string().map_err(|e| format!("{url}: {e}"))?;
-            text.trim().parse().map_err(|_| format!("{url} did not answer with an address"))
-        };
-        tokio::task::spawn_blocking(ask).await.map_err(|e| e.to_string())?
+        for pause in PAUSES {
+            match self.ask().await {
+                Err(Asked::Unreached(why)) => tracing::debug!("asking again for this machine's address: {why}"),
+                other => return other.map_err(Asked::into_text),
+            }
+            tokio::time::sleep(Duration::from_secs(pause)).await;
+        }
+        self.ask().await.map_err(Asked::into_text)
     }
 
     fn is_chosen(&self) -> bool {

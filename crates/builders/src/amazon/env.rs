@@ -156,7 +156,9 @@ impl<'a> Env<'a> {
                     Ok(id) => return Ok((id, ())),
                     Err(error) => error,
                 };
-                if error.kind != ErrorKind::Uncertain {
+                // A refusal of the second call (the name is taken) says nothing about the first: the thing may just have
+                // been invisible.
+                if again && error.kind != ErrorKind::Uncertain {
                     return Err(CallFailed { certain: true, error });
                 }
                 match self.releaser.find(&intent).await {

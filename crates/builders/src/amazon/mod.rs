@@ -21,7 +21,7 @@ pub mod types;
 pub mod user_data;
 pub mod wait;
 
-/// Whether an endpoint is on this machine.
+/// Whether an endpoint is on this machine: by its address, or by a name that always leads there (RFC 6761, 6.3).
 pub fn is_loopback(endpoint: &str) -> bool {
     let rest = endpoint.split_once("://").map_or(endpoint, |(_, rest)| rest);
     let authority = rest.split(['/', '?']).next().unwrap_or(rest);
@@ -29,7 +29,10 @@ pub fn is_loopback(endpoint: &str) -> bool {
         Some(v6) => v6.split(']').next().unwrap_or(v6),
         None => authority.rsplit_once(':').map_or(authority, |(host, _)| host),
     };
-    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+    let name = host.trim_end_matches('.').to_ascii_lowercase();
+    name == "localhost"
+        || name.ends_with(".localhost")
+        || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
 #[cfg(test)]
@@ -42,6 +45,8 @@ mod tests {
             ("http://127.0.0.1:5055", true),
             ("http://localhost:4566/", true),
             ("https://[::1]:8443", true),
+            ("http://ec2.Localhost.:4566", true),
+            ("http://notlocalhost:4566", false),
             ("https://ec2.us-east-1.amazonaws.com", false),
             ("http://10.0.0.7:5000", false),
         ] {

@@ -21,6 +21,8 @@ use std::time::Duration;
 
 /// Tag with the token of one launch, on the instance and its volumes.
 pub const TOKEN_TAG: &str = "imgbuild:token";
+/// Looks at what EC2 says is not there, with longer and longer pauses: ten seconds in all.
+const INVISIBLE: u32 = 4;
 /// Tag of a volume that the template wants to keep.
 pub const KEEP_TAG: &str = "imgbuild:keep";
 
@@ -154,7 +156,7 @@ impl AmazonReleaser {
                 && seen.volumes.iter().all(|volume| volume.delete_on_termination)
         };
         let leaves_volumes = !poller.last_seen(id).is_some_and(takes_all);
-        match ec2.terminate_instance(id).await {
+        match self.insist(|| ec2.terminate_instance(id)).await {
             Err(error) if !error.is_not_found() => return Err(error.to_string()),
             _ => {}
         }
@@ -195,7 +197,8 @@ impl AmazonReleaser {
                 _ => {}
             }
         }
-        self.until_free("VolumeInUse", || ec2.delete_volume(id)).await.map_err(|e| e.to_string())
+        let delete = || self.insist(|| ec2.delete_volume(id));
+        self.until_free("VolumeInUse", delete).await.map_err(|e| e.to_string())
     }
 
     async fn release_image(&self, ec2: &Arc<dyn Ec2>, intent: &Intent, id: &AmiId) -> Result<(), String> {
@@ -214,17 +217,30 @@ impl AmazonReleaser {
             let ours = |s: &Snapshot| belongs(s, id) || run.is_some_and(|run| s.tags.get(RUN_TAG) == Some(run));
             snapshots = found.into_iter().filter(ours).map(|s| s.id).collect();
         }
-        match ec2.deregister_image(id).await {
+        match self.insist(|| ec2.deregister_image(id)).await {
             // A name for "not there" that differs from other kinds' names.
             Err(error) if !error.is_not_found() && error.code != "InvalidAMIID.Unavailable" => {
                 return Err(error.to_string());
             }
             _ => {}
         }
-        // Snapshots of an image that was being made may turn up only now.
-        for round in 0..if pending || image.is_none() { 3 } else { 1 } {
+        // Snapshots of an image that was being made may turn up only now; one without any is looked at longer.
+        let unsettled = pending || image.is_none();
+        let mut met = !snapshots.is_empty();
+        for round in 0..=2 * INVISIBLE {
+            if round
+                >= if !unsettled {
+                    1
+                } else if met {
+                    3
+                } else {
+                    2 * INVISIBLE
+                }
+            {
+                break;
+            }
             if round > 0 {
-                tokio::time::sleep(self.pause).await;
+                tokio::time::sleep(self.pause * round.min(3)).await;
             }
             if let Some(run) = intent.tags.get(RUN_TAG) {
                 let filters = vec![Filter::new(format!("tag:{RUN_TAG}"), run.clone())];
@@ -233,6 +249,7 @@ impl AmazonReleaser {
             }
             snapshots.sort();
             snapshots.dedup();
+            met |= !snapshots.is_empty();
             for snapshot in std::mem::take(&mut snapshots) {
                 match self.until_free("InvalidSnapshot.InUse", || ec2.delete_snapshot(&snapshot)).await {
                     Err(error) if !error.is_not_found() => return Err(format!("snapshot {snapshot}: {error}")),
@@ -241,6 +258,22 @@ impl AmazonReleaser {
             }
         }
         Ok(())
+    }
+
+    /// What EC2 says is not there may have been made a moment ago and not be visible yet: only when it says so for a while it is
+    /// believed.
+    async fn insist<F, Fut>(&self, call: F) -> Result<(), Ec2Error>
+    where
+        F: Fn() -> Fut,
+        Fut: Future<Output = Result<(), Ec2Error>>,
+    {
+        for tries in 1..=INVISIBLE {
+            match call().await {
+                Err(error) if error.is_not_found() => tokio::time::sleep(self.pause * tries).await,
+                other => return other,
+            }
+        }
+        call().await
     }
 
     /// Tries again while EC2 still sees a thing in use, for about two minutes.
@@ -298,12 +331,13 @@ impl Releaser for AmazonReleaser {
             kind::KEY_PAIR => ec2.delete_key_pair(id).await.map_err(|e| e.to_string()),
             kind::SECURITY_GROUP => {
                 let group = SecurityGroupId::from(id);
-                let deleted = self.until_free("DependencyViolation", || ec2.delete_security_group(&group)).await;
+                let delete = || self.insist(|| ec2.delete_security_group(&group));
+                let deleted = self.until_free("DependencyViolation", delete).await;
                 deleted.map_err(|e| e.to_string())
             }
             kind::INSTANCE => self.release_instance(&ec2, intent, &InstanceId::from(id)).await,
             kind::IMAGE => self.release_image(&ec2, intent, &AmiId::from(id)).await,
-            kind::LAUNCH_TEMPLATE => match ec2.delete_launch_template(id).await {
+            kind::LAUNCH_TEMPLATE => match self.insist(|| ec2.delete_launch_template(id)).await {
                 Err(error) if !error.is_not_found() => Err(error.to_string()),
                 _ => Ok(()),
             },
@@ -316,7 +350,8 @@ impl Releaser for AmazonReleaser {
             }
             kind::SNAPSHOT => {
                 let snapshot = SnapshotId::from(id);
-                let deleted = self.until_free("InvalidSnapshot.InUse", || ec2.delete_snapshot(&snapshot)).await;
+                let delete = || self.insist(|| ec2.delete_snapshot(&snapshot));
+                let deleted = self.until_free("InvalidSnapshot.InUse", delete).await;
                 deleted.map_err(|e| e.to_string())
             }
             kind::CHROOT => {

@@ -1,7 +1,7 @@
 //! Waiting for EC2: one [`Poller`] per account and region serves all builds of a run with one batched Describe per kind.
 //!
-//! A watch is polled at once, then the more often the closer it is to the usual time (with jitter, so that programs started together
-//! drift apart), or at the fixed delay that the user set. Deadlines are wall-clock time. Things that are not visible yet are
+//! A watch is polled at once, unless an earlier one has shown that this service takes its time; then the more often the closer it is to the
+//! usual time (with jitter, so that programs started together drift apart), or at the fixed delay that the user set. Deadlines are wall-clock time. Things that are not visible yet are
 //! waited for; failures of the service while waiting are too, until the deadline.
 
 use super::ec2::{Ec2, Ec2Error, ErrorKind};
@@ -124,6 +124,8 @@ struct State {
     watches: BTreeMap<u64, Watch>,
     next: u64,
     running: bool,
+    /// A first look has come too early: this is no endpoint that does everything at once, and nobody asks it that soon again.
+    takes_time: bool,
     seen: HashMap<InstanceId, Instance>,
     last: HashMap<Kind, Instant>,
 }
@@ -212,7 +214,7 @@ impl Poller {
     ) -> Result<Option<T>, WaitError> {
         let start = Instant::now();
         let mut looks = self.watch(subject, wait.delay, wait.usual);
-        let mut known = false;
+        let (mut known, mut first) = (false, true);
         let mut trouble = None;
         let outcome = loop {
             let next = async {
@@ -240,10 +242,12 @@ impl Poller {
             }
             trouble = None;
             let Some((verdict, thing)) = judge(look) else { continue };
+            let is_first = std::mem::take(&mut first);
             match verdict {
                 Verdict::Done => break Ok(thing),
                 Verdict::Never(why) => break Err(WaitError::Never(why)),
                 Verdict::Later(percent) => {
+                    self.0.state().takes_time |= is_first;
                     if thing.is_none() && (known || start.elapsed() > INVISIBLE) {
                         break Err(WaitError::Gone(name.to_owned()));
                     }
@@ -266,7 +270,9 @@ impl Poller {
         let key = state.next;
         state.next += 1;
         let now = Instant::now();
-        state.watches.insert(key, Watch { subject, due: now, begun: now, usual, delay, sender });
+        let early = Duration::from_secs_f64(EARLY);
+        let due = if state.takes_time { now + delay.unwrap_or(early).min(early) } else { now };
+        state.watches.insert(key, Watch { subject, due, begun: now, usual, delay, sender });
         if !state.running {
             state.running = true;
             tokio::spawn(run(Arc::clone(&self.0)));

@@ -68,12 +68,9 @@ pub(super) fn of(config: &Config) -> Vec<String> {
     match &run.security_groups {
         SecurityGroups::Ids(_) => {}
         SecurityGroups::Filter(_) => actions.push("DescribeSecurityGroups"),
-        SecurityGroups::Temporary(_) | SecurityGroups::TemporaryForCaller => actions.extend([
-            "CreateSecurityGroup",
-            "AuthorizeSecurityGroupIngress",
-            "DescribeSecurityGroups",
-            "DeleteSecurityGroup",
-        ]),
+        SecurityGroups::Temporary(_) | SecurityGroups::TemporaryForCaller => {
+            actions.extend(["CreateSecurityGroup", "DescribeSecurityGroups", "DeleteSecurityGroup"])
+        }
     }
     if ami.validate_regions && !ami.regions.is_empty() {
         actions.push("DescribeRegions");
@@ -114,6 +111,17 @@ pub(super) fn of(config: &Config) -> Vec<String> {
         if ami.protection != Protection::Off {
             actions.push("EnableImageDeregistrationProtection");
         }
+    }
+    // A session needs no way in.
+    let way_in =
+        config.communicator.ssh().is_some() && config.interface != Interface::SessionManager && chroot.is_none();
+    match &run.security_groups {
+        SecurityGroups::Temporary(_) if way_in => actions.push("AuthorizeSecurityGroupIngress"),
+        // The group follows this machine's address, and what it admitted before is taken back.
+        SecurityGroups::TemporaryForCaller if way_in => {
+            actions.extend(["AuthorizeSecurityGroupIngress", "RevokeSecurityGroupIngress"]);
+        }
+        _ => {}
     }
     let mut actions: Vec<String> = actions.into_iter().map(|action| format!("ec2:{action}")).collect();
     if config.interface == Interface::SessionManager && config.communicator.ssh().is_some() {

@@ -9,12 +9,13 @@ use serde_json::{Value, json};
 
 /// Actions on things that carry the run's tag since their creation. Those on images and snapshots are not among them: what is
 /// replaced was made by another run, and what is published has lost the tag.
-const ON_TAGGED: [&str; 7] = [
+const ON_TAGGED: [&str; 8] = [
     "ec2:TerminateInstances",
     "ec2:StopInstances",
     "ec2:DeleteVolume",
     "ec2:DeleteSecurityGroup",
     "ec2:AuthorizeSecurityGroupIngress",
+    "ec2:RevokeSecurityGroupIngress",
     "ec2:DeleteLaunchTemplate",
     "ec2:DetachVolume",
 ];

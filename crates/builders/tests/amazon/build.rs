@@ -3,6 +3,7 @@
 use crate::harness::{World, read, template};
 use imgbuild_builders::amazon::types::ImageState;
 use imgbuild_builders::{Flags, Prepared};
+use imgbuild_engine::build::OnError;
 use imgbuild_engine::communicator::CommError;
 use imgbuild_engine::connect::{Auth, HostKeys, Route};
 use imgbuild_engine::provision::Plan;
@@ -195,6 +196,34 @@ async fn a_wrong_user_gets_advice_and_everything_goes() {
     world.connect.refuse(vec![CommError::Authentication("refused".into())]);
     let error = world.build(json!({}), None).await.err().unwrap();
     assert!(error.help.iter().any(|h| h.contains("ssh_username")), "{error:?}");
+    assert_eq!(world.cloud.left(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_failed_phase_is_repeated_on_the_same_instance_where_the_person_says_so() {
+    for (answers, built) in [(&["y"][..], true), (&["n", "c"], false), (&["no", "a"], false), (&[], false)] {
+        let world = World { on_error: OnError::Ask, ..World::new() };
+        world.answers.0.lock().unwrap().extend(answers);
+        world.connect.refuse(vec![CommError::Authentication("refused".into())]);
+        let result = world.build(json!({}), None).await;
+        assert_eq!(result.is_ok(), built, "{answers:?}: {}", world.lines.text());
+        assert_eq!(world.cloud.launches().len(), 1, "{answers:?}");
+        match answers {
+            // Aborted: everything stays, and is named.
+            ["no", "a"] => assert_eq!(result.err().unwrap().leaks.len(), 3),
+            _ if built => assert_eq!(world.cloud.own_images().len(), 1),
+            _ => assert_eq!(world.cloud.left(), Vec::<String>::new(), "{answers:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn without_an_ami_the_instance_is_not_stopped() {
+    let world = World::new();
+    world.build(json!({"skip_create_ami": true}), None).await.unwrap();
+    let calls = world.cloud.calls();
+    assert!(calls.iter().any(|c| c.ends_with("TerminateInstances")), "{calls:?}");
+    assert!(!calls.iter().any(|c| c.ends_with("StopInstances")), "{calls:?}");
     assert_eq!(world.cloud.left(), Vec::<String>::new());
 }
 

@@ -10,7 +10,7 @@ use imgbuild_engine::agent_link::AgentBinaries;
 use imgbuild_engine::build::{BuildError, BuildSession, Built, OnError};
 use imgbuild_engine::event::{Event, Reporter, Sink};
 use imgbuild_engine::journal::{Begin, CrashPoint, Journal};
-use imgbuild_engine::provision::{NobodyToAsk, Plan};
+use imgbuild_engine::provision::{Ask, Plan};
 use imgbuild_engine::run::{Cancel, Run};
 use imgbuild_template::{Ambient, LoadOptions};
 use imgbuild_testkit::comm::FakeConnect;
@@ -89,6 +89,19 @@ pub struct World {
     pub lines: Arc<Lines>,
     pub journals: tempfile::TempDir,
     pub cancel: Cancel,
+    pub on_error: OnError,
+    pub answers: Arc<Answers>,
+}
+
+/// A person at the terminal who says this, one after the other, and then nothing more.
+#[derive(Default)]
+pub struct Answers(pub Mutex<std::collections::VecDeque<&'static str>>);
+
+#[async_trait]
+impl Ask for Answers {
+    async fn ask(&self, _: &str) -> Option<String> {
+        self.0.lock().unwrap().pop_front().map(str::to_owned)
+    }
 }
 
 impl World {
@@ -108,6 +121,8 @@ impl World {
             lines: Arc::default(),
             journals: tempfile::tempdir().unwrap(),
             cancel: Cancel::new(),
+            on_error: OnError::Cleanup,
+            answers: Arc::default(),
         }
     }
 
@@ -137,9 +152,9 @@ impl World {
             run: run.build(reporter),
             provision: Arc::new(Plan::default()),
             connect: Arc::clone(&self.connect) as Arc<dyn imgbuild_engine::connect::Connect>,
-            ask: Arc::new(NobodyToAsk),
+            ask: Arc::clone(&self.answers) as Arc<dyn Ask>,
             agents: AgentBinaries { x86_64: &[], aarch64: &[] },
-            on_error: OnError::Cleanup,
+            on_error: self.on_error,
             force: flags.force,
             debug: false,
         };

@@ -103,7 +103,11 @@ pub fn read(reader: &Reader, launch: &[Device], diags: &mut Diags) -> Surrogate 
     }
     if reader.is_true("use_create_image") {
         let message = "\"use_create_image\" is not supported: the image is registered from snapshots";
-        diags.error_help(&reader.place("use_create_image"), message, "leave it out");
+        diags.error_help(
+            &reader.place("use_create_image"),
+            message,
+            "leave it out; billing codes of the source are then not carried over",
+        );
     }
     let number = |name: &str| block.as_ref().and_then(|b| b.int(name)).and_then(|n| i32::try_from(n.value).ok());
     let volume_type = Some(of("volume_type")).filter(|t| !t.is_empty());

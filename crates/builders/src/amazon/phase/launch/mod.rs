@@ -265,7 +265,14 @@ async fn run_instance(env: &Env<'_>, launch: &Launch) -> Result<String, Ec2Error
 fn passes(error: &Ec2Error, tries: u32) -> bool {
     let profile = error.code == "InvalidParameterValue"
         && (error.message.contains("iamInstanceProfile") || error.message.contains("IAM Instance Profile"));
-    let fresh = ["InvalidGroup.NotFound", "InvalidKeyPair.NotFound"].contains(&error.code.as_str());
+    // A launch template is called in two ways.
+    const FRESH: [&str; 4] = [
+        "InvalidGroup.NotFound",
+        "InvalidKeyPair.NotFound",
+        "InvalidLaunchTemplateId.NotFound",
+        "InvalidLaunchTemplateId.NotFoundException",
+    ];
+    let fresh = FRESH.contains(&error.code.as_str());
     tries < 10 && (profile || fresh && tries < 5)
 }
 
