@@ -4,6 +4,7 @@
 mod support;
 
 mod build_sandbox;
+mod communicator;
 mod console;
 mod crash;
 mod credentials;
@@ -13,11 +14,17 @@ mod hcl2_upgrade;
 mod hcl_mutations;
 mod init;
 mod moto;
+mod options;
 mod packer_cases;
 mod packer_client;
 mod playbook;
+mod policy;
+mod prune;
 mod secrets;
 mod session_manager;
+mod trust;
+mod user_data;
 mod userdata;
 mod validate;
 mod volumes;
+mod wait_for;

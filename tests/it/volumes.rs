@@ -2,6 +2,7 @@
 //! `amazon-chroot` inside a machine.
 
 use crate::build_sandbox::{Cleanup, state};
+use crate::policy::{self, ask};
 use crate::support::servers::{Server, free_port, start};
 use crate::support::{Env, Output, finish, root_or_skip};
 use std::process::{Command, Stdio};
@@ -122,7 +123,7 @@ fn run_instance(env: &Env, image: &str, more: &[&str]) -> String {
 struct Builder<'a> {
     env: &'a Env,
     id: String,
-    _endpoint: Server,
+    endpoint: Server,
 }
 
 impl<'a> Builder<'a> {
@@ -139,7 +140,7 @@ impl<'a> Builder<'a> {
         });
         let debian = debian.unwrap_or_else(|| panic!("no Debian in {images:#}"));
         let id = run_instance(env, debian["id"].as_str().expect("an id"), &["--instance-profile", "builder"]);
-        let builder = Builder { env, id, _endpoint: endpoint };
+        let builder = Builder { env, id, endpoint };
         // Without what only a debugger needs it is a fifth of its size.
         let stripped = env.work().join("imgbuild");
         let strip = Command::new("strip").arg("-o").arg(&stripped).arg(env!("CARGO_BIN_EXE_imgbuild")).status();
@@ -202,7 +203,10 @@ fn a_chroot_build_inside_a_machine() {
         "- hosts: all\n  tasks:\n    - ansible.builtin.copy:\n        content: by ansible\n        dest: /etc/by_ansible\n        mode: '0600'\n",
     );
     builder.write("/root/t.json", &chroot_template("a chroot", &format!(", {DEBIAN}"), PROVISION));
+    let policy = builder.imgbuild("plan --iam-policy /root/t.json").expect(0).stdout;
+    let _ = ask(builder.endpoint.port, "DELETE", "calls", "");
     let output = builder.imgbuild("build /root/t.json").expect(0).has("AMIs were created:");
+    policy::compare("chroot", &policy, &policy::called(builder.endpoint.port));
     assert!(output.stdout.contains("Attaching the root volume to /dev/sdf"), "{}", output.stdout);
     builder.ssh("sudo cat /root/fetched").expect(0).has("chroot");
     nothing_is_left(&builder, 1);

@@ -32,8 +32,8 @@ pub const CLASSES: &[Class] = &[
     },
     Class {
         name: "not found just after it was made",
-        survived_means: BUILT,
-        run: |t| creating(t, r#"{"hide":{"seconds":3}}"#),
+        survived_means: "the image is built all the same; a build that fails at that moment removes what it can't see yet",
+        run: invisible,
         quick: true,
     },
     Class {
@@ -124,6 +124,31 @@ fn creating(t: &mut Trials<'_>, kind: &str) -> Result<()> {
             t.build(&name, &template, &rule(&action, kind, r#","times":1"#), Expect::Built(shape.images()))?;
             done.push(action);
         }
+    }
+    Ok(())
+}
+
+fn invisible(t: &mut Trials<'_>) -> Result<()> {
+    const HIDE: &str = r#"{"hide":{"seconds":3}}"#;
+    creating(t, HIDE)?;
+    if t.quick {
+        return Ok(());
+    }
+    // The call that fails while the thing can't be seen, and how many of its kind go well before.
+    for (shape, action, next, skip) in [
+        (Shape::Plain, "CreateSecurityGroup", "RunInstances", 0),
+        (Shape::Plain, "RunInstances", "DescribeInstances", 0),
+        (Shape::Fleet, "CreateLaunchTemplate", "CreateFleet", 0),
+        (Shape::Plain, "CreateImage", "DescribeImages", 2),
+        (Shape::Encrypted, "CopyImage", "DescribeImages", 5),
+        (Shape::Surrogate, "CreateSnapshot", "DescribeSnapshots", 0),
+    ] {
+        let refuse = r#"{"error":{"code":"InvalidParameterValue","message":"refused in a trial","status":400}}"#;
+        let faults = format!(
+            r#"[{{"action":"{action}","kind":{HIDE},"times":1}},{{"action":"{next}","kind":{refuse},"skip":{skip},"times":1}}]"#
+        );
+        let name = format!("{}: {action}, and {next} is refused", shape.name());
+        t.build(&name, &shape.template(&t.world.url), &faults, Expect::Fails("refused in a trial"))?;
     }
     Ok(())
 }

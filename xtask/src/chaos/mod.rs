@@ -23,7 +23,7 @@ use world::World;
 pub struct Options {
     /// Classes; all if none is named
     classes: Vec<String>,
-    /// The part that takes a minute, as `cargo xtask test` runs it
+    /// The part that takes a minute
     #[arg(long)]
     quick: bool,
     /// Classes at a time
@@ -80,6 +80,10 @@ impl Trials<'_> {
         self.survived += usize::from(sound);
         if self.verbose || !sound {
             println!("  {} {name}: {}", self.class, if sound { "ok" } else { "FAILED" });
+        }
+        // At once, too: a class takes its time.
+        if let Err(why) = &outcome {
+            println!("{why}");
         }
         if let Err(why) = outcome {
             self.failures.push(format!("{} {name}: {why}", self.class));

@@ -26,7 +26,7 @@ pub struct Table {
 
 const HEAD: &str = "# Faults, and what builds make of them
 
-Written by `cargo xtask chaos --update`, compared by `cargo xtask chaos`; a minute's part of it is in `cargo xtask test`. Each trial is a
+Written by `cargo xtask chaos --update`, compared by `cargo xtask chaos`: a command of its own, no part of `cargo xtask test` (`--quick` is a minute's part of it). Each trial is a
 whole build (or a build and `gc`) by the program itself, over HTTP, on machines of the sandbox, with one fault in it. A leak
 is anything in the account that was not there before and is in no artifact.
 
