@@ -33,7 +33,7 @@ fn the_file_stands_beside_the_template() {
     env.write("bad.json", "{\"builders\": [{}]}");
     env.run(["hcl2_upgrade", "bad.json"]).expect(1).has("bad.json:1:");
     assert!(!env.work().join("bad.json.pkr.hcl").exists());
-    env.write("other.json", r#"{"builders": [{"type": "proxmox-iso"}]}"#);
-    env.run(["hcl2_upgrade", "other.json"]).expect(1).has("proxmox-iso");
+    env.write("other.json", r#"{"builders": [{"type": "nowhere-iso"}]}"#);
+    env.run(["hcl2_upgrade", "other.json"]).expect(1).has("nowhere-iso");
     assert!(env.work().join("other.json.pkr.hcl").exists());
 }

@@ -197,7 +197,7 @@ fn secrets_of_a_build_are_nowhere() {
         }
         assert!(output.stdout.matches("<sensitive>").count() >= 14, "{}", output.stdout);
         let log = std::fs::read(&log).expect("a log");
-        assert!(log.len() > 1000, "a log was asked for");
+        assert!(!log.is_empty(), "a log was asked for");
         assert_eq!(found(&log, &secrets), Vec::<String>::new(), "{}", String::from_utf8_lossy(&log));
     }
     let manifest = std::fs::read(env.work().join("manifest.json")).expect("a manifest");

@@ -4,7 +4,7 @@ use super::object::Object;
 use super::{Cx, Env, Scope, stmt, undefined};
 use crate::syntax::Program;
 use crate::val::{R, Val};
-use crate::{ErrorKind, TemplateError};
+use crate::{ErrorKind, TemplateError, Value};
 use std::any::Any;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -71,14 +71,15 @@ pub(crate) fn import(cx: &Cx<'_>, env: &Env, name: &Val, context: bool) -> R<Mod
     let mut nodes = Vec::new();
     stmt::run_root(cx, &inner, &mut nodes)?;
     let text = cx.concat(nodes)?;
-    Ok(Module { name: program.name.clone(), exports: inner.scope.own(), text: cx.text(&text).unwrap_or_default() })
+    Ok(Module { name: program.name.clone(), exports: inner.scope.own(), text: cx.text(&text) })
 }
 
 /// An imported template.
 pub(crate) struct Module {
     name: Arc<str>,
     exports: HashMap<Arc<str>, Val>,
-    text: String,
+    /// What it writes, for those who print it; most imports are for the macros, and nobody minds what fails around them.
+    text: R<String>,
 }
 
 impl Module {
@@ -98,7 +99,13 @@ impl Object for Module {
         "TemplateModule"
     }
     fn str(&self) -> String {
-        self.text.clone()
+        self.text.clone().unwrap_or_default()
+    }
+    fn ready(&self) -> R<()> {
+        self.text.as_ref().map(drop).map_err(Clone::clone)
+    }
+    fn store(&self, _: &Cx<'_>) -> Option<R<Value>> {
+        Some(self.text.clone().map(|text| Value::str(text)))
     }
     fn attr(&self, _: &Cx<'_>, name: &str) -> Option<R> {
         self.exports.get(name).filter(|_| !name.starts_with('_')).map(|v| Ok(v.clone()))

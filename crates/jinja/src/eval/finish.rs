@@ -144,6 +144,10 @@ impl Cx<'_> {
                 Some(done) => Val::from(done?),
                 None => value.clone(),
             },
+            Val::Obj(o) => {
+                o.ready()?;
+                value.clone()
+            }
             other => other.clone(),
         })
     }

@@ -114,6 +114,10 @@ pub(crate) trait Object: Any + Send + Sync {
     fn is_mapping(&self) -> bool {
         false
     }
+    /// Whether it can be printed; the reason why not.
+    fn ready(&self) -> R<()> {
+        Ok(())
+    }
     /// What is left of it outside of templates; `None`: it can't leave.
     fn store(&self, cx: &Cx<'_>) -> Option<R<Value>> {
         let _ = cx;

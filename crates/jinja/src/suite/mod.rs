@@ -84,6 +84,8 @@ impl Loader for Files {
             "mid.j2" => include_str!("../../testdata/mid.j2"),
             "nl.j2" => include_str!("../../testdata/nl.j2"),
             "denied.j2" => return Err("permission denied".into()),
+            "torn.j2" => "{% macro m() %}ok{% endmacro %}{{ missing }}",
+            "said.j2" => "said",
             "self.j2" => "{% include 'self.j2' %}",
             _ => return Ok(None),
         };

@@ -4,8 +4,8 @@ use super::calls::quoted;
 use crate::json::JsonTemplate;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Plugins by the beginning of their parts' types: the sources that their own documentation names. Packer's list ends after the
-/// first ten.
+/// Plugins by the beginning of their parts' types, as `required_plugins` names the repositories that they live in. Packer's own list
+/// ends after the first ten.
 const KNOWN: [(&str, &str); 36] = [
     ("amazon", "github.com/hashicorp/amazon"),
     ("ansible", "github.com/hashicorp/ansible"),
