@@ -220,14 +220,14 @@ fn a_job_outlives_the_agent() {
     let args = json!({"module": "shell", "args": inner, "seconds": 30, "_async_dir": dir.to_string_lossy()});
     agent.call(1, 1, "_async", args);
     let (_, started) = agent.done();
-    assert_eq!((&started["started"], &started["finished"]), (&json!(1), &json!(0)));
+    assert_eq!((&started["started"], &started["finished"]), (&json!(true), &json!(false)));
     let jid = started["ansible_job_id"].as_str().unwrap().to_string();
     agent.end(true);
     let mut agent = Agent::start("async-again");
     let result = loop {
         agent.call(1, 1, "async_status", json!({"jid": jid, "_async_dir": dir.to_string_lossy()}));
         let (_, result) = agent.done();
-        if result["finished"] == 1 {
+        if result["finished"] == true {
             break result;
         }
         std::thread::sleep(std::time::Duration::from_millis(50));

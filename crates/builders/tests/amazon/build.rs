@@ -140,7 +140,7 @@ async fn no_old_image_goes_where_any_new_one_fails() {
     let world = World::new();
     world.build(both, None).await.unwrap();
     let old = world.cloud.left();
-    world.cloud.fail_at(world.cloud.calls().len() + copied + 1, Fault::Refused);
+    world.cloud.fail_next("us-west-2 CopyImage", Fault::Refused);
     world.build(force, None).await.err().unwrap();
     world.gc().await;
     assert_eq!(world.cloud.left(), old);

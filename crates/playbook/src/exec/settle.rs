@@ -214,9 +214,12 @@ impl PlayRun {
     }
 
     fn grow(&self, growth: Growth) {
-        let mut inventory = self.engine.inventory.write().unwrap_or_else(std::sync::PoisonError::into_inner);
-        growth.apply(&mut inventory);
-        inventory.reconcile();
+        {
+            let mut inventory = self.engine.inventory.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+            growth.apply(&mut inventory);
+            inventory.reconcile();
+        }
+        // Not while the inventory is held: who makes the groups anew holds them and reads the inventory.
         *lock(&self.groups) = None;
         lock(&self.engine.grown).push(growth);
     }

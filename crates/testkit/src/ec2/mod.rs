@@ -44,6 +44,7 @@ struct Inner {
     state: Mutex<State>,
     calls: Mutex<Vec<String>>,
     fault: Mutex<Option<(usize, Fault)>>,
+    named: Mutex<Option<(String, Fault)>>,
 }
 
 impl FakeCloud {
@@ -60,6 +61,11 @@ impl FakeCloud {
     /// The call of this number (from 1) fails.
     pub fn fail_at(&self, call: usize, fault: Fault) {
         *self.inner.fault.lock().unwrap_or_else(|e| e.into_inner()) = Some((call, fault));
+    }
+
+    /// The next call of this operation (`us-east-1 CopyImage`) fails.
+    pub fn fail_next(&self, call: &str, fault: Fault) {
+        *self.inner.named.lock().unwrap_or_else(|e| e.into_inner()) = Some((call.to_owned(), fault));
     }
 
     /// The operations that were called, in order: `us-east-1 RunInstances`.
@@ -109,13 +115,15 @@ pub struct Client {
 impl Client {
     /// Records a call, and fails it if its turn has come. `act` is what it does.
     fn call<T>(&self, operation: &'static str, act: impl FnOnce(&mut State, &Region) -> Ec2Result<T>) -> Ec2Result<T> {
+        let name = format!("{} {operation}", self.region);
+        let named = self.cloud.inner.named.lock().unwrap_or_else(|e| e.into_inner()).take_if(|(call, _)| *call == name);
         let number = {
             let mut calls = self.cloud.inner.calls.lock().unwrap_or_else(|e| e.into_inner());
-            calls.push(format!("{} {operation}", self.region));
+            calls.push(name);
             calls.len()
         };
         let fault = *self.cloud.inner.fault.lock().unwrap_or_else(|e| e.into_inner());
-        let fault = fault.filter(|(at, _)| *at == number).map(|(_, fault)| fault);
+        let fault = fault.filter(|(at, _)| *at == number).map(|(_, fault)| fault).or(named.map(|(_, fault)| fault));
         let error = |code: &str, kind| Ec2Error {
             operation,
             code: code.into(),
