@@ -137,8 +137,8 @@ fn tls(request: &UrlRequest) -> Result<TlsConfig, UrlFailure> {
     let certificates = |path: &Path| {
         let pem = fs_err::read(path)?;
         let found = parse_pem(&pem).filter_map(Result::ok);
-        Ok::<_, std::io::Error>(found.filter_map(|i| if let PemItem::Certificate(c) = i { Some(c) } else { None }))
-            .map(Iterator::collect::<Vec<_>>)
+        let found = found.filter_map(|i| if let PemItem::Certificate(c) = i { Some(c) } else { None });
+        Ok::<Vec<_>, std::io::Error>(found.collect())
     };
     let usual = ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"];
     let mut roots = usual.iter().find_map(|p| certificates(Path::new(p)).ok()).unwrap_or_default();

@@ -228,8 +228,8 @@ pub(crate) fn unknown_names(templar: &Templar, program: &Program) -> Vec<Diagnos
         // `map('name')` and its kin name filters and tests, too.
         ExprKind::Filter { name, args, .. } if NAMING.contains(&&**name) => {
             let position = usize::from(name.ends_with("attr"));
-            let positional = args.iter().filter_map(|a| if let Arg::Pos(e) = a { Some(e) } else { None });
-            let Some(given) = positional.skip(position).next() else { return };
+            let mut positional = args.iter().filter_map(|a| if let Arg::Pos(e) = a { Some(e) } else { None });
+            let Some(given) = positional.nth(position) else { return };
             let ExprKind::Const(crate::val::Val::Str(inner)) = &*given.kind else { return };
             let inner = &*inner.text;
             if &**name == "map" {

@@ -174,7 +174,7 @@ fn parse(text: &str) -> Option<Run> {
         wall: seconds,
         calls,
         copies,
-        reported: looks.filter_map(at).last().unwrap_or_default(),
+        reported: looks.filter_map(at).next_back().unwrap_or_default(),
         rss_mib: rss / 1024.0,
         pss_mib: pss / 1024.0,
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a number of processes")]

@@ -70,7 +70,7 @@ impl Bench {
         });
         std::fs::write(dir.join("variables.pkr.hcl"), variables)?;
         let locals: String = (0..40).fold("locals {\n".to_owned(), |mut text, n| {
-            let _ = writeln!(text, "  l{n} = \"${{upper(var.v{n})}} and ${{join(\",\", [\"a\", \"b\", var.v{n}])}}\"");
+            let _ = writeln!(text, "  l{n} = \"${{upper(var.v{n})}} and ${{join(\"-\", [\"a\", \"b\", var.v{n}])}}\"");
             text
         });
         std::fs::write(dir.join("locals.pkr.hcl"), locals + "}\n")?;

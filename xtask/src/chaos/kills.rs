@@ -121,7 +121,7 @@ fn remains(t: &Trials<'_>, before: &BTreeMap<String, String>, kept: &[String], s
             let of_kept = |(name, image): &(&String, &String)| {
                 image.contains(id) && (kept.iter().any(|k| name.contains(k.as_str())) || before.contains_key(*name))
             };
-            !kept.iter().any(|k| k == id) && !(key.starts_with("snapshots ") && images.iter().any(of_kept))
+            !(kept.iter().any(|k| k == id) || key.starts_with("snapshots ") && images.iter().any(of_kept))
         })
         .map(|(key, _)| key.clone())
         .collect();

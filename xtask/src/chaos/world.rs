@@ -183,7 +183,7 @@ impl World {
                 for (id, thing) in each(&region[kind]) {
                     // A snapshot that was deleted while it was being made goes when it is done.
                     let over = kind == "instances" && thing["state"] == "terminated" || thing["deleted"] == true;
-                    if !over && !(kind == "security_groups" && thing["name"] == "default") {
+                    if !(over || kind == "security_groups" && thing["name"] == "default") {
                         all.insert(format!("{kind} {id} in {name}"), thing.to_string());
                     }
                 }

@@ -111,7 +111,7 @@ impl Server<'_> {
         }
         let words: Vec<&str> = privileges.iter().map(String::as_str).filter(|p| *p != "GRANT").collect();
         let words = words.join(",");
-        if !words.is_empty() && !(option && words == "USAGE") {
+        if !(words.is_empty() || option && words == "USAGE") {
             self.on(host, &format!("REVOKE {words} ON {object} FROM %s@%s"), &[])?;
         }
         self.client.query("FLUSH PRIVILEGES")?;

@@ -158,7 +158,7 @@ fn wanted(ctx: &Ctx) -> Result<Wanted, Fail> {
     }
     if let Some(id) = args.str("authority_key_identifier") {
         let hex: String = id.chars().filter(|c| *c != ':').collect();
-        if hex.len() % 2 != 0 || hex.len() > 200 || !hex.chars().all(|c| c.is_ascii_hexdigit()) {
+        if !hex.len().is_multiple_of(2) || hex.len() > 200 || !hex.chars().all(|c| c.is_ascii_hexdigit()) {
             crate::fail!("Cannot parse authority_key_identifier: {id}");
         }
         // A sequence with the key's identifier ([0]) alone.

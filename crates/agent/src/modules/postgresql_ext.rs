@@ -7,7 +7,9 @@ use crate::sys::postgres_login;
 use serde_json::json;
 
 /// The version that is there, the default one, and those that could be.
-fn versions(client: &mut Client, ext: &str) -> Result<(Option<String>, Option<String>, Vec<String>), Fail> {
+type Versions = (Option<String>, Option<String>, Vec<String>);
+
+fn versions(client: &mut Client, ext: &str) -> Result<Versions, Fail> {
     let of = quote(ext);
     let mut ask = |sql: String, column: &str| -> Result<Vec<String>, Fail> {
         let answer = client.query(&sql)?;

@@ -298,10 +298,8 @@ mod tests {
     #[test]
     fn a_repository_comes_once() {
         let dir = Scratch::new();
-        let zypper = format!(
-            "#!/bin/sh\necho \"$*\" >>\"$STATE\"\ncase \"$*\" in\n--version) echo zypper 1.14.64 ;;\n*repos) [ -e \"$STATE.on\" ] && cat \"$STATE.xml\" || exit 6 ;;\n*addrepo*) : >\"$STATE.on\" ;;\n*removerepo*) rm \"$STATE.on\" ;;\nesac\n"
-        );
-        std::fs::set_permissions(dir.file("zypper", &zypper), PermissionsExt::from_mode(0o755)).unwrap();
+        let zypper = "#!/bin/sh\necho \"$*\" >>\"$STATE\"\ncase \"$*\" in\n--version) echo zypper 1.14.64 ;;\n*repos) [ -e \"$STATE.on\" ] && cat \"$STATE.xml\" || exit 6 ;;\n*addrepo*) : >\"$STATE.on\" ;;\n*removerepo*) rm \"$STATE.on\" ;;\nesac\n";
+        std::fs::set_permissions(dir.file("zypper", zypper), PermissionsExt::from_mode(0o755)).unwrap();
         dir.file("s.xml", &XML.replace("$releasever/", "r"));
         let call = |args: Value| {
             let mut ctx = Ctx::test("zypper_repository", args);

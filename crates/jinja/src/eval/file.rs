@@ -105,7 +105,7 @@ impl Object for Module {
         self.text.as_ref().map(drop).map_err(Clone::clone)
     }
     fn store(&self, _: &Cx<'_>) -> Option<R<Value>> {
-        Some(self.text.clone().map(|text| Value::str(text)))
+        Some(self.text.clone().map(Value::str))
     }
     fn attr(&self, _: &Cx<'_>, name: &str) -> Option<R> {
         self.exports.get(name).filter(|_| !name.starts_with('_')).map(|v| Ok(v.clone()))

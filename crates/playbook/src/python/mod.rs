@@ -21,6 +21,9 @@ struct Found {
     failures: Vec<String>,
 }
 
+/// The names that a file offers, or why it can't be used.
+type Offered = Result<Vec<String>, String>;
+
 /// The user's plugins.
 pub struct Python {
     settings: Arc<Settings>,
@@ -29,7 +32,7 @@ pub struct Python {
     /// Processes that wait. A lookup that renders something with another plugin in it needs a second one.
     idle: Mutex<Vec<Process>>,
     /// What each file offers, or why it can't be used.
-    names: Mutex<HashMap<(PluginKind, PathBuf), Result<Vec<String>, String>>>,
+    names: Mutex<HashMap<(PluginKind, PathBuf), Offered>>,
 }
 
 impl Python {

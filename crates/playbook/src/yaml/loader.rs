@@ -29,11 +29,13 @@ impl Default for Options {
 }
 
 /// Reads one document; `None` where the text is empty. Warnings go to `out`, as the error does.
+#[expect(clippy::result_unit_err, reason = "the error is in `out`, with all others of the pass")]
 pub fn load(source: &Arc<Source>, out: &mut Diagnostics) -> Result<Option<Node>, ()> {
     load_with(source, Options::default(), out)
 }
 
 /// [`load`] with options. `Err` means that `out` holds the error.
+#[expect(clippy::result_unit_err, reason = "the error is in `out`, with all others of the pass")]
 pub fn load_with(source: &Arc<Source>, options: Options, out: &mut Diagnostics) -> Result<Option<Node>, ()> {
     // A byte order mark is no content.
     let mut text = Cow::Borrowed(source.text().strip_prefix('\u{feff}').unwrap_or(source.text()));

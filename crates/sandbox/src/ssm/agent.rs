@@ -251,10 +251,10 @@ impl Agent {
         match message.name.as_str() {
             ACKNOWLEDGE => {
                 let content: Value = serde_json::from_slice(&message.body).unwrap_or_default();
-                if let Some(number) = content["AcknowledgedMessageSequenceNumber"].as_i64() {
-                    if let Some((_, sent)) = self.under_way.remove(&number) {
-                        self.round_trip = (self.round_trip * 7 + sent.elapsed()) / 8;
-                    }
+                if let Some(number) = content["AcknowledgedMessageSequenceNumber"].as_i64()
+                    && let Some((_, sent)) = self.under_way.remove(&number)
+                {
+                    self.round_trip = (self.round_trip * 7 + sent.elapsed()) / 8;
                 }
             }
             FROM_CLIENT => {

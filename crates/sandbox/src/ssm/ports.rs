@@ -70,7 +70,9 @@ impl Ports {
             let data = self.unread[8..8 + length].to_vec();
             self.unread.drain(..8 + length);
             match command {
-                OPEN if stream % 2 == 0 || stream < 3 => return Err(format!("a client opens stream {stream}")),
+                OPEN if stream.is_multiple_of(2) || stream < 3 => {
+                    return Err(format!("a client opens stream {stream}"));
+                }
                 OPEN => self.start(stream),
                 PUSH => self.push(stream, data)?,
                 CLOSE => drop(self.open.remove(&stream)),

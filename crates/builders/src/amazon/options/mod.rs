@@ -149,6 +149,7 @@ pub struct SessionManager {
 
 /// What a builder makes, and how.
 #[derive(Debug, Clone)]
+#[expect(clippy::large_enum_variant, reason = "there is one of it in a build")]
 pub enum Product {
     /// An image of the instance (`amazon-ebs`).
     Image,
