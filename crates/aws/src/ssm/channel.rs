@@ -168,6 +168,9 @@ enum Event {
     Sent,
 }
 
+/// The number of the message that tells the agent of a stream, who waits for it, and the stream.
+type Opening = (i64, oneshot::Sender<Result<Opened, String>>, Opened);
+
 struct Driver {
     service: Arc<dyn Service>,
     client_id: String,
@@ -178,7 +181,7 @@ struct Driver {
     /// What an agent without smux sent before its one stream was opened: SSH servers speak first.
     early: Vec<Bytes>,
     /// Streams that the agent has not taken note of yet: the message that tells it.
-    opening: Vec<(i64, oneshot::Sender<Result<Opened, String>>, Opened)>,
+    opening: Vec<Opening>,
     next_stream: u32,
     forwarding: Option<Forwarding>,
     cipher: Option<Cipher>,
@@ -412,7 +415,7 @@ impl Driver {
                     Some(cipher) => cipher.open(&frame.payload).map_err(Left::Over)?.into(),
                     None => frame.payload,
                 };
-                self.from_port(bytes)
+                self.take_from_port(bytes)
             }
             payload::FLAG => {
                 if frame.payload.as_ref() == flag::CONNECT_TO_PORT_ERROR.to_be_bytes() {
@@ -428,7 +431,7 @@ impl Driver {
         }
     }
 
-    fn from_port(&mut self, bytes: Bytes) -> Result<(), Left> {
+    fn take_from_port(&mut self, bytes: Bytes) -> Result<(), Left> {
         if !self.forwarding.is_some_and(|f| f.multiplexed) {
             match self.streams.get_mut(&0) {
                 Some(stream) => stream.give(bytes),

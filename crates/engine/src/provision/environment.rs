@@ -111,8 +111,8 @@ mod tests {
 
     #[test]
     fn references_stand_for_values() {
-        let mut environment = Environment::default();
-        environment.own = BTreeMap::from([("A".into(), "it's".into()), ("B".into(), "2".into())]);
+        let own = BTreeMap::from([("A".into(), "it's".into()), ("B".into(), "2".into())]);
+        let environment = Environment { own, ..Environment::default() };
         let (file, used) = environment.by_reference();
         assert_eq!(file, "imgbuild_000='it'\"'\"'s'\nimgbuild_001='2'\n");
         assert_eq!(used, "A=\"$imgbuild_000\" B=\"$imgbuild_001\" ");

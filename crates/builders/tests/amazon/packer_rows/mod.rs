@@ -85,7 +85,7 @@ fn every_row_has_packers_outcome() {
             wrong.push(format!("{test} ({kind}): {options}: {expected:?}, but {said:?}"));
         }
     }
-    println!("{} rows: {same} as in the plugin, {explained} otherwise for a reason", rows.len());
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    let counts = format!("{} rows: {same} as in the plugin, {explained} otherwise for a reason", rows.len());
+    assert!(wrong.is_empty(), "{counts}\n{}", wrong.join("\n"));
     assert!(rows.len() > 150, "{}", rows.len());
 }
