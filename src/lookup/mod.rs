@@ -27,11 +27,13 @@ pub fn all(settings: &Settings, redactor: &Redactor) -> Arc<dyn Lookup> {
     Arc::new(Services { settings: settings.clone(), redactor: redactor.clone(), answers: Mutex::default() })
 }
 
+type Answer = Result<Secret, String>;
+
 struct Services {
     settings: Settings,
     redactor: Redactor,
     /// Answers by function and what was asked.
-    answers: Mutex<HashMap<(&'static str, String), Result<Secret, String>>>,
+    answers: Mutex<HashMap<(&'static str, String), Answer>>,
 }
 
 impl Services {

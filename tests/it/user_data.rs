@@ -86,7 +86,8 @@ fn what_the_user_asks_for_stays_and_the_host_key_is_added() {
     let region = &state["regions"]["us-east-1"];
     let instances = region["instances"].as_object().expect("instances");
     for (n, (name, own)) in cases.iter().enumerate() {
-        let launched = instances.iter().find(|(id, _)| region["tags"][*id]["case"] == n.to_string());
+        let case = n.to_string();
+        let launched = instances.iter().find(|(id, _)| region["tags"][*id]["case"] == case.as_str());
         let (_, launched) = launched.unwrap_or_else(|| panic!("{name}: no instance in {instances:#?}"));
         let sent = launched["user_data"].as_str().expect("user data");
         assert!(STANDARD.decode(sent).expect("base64").len() <= 16 * 1024, "{name}");
