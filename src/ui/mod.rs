@@ -156,15 +156,20 @@ pub async fn ask_password(question: String) -> Option<String> {
     }
     tokio::task::spawn_blocking(move || {
         note(&question);
-        let mut answer = String::new();
-        match std::io::stdin().read_line(&mut answer) {
-            Ok(n) if n > 0 => Some(answer.trim_end_matches(['\r', '\n']).to_owned()),
-            _ => None,
-        }
+        next_line()
     })
     .await
     .ok()
     .flatten()
+}
+
+/// The next line of the standard input, without its end.
+fn next_line() -> Option<String> {
+    let mut answer = String::new();
+    match std::io::stdin().read_line(&mut answer) {
+        Ok(n) if n > 0 => Some(answer.trim_end_matches(['\r', '\n']).to_owned()),
+        _ => None,
+    }
 }
 
 /// Asks on the terminal; `None` where there is none.
@@ -182,11 +187,7 @@ pub async fn ask_anyone(question: String) -> Option<String> {
             let mut out = std::io::stdout().lock();
             let _ = out.write_all(question.as_bytes()).and_then(|()| out.flush());
         }
-        let mut answer = String::new();
-        match std::io::stdin().read_line(&mut answer) {
-            Ok(n) if n > 0 => Some(answer.trim_end_matches(['\r', '\n']).to_owned()),
-            _ => None,
-        }
+        next_line()
     })
     .await
     .ok()
