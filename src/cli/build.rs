@@ -8,13 +8,14 @@ use crate::failure::{self, Failure, Outcome};
 use crate::settings::Settings;
 use crate::ui::{self, Style};
 use crate::wire;
+use imgbuild_builders::inputs::{self, Inputs};
 use imgbuild_diag::Redactor;
 use imgbuild_engine::build::OnError;
 use imgbuild_engine::event::{Event, Reporter};
 use imgbuild_engine::jobs::{self, Ended, Job, Shared};
 use imgbuild_engine::journal::{Begin, CrashPoint, Journal, When};
 use imgbuild_engine::run::{Cancel, Run};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -52,6 +53,12 @@ pub struct Args {
     /// Wait for this on the machine before anything is provisioned; may be repeated
     #[arg(long, value_name = "WHAT", value_enum, value_delimiter = ',')]
     wait_for: Vec<WaitFor>,
+    /// Build only what an image was not yet made of: same options, files and source image. Its image is the artifact otherwise
+    #[arg(long)]
+    if_changed: bool,
+    /// With --if-changed: older images do not count, such as 168h
+    #[arg(long, value_name = "TIME", value_parser = super::prune::time, requires = "if_changed")]
+    max_age: Option<Duration>,
     /// Append what was built to this manifest, beside those that the template asks for
     #[arg(long, value_name = "FILE")]
     manifest: Option<PathBuf>,
@@ -77,6 +84,9 @@ pub async fn run(args: Args, settings: &Settings, style: Style) -> Outcome {
     let style = Style { color: style.color && args.color, timestamps: args.timestamp_ui, ..style };
     if let Some(path) = args.verify.as_ref().filter(|path| !settings.cwd.join(path).is_file()) {
         return Err(anyhow::anyhow!("--verify {}: no such file", path.display()).into());
+    }
+    if args.if_changed && args.path == Path::new("-") {
+        return Err(anyhow::anyhow!("--if-changed reads the template twice: it can't come from standard input").into());
     }
     let redactor = Redactor::new();
     let dir = args.sandbox.then(|| settings.sandbox_dir(args.sandbox_dir.as_deref()));
@@ -105,9 +115,16 @@ pub async fn run(args: Args, settings: &Settings, style: Style) -> Outcome {
     }
     let reporter = Reporter::new(style.sink(args.timings), redactor);
     let (amazon, accounts) = wire::amazon(settings, dir.as_deref());
+    let digests =
+        if args.if_changed { made_of(&args, settings, dir.as_deref(), reporter.redactor())? } else { Vec::new() };
+    let mut digests = digests.into_iter();
     let mut jobs = Vec::new();
     for build in loaded.builds {
-        jobs.push(job(build, &amazon)?);
+        let inputs = digests.next().map(|digest| Inputs { digest, max_age: args.max_age });
+        if inputs.is_some() && !build.builder.finds_its_images() {
+            ui::note(format!("Warning: {}: a {} is always built, --if-changed or not", build.name, build.kind));
+        }
+        jobs.push(job(build, &amazon, inputs)?);
     }
     let cancel = Cancel::new();
     let run = open(settings, &args, &cancel)?;
@@ -134,9 +151,30 @@ pub async fn run(args: Args, settings: &Settings, style: Style) -> Outcome {
     Ok(code)
 }
 
-fn job(build: PreparedBuild, amazon: &Arc<imgbuild_builders::amazon::env::Amazon>) -> Result<Job, Failure> {
+/// What the images of the builds are made of: the template once more, with a clock that stands still.
+fn made_of(
+    args: &Args,
+    settings: &Settings,
+    sandbox: Option<&Path>,
+    redactor: &Redactor,
+) -> Result<Vec<String>, Failure> {
+    let how = prepare::How {
+        still: true,
+        ask_data_sources: true,
+        sandbox: sandbox.map(Path::to_owned),
+        ..Default::default()
+    };
+    let template = prepare::load(&args.path, &args.template, settings, redactor, how)?.template;
+    inputs::digests(&template, &settings.cwd, redactor).map_err(|error| anyhow::Error::from(error).into())
+}
+
+fn job(
+    build: PreparedBuild,
+    amazon: &Arc<imgbuild_builders::amazon::env::Amazon>,
+    inputs: Option<Inputs>,
+) -> Result<Job, Failure> {
     let verify = build.verify.map(Arc::new);
-    let builder = build.builder.builder(amazon, verify).map_err(Failure::from)?;
+    let builder = build.builder.builder(amazon, verify, inputs).map_err(Failure::from)?;
     Ok(Job { name: build.name, kind: build.kind, builder, provision: Arc::new(build.provision), post: build.post })
 }
 

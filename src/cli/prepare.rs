@@ -10,9 +10,10 @@ use imgbuild_diag::{Diagnostic, Diagnostics, Redactor, Source, Span};
 use imgbuild_engine::postprocess::PostPlan;
 use imgbuild_engine::provision::Plan;
 use imgbuild_template::value::{Entry, Map};
-use imgbuild_template::{Body, Build, LoadOptions, Node, Provisioner, Spanned, Template, Value};
+use imgbuild_template::{Ambient, Body, Build, LoadOptions, Node, Provisioner, Spanned, Template, Value};
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// A build whose blocks were all read and checked.
 pub struct PreparedBuild {
@@ -45,6 +46,8 @@ pub struct How {
     pub sandbox: Option<PathBuf>,
     /// What the machine must have come to the end of before the first provisioner.
     pub wait_for: Vec<WaitFor>,
+    /// No time passes and no two ids differ, to compare what two runs would make.
+    pub still: bool,
 }
 
 /// The template: a file, a folder of HCL2 files, or `-` for standard input.
@@ -56,6 +59,9 @@ pub fn load(
     how: How,
 ) -> Result<imgbuild_template::Loaded, Failure> {
     let mut options: LoadOptions = args.load_options(settings, redactor)?;
+    if how.still {
+        options.ambient = Arc::new(Ambient::clone(&options.ambient).still());
+    }
     options.warn_undeclared = how.warn_undeclared;
     options.no_builds_needed = how.no_builds_needed;
     options.ask_data_sources = how.ask_data_sources;

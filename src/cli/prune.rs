@@ -44,7 +44,8 @@ pub struct Args {
     sandbox_dir: Option<PathBuf>,
 }
 
-fn time(text: &str) -> Result<Duration, String> {
+/// A time as templates write them.
+pub fn time(text: &str) -> Result<Duration, String> {
     imgbuild_template::decode::parse_duration(text).map_err(|_| "write a time such as 720h".to_owned())
 }
 

@@ -12,6 +12,7 @@ mod fix;
 mod fmt;
 mod hcl2_upgrade;
 mod hcl_mutations;
+mod if_changed;
 mod init;
 mod moto;
 mod options;

@@ -6,6 +6,7 @@
 pub mod amazon;
 pub mod file;
 pub mod gc;
+pub mod inputs;
 pub mod null;
 pub mod paths;
 pub mod plan;

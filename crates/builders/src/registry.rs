@@ -8,6 +8,7 @@ use crate::amazon::options::{
     AMAZON_CHROOT, AMAZON_EBS, AMAZON_EBSSURROGATE, AMAZON_EBSVOLUME, CHROOT_NAMES, Config, DATA_NAMES, Flags, Product,
 };
 use crate::file::{FILE, File};
+use crate::inputs::Inputs;
 use crate::null::{NULL, Null};
 use crate::plan::Plan;
 use imgbuild_diag::{Diagnostic, Diagnostics, Span};
@@ -181,16 +182,25 @@ impl Prepared {
         }
     }
 
+    /// Whether an image that was made of the same can be found again (`--if-changed`).
+    pub fn finds_its_images(&self) -> bool {
+        let makes_image = |config: &Config| {
+            matches!(config.product, Product::Image | Product::Surrogate(_)) && !config.skip_create_ami
+        };
+        matches!(self, Prepared::Amazon(config) if makes_image(config))
+    }
+
     /// The builder. `verify`: steps that prove an image on an instance of it; builders without images ignore none: they
-    /// refuse them.
+    /// refuse them. `inputs`: what the image is made of, for those that can find it again.
     pub fn builder(
         self,
         amazon: &Arc<Amazon>,
         verify: Option<Arc<provision::Plan>>,
+        inputs: Option<Inputs>,
     ) -> Result<Box<dyn Builder>, Diagnostic> {
         match self {
             Prepared::Amazon(config) if matches!(config.product, Product::Image | Product::Surrogate(_)) => {
-                Ok(Box::new(AmazonEbs { config: *config, shared: Arc::clone(amazon), verify }))
+                Ok(Box::new(AmazonEbs { config: *config, shared: Arc::clone(amazon), verify, inputs }))
             }
             _ if verify.is_some() => Err(Diagnostic::error(
                 "only amazon-ebs and amazon-ebssurrogate make an image and know an instance on which it can be verified",
@@ -198,7 +208,9 @@ impl Prepared {
             Prepared::Amazon(config) if matches!(config.product, Product::Chroot(_)) => {
                 Ok(Box::new(AmazonChroot { config: *config, shared: Arc::clone(amazon) }))
             }
-            Prepared::Amazon(config) => Ok(Box::new(AmazonEbs { config: *config, shared: Arc::clone(amazon), verify })),
+            Prepared::Amazon(config) => {
+                Ok(Box::new(AmazonEbs { config: *config, shared: Arc::clone(amazon), verify, inputs: None }))
+            }
             Prepared::File(file) => Ok(file),
             Prepared::Null(null) => Ok(null),
         }

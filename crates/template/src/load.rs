@@ -8,7 +8,7 @@ use crate::value::{Node, Spanned, Value};
 use crate::variables::{self, Given};
 use crate::{build, interpolate, upgrade};
 use imgbuild_diag::{Diagnostic, Diagnostics, Redactor, Source, Span};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -167,28 +167,41 @@ pub fn parse_text(source: &Arc<Source>, path: Option<PathBuf>) -> Result<Parsed,
     let mut diags = Diagnostics::new();
     let json = json::read(&root, &mut diags);
     let (json, warnings) = diags.into_result(json)?;
-    let mut users = BTreeMap::new();
+    let mut users = Users::default();
     for (key, entry) in root.as_map().into_iter().flatten() {
         if !key.eq_ignore_ascii_case("variables") {
-            users_in(&entry.node, &mut users);
+            users.look(&entry.node);
         }
     }
-    Ok(Parsed { path, json, users, warnings })
+    Ok(Parsed { path, json, users: users.first, warnings })
 }
 
 /// The user variables that strings name.
-fn users_in(node: &Node, users: &mut BTreeMap<String, Span>) {
-    match &node.value {
-        Value::String(text) if text.contains("{{") => {
-            let mut names = BTreeSet::new();
-            upgrade::references(text, &mut names);
-            for name in names {
-                users.entry(name).or_insert_with(|| node.span.clone());
+#[derive(Default)]
+struct Users<'a> {
+    first: BTreeMap<String, Span>,
+    /// Expressions that were looked at: a template has many strings, but few that differ in these.
+    seen: HashSet<&'a str>,
+}
+
+impl<'a> Users<'a> {
+    fn look(&mut self, node: &'a Node) {
+        match &node.value {
+            Value::String(text) => {
+                let Some(expressions) = interpolate::expressions(text) else { return };
+                if !expressions.contains("user") || !self.seen.insert(expressions) {
+                    return;
+                }
+                let mut names = BTreeSet::new();
+                upgrade::references(expressions, &mut names);
+                for name in names {
+                    self.first.entry(name).or_insert_with(|| node.span.clone());
+                }
             }
+            Value::List(list) => list.iter().for_each(|item| self.look(item)),
+            Value::Map(map) => map.values().for_each(|entry| self.look(&entry.node)),
+            _ => {}
         }
-        Value::List(list) => list.iter().for_each(|item| users_in(item, users)),
-        Value::Map(map) => map.values().for_each(|entry| users_in(&entry.node, users)),
-        _ => {}
     }
 }
 

@@ -118,6 +118,21 @@ impl Node {
         }
     }
 
+    /// The value without places, keys in order: equal for values that are equal.
+    pub fn outline(&self) -> serde_json::Value {
+        use serde_json::json;
+        match &self.value {
+            Value::Null => serde_json::Value::Null,
+            Value::Bool(b) => json!(b),
+            Value::Number(n) => json!(number_text(*n)),
+            Value::String(s) => json!(s),
+            Value::List(list) => list.iter().map(Node::outline).collect(),
+            Value::Map(map) => {
+                json!(map.iter().map(|(k, e)| (k, e.node.outline())).collect::<std::collections::BTreeMap<_, _>>())
+            }
+        }
+    }
+
     /// What it is called in messages.
     pub fn kind(&self) -> &'static str {
         match &self.value {

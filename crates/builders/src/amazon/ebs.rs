@@ -2,7 +2,7 @@
 //! straight line of phases; what is undone, and when, is decided here.
 
 use super::artifact::{AmiArtifact, VolumesArtifact};
-use super::env::{Amazon, Env};
+use super::env::{Amazon, Env, data};
 use super::failure::Failure;
 use super::options::{Config, Product};
 use super::phase::connect::Reached;
@@ -10,10 +10,11 @@ use super::phase::image::{Imaged, Labels};
 use super::phase::interruption::recognise;
 use super::phase::launch::{HeldLaunch, Launched, Subject};
 use super::phase::{
-    connect, copy, image, interruption, launch, network, preflight, provision, publish, register, source, stop, verify,
-    volumes,
+    connect, copy, image, interruption, launch, network, preflight, provision, publish, register, source, stop,
+    unchanged, verify, volumes,
 };
 use super::types::Image;
+use crate::inputs::Inputs;
 use async_trait::async_trait;
 use futures_util::TryFutureExt as _;
 use imgbuild_engine::artifact::{Artifact, SharedArtifact};
@@ -36,6 +37,8 @@ pub struct AmazonEbs {
     pub shared: Arc<Amazon>,
     /// Steps that prove the image on an instance of it, before anyone gets to see it.
     pub verify: Option<Arc<Plan>>,
+    /// What the image is made of: one that was made of the same before is taken instead.
+    pub inputs: Option<Inputs>,
 }
 
 #[async_trait]
@@ -101,8 +104,27 @@ pub(super) struct Done {
 impl AmazonEbs {
     async fn phases(&self, env: &Env<'_>, progress: &Progress) -> Result<Done, Failure> {
         phase(env, "preflight").await?;
-        let (checked, source) = tokio::try_join!(preflight::run(env), source::run(env))?;
-        let labels = Labels::render(env, Some(&source))?;
+        let (source, made_of) = match &self.inputs {
+            None => (None, None),
+            Some(inputs) => {
+                let source = source::run(env).await?;
+                let digest = unchanged::digest(inputs, &source);
+                if let Some(images) = unchanged::find(env, inputs, &digest).await? {
+                    let data = data(&env.region, Some(&source));
+                    return Ok(Done { artifact: Some(keep(env, images)?), data });
+                }
+                (Some(source), Some(digest))
+            }
+        };
+        let found = async {
+            match source {
+                Some(source) => Ok(source),
+                None => source::run(env).await,
+            }
+        };
+        let (checked, source) = tokio::try_join!(preflight::run(env), found)?;
+        let mut labels = Labels::render(env, Some(&source))?;
+        labels.image.extend(made_of.map(|digest| (unchanged::INPUTS_TAG.to_owned(), digest)));
         let volumes = match &self.config.product {
             Product::Volumes(wanted) => Some((wanted, volumes::Labels::render(env, &source, wanted)?)),
             _ => None,

@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use imgbuild_builders::amazon::caller::CallerAddress;
 use imgbuild_builders::amazon::env::Amazon;
 use imgbuild_builders::amazon::types::Tags;
+use imgbuild_builders::inputs::Inputs;
 use imgbuild_builders::{Flags, Prepared, gc, prepare};
 use imgbuild_diag::{Diagnostics, Redactor, Source};
 use imgbuild_engine::agent_link::AgentBinaries;
@@ -91,6 +92,7 @@ pub struct World {
     pub cancel: Cancel,
     pub on_error: OnError,
     pub answers: Arc<Answers>,
+    pub inputs: Option<Inputs>,
 }
 
 /// A person at the terminal who says this, one after the other, and then nothing more.
@@ -123,6 +125,7 @@ impl World {
             cancel: Cancel::new(),
             on_error: OnError::Cleanup,
             answers: Arc::default(),
+            inputs: None,
         }
     }
 
@@ -158,7 +161,7 @@ impl World {
             force: flags.force,
             debug: false,
         };
-        let builder = prepared.builder(&self.amazon, verify).unwrap_or_else(|d| panic!("{d}"));
+        let builder = prepared.builder(&self.amazon, verify, self.inputs.clone()).unwrap_or_else(|d| panic!("{d}"));
         let result = builder.build(&session).await;
         if !matches!(&result, Err(error) if !error.leaks.is_empty())
             && !matches!(&result, Ok(built) if !built.leaks.is_empty())

@@ -9,4 +9,5 @@ mod known_options;
 mod options;
 mod packer_rows;
 mod strays;
+mod unchanged;
 mod volumes;

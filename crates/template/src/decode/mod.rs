@@ -103,7 +103,7 @@ impl When {
 fn render_node(node: &Node, option: &str, when: When, context: &Context, diags: &mut Diagnostics) -> Node {
     let later = matches!(when, When::Later);
     let render = |text: &String, span: &Span, diags: &mut Diagnostics| {
-        if !text.contains("{{") {
+        if interpolate::opening(text).is_none() {
             return text.clone();
         }
         match interpolate::check_and_render(text, span, context, later) {
@@ -142,6 +142,10 @@ fn render_node(node: &Node, option: &str, when: When, context: &Context, diags: 
 
 /// Warns of a data field that the first pass does not have. Packer puts a useless text in its place without a word.
 fn hollow(text: &str, rendered: &str, option: &str, span: &Span, diags: &mut Diagnostics) {
+    // Only a field can be without a value, and it begins with a dot.
+    if !interpolate::expressions(text).is_some_and(|inside| inside.contains('.')) {
+        return;
+    }
     let new = |mark: &str| rendered.contains(mark) && !text.contains(mark);
     if new("<no value>") {
         let message = format!("'{option}' renders as {rendered:?}: it names a field that has no value here");

@@ -4,6 +4,8 @@ use super::Table;
 use crate::value::{Node, Spanned};
 use imgbuild_diag::{Secret, Span};
 use indexmap::IndexMap;
+use serde_json::json;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// The decoded options of one block.
@@ -218,8 +220,41 @@ impl Reader {
         &self.span
     }
 
+    /// All options by name, as values without places: equal for blocks that say the same.
+    pub fn outline(&self) -> serde_json::Value {
+        let mut all: BTreeMap<String, serde_json::Value> = BTreeMap::new();
+        for (name, (_, value)) in &self.values {
+            all.insert((*name).to_owned(), value.outline());
+        }
+        for (name, (_, pairs)) in &self.pairs {
+            let pairs: Vec<_> = pairs.iter().map(|(key, value)| [key.as_str(), value.as_str()]).collect();
+            all.insert(format!("{name} by pairs"), json!(pairs));
+        }
+        json!(all)
+    }
+
     /// The table that it was read by.
     pub fn table(&self) -> &'static Table {
         self.table
+    }
+}
+
+impl Decoded {
+    fn outline(&self) -> serde_json::Value {
+        let texts = |list: &[Spanned<String>]| -> Vec<String> { list.iter().map(|s| s.value.clone()).collect() };
+        match self {
+            Decoded::String(text) => json!(text.value),
+            Decoded::Int(number) => json!(number.value),
+            Decoded::Bool(value) => json!(value.as_ref().map(|b| b.value)),
+            Decoded::Duration(time) => json!(time.value.as_nanos().to_string()),
+            Decoded::Strings(list) => json!(texts(list)),
+            Decoded::StringLists(lists) => json!(lists.iter().map(|list| texts(list)).collect::<Vec<_>>()),
+            Decoded::Ints(list) => json!(list.iter().map(|n| n.value).collect::<Vec<_>>()),
+            Decoded::Map(map) => json!(map.iter().map(|(k, v)| (k, &v.value)).collect::<BTreeMap<_, _>>()),
+            Decoded::MapOfStrings(map) => json!(map.iter().map(|(k, v)| (k, texts(v))).collect::<BTreeMap<_, _>>()),
+            Decoded::Block(block) => block.outline(),
+            Decoded::Blocks(blocks) => json!(blocks.iter().map(Reader::outline).collect::<Vec<_>>()),
+            Decoded::Any(node) => node.outline(),
+        }
     }
 }

@@ -23,6 +23,10 @@ pub struct Ambient {
     pub cwd: PathBuf,
     /// Makes a new id at each call of `uuid`. Packer's are ordered by time.
     pub uuid: Arc<dyn Fn() -> uuid::Uuid + Send + Sync>,
+    /// The time of now, which HCL2's `timestamp` says.
+    pub now: Arc<dyn Fn() -> jiff::Timestamp + Send + Sync>,
+    /// Fills in random bytes: `uuidv4` and `bcrypt` of HCL2.
+    pub random: Arc<dyn Fn(&mut [u8]) + Send + Sync>,
     /// What `packer_version` says.
     pub packer_version: String,
     /// Where `vault`, `consul_key` and `aws_secretsmanager` are looked up. Without it they are refused by name.
@@ -37,9 +41,20 @@ impl Ambient {
             env: BTreeMap::new(),
             cwd: cwd.into(),
             uuid: Arc::new(uuid::Uuid::now_v7),
+            now: Arc::new(jiff::Timestamp::now),
+            random: Arc::new(|bytes| rand::Rng::fill_bytes(&mut rand::rng(), bytes)),
             packer_version: PACKER_VERSION.to_owned(),
             lookup: None,
         }
+    }
+
+    /// The same at a standstill: no time passes and no two ids differ. What two runs make of a template can be compared then.
+    pub fn still(mut self) -> Self {
+        self.start = jiff::Timestamp::UNIX_EPOCH;
+        self.uuid = Arc::new(|| uuid::Uuid::nil());
+        self.now = Arc::new(|| jiff::Timestamp::UNIX_EPOCH);
+        self.random = Arc::new(|bytes| bytes.fill(0));
+        self
     }
 }
 

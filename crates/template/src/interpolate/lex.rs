@@ -1,5 +1,7 @@
 //! Splits a string into text and the tokens inside `{{ }}`, by the rules of Go's text/template: trim markers, comments, raw strings.
 
+use std::borrow::Cow;
+
 /// Something that can't be read or evaluated: where in the string (bytes), and what.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Fault {
@@ -15,15 +17,15 @@ impl Fault {
 
 /// A token and where it starts.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Token {
+pub(crate) struct Token<'a> {
     pub(crate) at: usize,
-    pub(crate) kind: Tok,
+    pub(crate) kind: Tok<'a>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Tok {
+pub(crate) enum Tok<'a> {
     /// Text between expressions.
-    Text(String),
+    Text(&'a str),
     /// `{{`.
     Open,
     /// `}}`.
@@ -31,18 +33,18 @@ pub(crate) enum Tok {
     /// Blanks inside an expression: they separate operands.
     Space,
     /// A name without dot or dollar: keyword, constant or function.
-    Word(String),
+    Word(&'a str),
     /// `.name`, without the dot.
-    Field(String),
+    Field(&'a str),
     /// `$name`, with the dollar.
-    Variable(String),
+    Variable(&'a str),
     Dot,
     /// A number or character as written.
-    Number(String),
+    Number(&'a str),
     /// A quoted string, value and text.
     Quoted {
-        value: String,
-        raw: String,
+        value: Cow<'a, str>,
+        raw: &'a str,
     },
     Declare,
     Assign,
@@ -56,19 +58,31 @@ pub(crate) enum Tok {
     Broken(String),
 }
 
-const OPEN: &str = "{{";
 const CLOSE: &str = "}}";
 const BLANKS: [char; 4] = [' ', '\t', '\r', '\n'];
+
+/// Where the first expression opens. Strings are many and short: a searcher for two letters would cost more than the search.
+pub(crate) fn opening(text: &str) -> Option<usize> {
+    memchr::memchr_iter(b'{', text.as_bytes()).find(|at| text.as_bytes().get(at + 1) == Some(&b'{'))
+}
+
+/// From the first expression of a text to the end of its last one.
+pub(crate) fn expressions(text: &str) -> Option<&str> {
+    let from = opening(text)?;
+    let inside = &text.as_bytes()[from..];
+    let last = memchr::memrchr_iter(b'}', inside).find(|at| *at > 0 && inside[at - 1] == b'}')?;
+    Some(&text[from..=from + last])
+}
 
 struct Lexer<'a> {
     text: &'a str,
     at: usize,
     parens: usize,
-    tokens: Vec<Token>,
+    tokens: Vec<Token<'a>>,
 }
 
 /// All tokens of a string.
-pub(crate) fn lex(text: &str) -> Vec<Token> {
+pub(crate) fn lex(text: &str) -> Vec<Token<'_>> {
     let mut lexer = Lexer { text, at: 0, parens: 0, tokens: Vec::new() };
     if let Err(fault) = lexer.outside() {
         lexer.push(fault.at, Tok::Broken(fault.message));
@@ -81,7 +95,7 @@ impl<'a> Lexer<'a> {
         &self.text[self.at..]
     }
 
-    fn push(&mut self, at: usize, kind: Tok) {
+    fn push(&mut self, at: usize, kind: Tok<'a>) {
         self.tokens.push(Token { at, kind });
     }
 
@@ -90,7 +104,7 @@ impl<'a> Lexer<'a> {
         let mut trim = false;
         loop {
             let start = self.at;
-            let found = self.rest().find(OPEN);
+            let found = opening(self.rest());
             let mut text = &self.rest()[..found.unwrap_or(self.rest().len())];
             let length = text.len();
             if trim {
@@ -98,7 +112,7 @@ impl<'a> Lexer<'a> {
             }
             if found.is_none() {
                 if !text.is_empty() {
-                    self.push(start, Tok::Text(text.to_owned()));
+                    self.push(start, Tok::Text(text));
                 }
                 return Ok(());
             }
@@ -109,7 +123,7 @@ impl<'a> Lexer<'a> {
                 text = text.trim_end_matches(BLANKS);
             }
             if !text.is_empty() {
-                self.push(start, Tok::Text(text.to_owned()));
+                self.push(start, Tok::Text(text));
             }
             self.at = open + 2;
             let body = if trims_left { self.text[self.at + 2..].trim_start_matches(BLANKS) } else { inside };
@@ -170,7 +184,7 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    fn single(&mut self, at: usize, c: char, kind: Tok) {
+    fn single(&mut self, at: usize, c: char, kind: Tok<'a>) {
         self.at += c.len_utf8();
         self.push(at, kind);
     }
@@ -204,7 +218,9 @@ impl<'a> Lexer<'a> {
                 };
                 let raw = &rest[..end + 2];
                 // Go drops carriage returns from raw strings.
-                self.push(at, Tok::Quoted { value: rest[1..=end].replace('\r', ""), raw: raw.to_owned() });
+                let value = &rest[1..=end];
+                let value = if value.contains('\r') { value.replace('\r', "").into() } else { value.into() };
+                self.push(at, Tok::Quoted { value, raw });
                 self.at += raw.len();
             }
             '\'' => self.character(at)?,
@@ -215,21 +231,21 @@ impl<'a> Lexer<'a> {
                     self.single(at, c, Tok::Dot);
                 } else {
                     self.at += 1 + name.len();
-                    self.push(at, Tok::Field(name.to_owned()));
+                    self.push(at, Tok::Field(name));
                     self.terminator()?;
                 }
             }
             '$' => {
                 let name = word(&rest[1..]);
                 self.at += 1 + name.len();
-                self.push(at, Tok::Variable(format!("${name}")));
+                self.push(at, Tok::Variable(&rest[..=name.len()]));
                 self.terminator()?;
             }
             '+' | '-' | '0'..='9' => self.number(at)?,
             c if c == '_' || c.is_alphanumeric() => {
                 let name = word(rest);
                 self.at += name.len();
-                self.push(at, Tok::Word(name.to_owned()));
+                self.push(at, Tok::Word(name));
                 self.terminator()?;
             }
             c if c.is_ascii() && !c.is_ascii_control() => self.single(at, c, Tok::Char(c)),
@@ -260,7 +276,7 @@ impl<'a> Lexer<'a> {
                     let raw = &rest[..=i];
                     let value = unquote(&rest[1..i], '"').ok_or_else(|| Fault::new(at, "invalid syntax"))?;
                     self.at += raw.len();
-                    self.push(at, Tok::Quoted { value, raw: raw.to_owned() });
+                    self.push(at, Tok::Quoted { value: value.into(), raw });
                     return Ok(());
                 }
                 _ => {}
@@ -279,7 +295,7 @@ impl<'a> Lexer<'a> {
                 '\\' => escaped = true,
                 '\'' => {
                     self.at += i + 1;
-                    self.push(at, Tok::Number(rest[..=i].to_owned()));
+                    self.push(at, Tok::Number(&rest[..=i]));
                     return Ok(());
                 }
                 _ => {}
@@ -307,7 +323,7 @@ impl<'a> Lexer<'a> {
             return Err(Fault::new(at, format!("bad number syntax: {text:?}")));
         }
         self.at += end;
-        self.push(at, Tok::Number(text.to_owned()));
+        self.push(at, Tok::Number(text));
         Ok(())
     }
 }

@@ -20,7 +20,7 @@ mod tests;
 pub use context::{Ambient, BUILD_NAMES, Context, Data, Lookup, PACKER_VERSION};
 pub use datum::Datum;
 pub(crate) use functions::{NOT_SET, NOT_YET};
-pub(crate) use lex::Fault;
+pub(crate) use lex::{Fault, expressions, opening};
 
 use crate::value::Spanned;
 use imgbuild_diag::{Diagnostic, Span};
@@ -74,7 +74,7 @@ pub fn render(text: &Spanned<String>, context: &Context) -> Result<String, Diagn
 
 /// Renders a string once; a fault's place is a byte of `text`.
 pub(crate) fn render_text(text: &str, context: &Context) -> Result<String, Fault> {
-    if !text.contains("{{") {
+    if opening(text).is_none() {
         return Ok(text.to_owned());
     }
     eval::execute(&read(text, context)?, context)

@@ -2,6 +2,7 @@
 
 use super::ast::{Branch, Command, Kind, List, Operand, Part, Pipe};
 use super::lex::{Fault, Tok, Token, lex, parse_number};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// A string that has been read: its parts and the templates that it defines.
@@ -18,11 +19,11 @@ const KEYWORDS: [&str; 11] =
     ["block", "break", "continue", "define", "else", "end", "if", "range", "template", "with", "nil"];
 
 struct Parser<'a> {
-    tokens: Vec<Token>,
+    tokens: Vec<Token<'a>>,
     next: usize,
     end: usize,
     /// Names of variables in scope, with the dollar.
-    variables: Vec<String>,
+    variables: Vec<Cow<'a, str>>,
     defined: BTreeMap<String, List>,
     range_depth: usize,
     depth: usize,
@@ -50,7 +51,7 @@ pub(crate) fn parse(text: &str, known: &dyn Fn(&str) -> bool) -> Result<Parsed, 
     let mut root = List::new();
     while let Some(token) = parser.advance() {
         match token.kind {
-            Tok::Text(text) => root.push(Part::Text(text)),
+            Tok::Text(text) => root.push(Part::Text(text.to_owned())),
             Tok::Broken(message) => return Err(Fault::new(token.at, message)),
             _ if parser.peek_word() == Some("define") => parser.define()?,
             _ => match parser.action(token.at)? {
@@ -63,8 +64,8 @@ pub(crate) fn parse(text: &str, known: &dyn Fn(&str) -> bool) -> Result<Parsed, 
     Ok(Parsed { root, defined: parser.defined })
 }
 
-impl Parser<'_> {
-    fn advance(&mut self) -> Option<Token> {
+impl<'a> Parser<'a> {
+    fn advance(&mut self) -> Option<Token<'a>> {
         let token = self.tokens.get(self.next).cloned();
         self.next += 1;
         token
@@ -76,23 +77,23 @@ impl Parser<'_> {
         }
     }
 
-    fn advance_past_space(&mut self) -> Option<Token> {
+    fn advance_past_space(&mut self) -> Option<Token<'a>> {
         self.skip_space();
         self.advance()
     }
 
-    fn peek(&self) -> Option<&Tok> {
+    fn peek(&self) -> Option<&Tok<'a>> {
         self.tokens.get(self.next).map(|t| &t.kind)
     }
 
-    fn peek_past_space(&mut self) -> Option<&Tok> {
+    fn peek_past_space(&mut self) -> Option<&Tok<'a>> {
         self.skip_space();
         self.peek()
     }
 
-    fn peek_word(&mut self) -> Option<&str> {
+    fn peek_word(&mut self) -> Option<&'a str> {
         match self.peek_past_space() {
-            Some(Tok::Word(word)) => Some(word),
+            Some(Tok::Word(word)) => Some(*word),
             _ => None,
         }
     }
@@ -101,7 +102,7 @@ impl Parser<'_> {
         self.tokens.get(self.next).map_or(self.end, |t| t.at)
     }
 
-    fn unexpected<T>(&self, token: Option<&Token>, context: &str) -> Result<T, Fault> {
+    fn unexpected<T>(&self, token: Option<&Token<'_>>, context: &str) -> Result<T, Fault> {
         let (at, text) = match token {
             None => return Err(Fault::new(self.end, "unexpected EOF")),
             Some(Token { at, kind: Tok::Broken(message) }) => return Err(Fault::new(*at, message.clone())),
@@ -127,8 +128,7 @@ impl Parser<'_> {
 
     /// What stands between delimiters, after the opening one at `open`.
     fn action(&mut self, open: usize) -> Result<Result<Part, Ended>, Fault> {
-        let word = self.peek_word().map(str::to_owned);
-        let keyword = word.as_deref().filter(|w| KEYWORDS.contains(w));
+        let keyword = self.peek_word().filter(|w| KEYWORDS.contains(w));
         if keyword.is_some_and(|w| w != "nil" && w != "define") {
             self.next += 1;
         }
@@ -176,7 +176,7 @@ impl Parser<'_> {
 
     fn name(&mut self, context: &str) -> Result<(usize, String), Fault> {
         match self.advance_past_space() {
-            Some(Token { at, kind: Tok::Quoted { value, .. } }) => Ok((at, value)),
+            Some(Token { at, kind: Tok::Quoted { value, .. } }) => Ok((at, value.into_owned())),
             token => self.unexpected(token.as_ref(), context),
         }
     }
@@ -223,7 +223,7 @@ impl Parser<'_> {
         while let Some(token) = self.advance() {
             match token.kind {
                 Tok::Text(text) => {
-                    list.push(Part::Text(text));
+                    list.push(Part::Text(text.to_owned()));
                     continue;
                 }
                 Tok::Broken(message) => return Err(Fault::new(token.at, message)),
@@ -252,11 +252,11 @@ impl Parser<'_> {
             Ended::End => None,
             Ended::Else(at) => {
                 // `{{else if}}` and `{{else with}}` share the end of what they belong to.
-                let chained = self.peek_word().filter(|w| matches!(*w, "if" | "with")).map(str::to_owned);
+                let chained = self.peek_word().filter(|w| matches!(*w, "if" | "with"));
                 match chained {
                     Some(word) if word == context => {
                         self.next += 1;
-                        let branch = self.branch(&word)?;
+                        let branch = self.branch(word)?;
                         Some(vec![if word == "if" { Part::If(branch) } else { Part::With(branch) }])
                     }
                     Some(_) => {
@@ -275,14 +275,14 @@ impl Parser<'_> {
         Ok(Branch { pipe, list, otherwise })
     }
 
-    fn pipeline(&mut self, context: &str, end: &Tok) -> Result<Pipe, Fault> {
+    fn pipeline(&mut self, context: &str, end: &Tok<'_>) -> Result<Pipe, Fault> {
         self.deeper()?;
         self.skip_space();
         let at = self.here();
         let (variables, assign) = self.declarations(context)?;
         // In scope from here on; its own pipeline may name it, though it has no value there.
         if !assign {
-            self.variables.extend(variables.iter().cloned());
+            self.variables.extend(variables.iter().map(|name| Cow::Owned(name.clone())));
         }
         let mut commands = Vec::new();
         loop {
@@ -315,10 +315,11 @@ impl Parser<'_> {
         let start = self.next;
         loop {
             let at = self.here();
-            let Some(Tok::Variable(name)) = self.peek_past_space().cloned() else {
+            let Some(Tok::Variable(name)) = self.peek_past_space() else {
                 self.next = start;
                 return Ok((Vec::new(), false));
             };
+            let name = (*name).to_owned();
             self.next += 1;
             match self.peek_past_space() {
                 Some(Tok::Declare | Tok::Assign) => {
@@ -389,7 +390,7 @@ impl Parser<'_> {
         let Some(kind) = self.term(at)? else { return Ok(None) };
         let mut fields = Vec::new();
         while let Some(Tok::Field(name)) = self.peek() {
-            fields.push(name.clone());
+            fields.push((*name).to_owned());
             self.next += 1;
         }
         let operand = Operand { at, kind };
@@ -416,25 +417,25 @@ impl Parser<'_> {
     fn term(&mut self, at: usize) -> Result<Option<Kind>, Fault> {
         let Some(token) = self.peek().cloned() else { return Ok(None) };
         let kind = match token {
-            Tok::Word(word) => match word.as_str() {
+            Tok::Word(word) => match word {
                 "true" => Kind::Bool(true),
                 "false" => Kind::Bool(false),
                 "nil" => Kind::Nil,
                 name if KEYWORDS.contains(&name) => return Ok(None),
-                name if (self.known)(name) => Kind::Function(word),
+                name if (self.known)(name) => Kind::Function(name.to_owned()),
                 name => return Err(Fault::new(at, format!("function {name:?} not defined"))),
             },
             Tok::Dot => Kind::Dot,
-            Tok::Field(name) => Kind::Field(vec![name]),
+            Tok::Field(name) => Kind::Field(vec![name.to_owned()]),
             Tok::Variable(name) => {
-                self.in_scope(at, &name)?;
-                Kind::Variable(name, Vec::new())
+                self.in_scope(at, name)?;
+                Kind::Variable(name.to_owned(), Vec::new())
             }
-            Tok::Number(text) => match parse_number(&text) {
-                Some(value) => Kind::Number { value, text },
+            Tok::Number(text) => match parse_number(text) {
+                Some(value) => Kind::Number { value, text: text.to_owned() },
                 None => return Err(Fault::new(at, format!("malformed character constant: {text}"))),
             },
-            Tok::Quoted { value, raw } => Kind::Text { value, raw },
+            Tok::Quoted { value, raw } => Kind::Text { value: value.into_owned(), raw: raw.to_owned() },
             Tok::OpenParen => {
                 self.next += 1;
                 let pipe = self.pipeline("parenthesized pipeline", &Tok::CloseParen)?;
@@ -447,20 +448,21 @@ impl Parser<'_> {
     }
 }
 
-fn starts_operand(kind: &Tok) -> bool {
+fn starts_operand(kind: &Tok<'_>) -> bool {
     match kind {
-        Tok::Word(word) => word == "nil" || !KEYWORDS.contains(&word.as_str()),
+        Tok::Word(word) => *word == "nil" || !KEYWORDS.contains(word),
         Tok::Dot | Tok::Field(_) | Tok::Variable(_) | Tok::Number(_) | Tok::Quoted { .. } | Tok::OpenParen => true,
         _ => false,
     }
 }
 
 /// A token as messages show it.
-fn shown(kind: &Tok) -> String {
+fn shown(kind: &Tok<'_>) -> String {
     let text = match kind {
-        Tok::Word(word) if KEYWORDS.contains(&word.as_str()) => return format!("<{word}>"),
-        Tok::Text(text) | Tok::Broken(text) | Tok::Word(text) | Tok::Number(text) | Tok::Variable(text) => text.clone(),
-        Tok::Quoted { raw, .. } => raw.clone(),
+        Tok::Word(word) if KEYWORDS.contains(word) => return format!("<{word}>"),
+        Tok::Text(text) | Tok::Word(text) | Tok::Number(text) | Tok::Variable(text) => (*text).to_owned(),
+        Tok::Broken(text) => text.clone(),
+        Tok::Quoted { raw, .. } => (*raw).to_owned(),
         Tok::Field(name) => format!(".{name}"),
         Tok::Char(c) => c.to_string(),
         Tok::Open => "{{".into(),

@@ -15,6 +15,7 @@ pub mod seal;
 pub mod snapshot;
 pub mod source;
 pub mod stop;
+pub mod unchanged;
 pub mod verify;
 pub mod volumes;
 
