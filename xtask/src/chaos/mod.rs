@@ -85,6 +85,9 @@ impl Trials<'_> {
         if let Err(why) = &outcome {
             println!("{why}");
         }
+        if !left.is_empty() {
+            println!("left in the account: {}", left.join(", "));
+        }
         if let Err(why) = outcome {
             self.failures.push(format!("{} {name}: {why}", self.class));
         }

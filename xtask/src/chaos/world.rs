@@ -202,6 +202,21 @@ impl World {
         Ok(all)
     }
 
+    /// The same, once the requests that a killed program had under way are done: when no thing comes or goes for a second.
+    pub fn settled(&self) -> Result<BTreeMap<String, String>> {
+        let mut last = self.holdings()?;
+        for _ in 0..20 {
+            std::thread::sleep(Duration::from_secs(1));
+            let now = self.holdings()?;
+            let still = now.keys().eq(last.keys());
+            last = now;
+            if still {
+                break;
+            }
+        }
+        Ok(last)
+    }
+
     /// The journals that are there.
     pub fn journals(&self) -> Vec<PathBuf> {
         let dir = self.dir.path().join("state/imgbuild/journals");
