@@ -10,6 +10,7 @@ use imgbuild_engine::local::LocalCommunicator;
 use imgbuild_engine::provision::{NobodyToAsk, Plan, ProvisionError, Session};
 use imgbuild_engine::run::Cancel;
 use imgbuild_template::{Ambient, Build, LoadOptions};
+use serde_json::json;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -158,6 +159,13 @@ struct Ran {
     events: Vec<String>,
 }
 
+/// A secret that all runs know.
+fn secretive() -> Redactor {
+    let redactor = Redactor::new();
+    redactor.add("correct-horse");
+    redactor
+}
+
 async fn run_losing(dir: &Path, provisioners: &str, lose: &'static str) -> Ran {
     let plan = plan(dir, provisioners).unwrap_or_else(|e| panic!("{e}"));
     let machine = Recorder::new(lose);
@@ -169,7 +177,7 @@ async fn run_losing(dir: &Path, provisioners: &str, lose: &'static str) -> Ran {
         pty: false,
         username: "root".into(),
         data: [("ID", "i-1"), ("SourceAMI", "ami-1")].map(|(k, v)| (k.to_owned(), v.to_owned())).into(),
-        reporter: Reporter::new(events.clone(), Redactor::new()),
+        reporter: Reporter::new(events.clone(), secretive()),
         cancel: Cancel::new(),
         ask: Arc::new(NobodyToAsk),
         agents: AgentBinaries { x86_64: &[], aarch64: &[] },
@@ -281,6 +289,23 @@ async fn shell_variables_stay_off_the_command_line() {
     let ran = run(dir.path(), &format!(r#"{{"type": "shell", "inline": ["echo $SECRET"], {vars}, {file}}}"#)).await;
     ran.result.unwrap();
     assert!(ran.events.contains(&"out hun'ter 2".to_owned()), "{:?}", ran.events);
+}
+
+#[tokio::test]
+async fn a_secret_on_the_command_line_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    for (vars, own, told) in [
+        ("P=correct-horse", "env {{ .Vars }} sh '{{ .Path }}'", true),
+        ("P=a horse", "env {{ .Vars }} sh '{{ .Path }}'", false),
+        ("P=correct-horse", "{{ .Vars }} sh '{{ .Path }}'", false),
+    ] {
+        let provisioner =
+            json!({"type": "shell", "inline": ["true"], "environment_vars": [vars], "execute_command": own});
+        let ran = run(dir.path(), &provisioner.to_string()).await;
+        ran.result.unwrap();
+        let warned = ran.events.iter().any(|line| line.contains("is on the machine's command line"));
+        assert_eq!(warned, told, "{own}: {:?}", ran.events);
+    }
 }
 
 #[tokio::test]

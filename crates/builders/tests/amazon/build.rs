@@ -53,6 +53,25 @@ async fn leaves_a_tagged_image_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn what_ec2_would_refuse_at_the_end_is_refused_at_the_beginning() {
+    let gp3 = |iops: u32| json!([{"device_name": "/dev/sdb", "volume_type": "gp3", "volume_size": 10, "iops": iops}]);
+    for (options, message) in [
+        (json!({"deprecate_at": "1969-12-31T00:00:00Z"}), "\"deprecate_at\" is in the past"),
+        (json!({"deprecate_at": "1999-01-01T00:00:00Z"}), "more than ten years"),
+        (json!({"ami_block_device_mappings": gp3(6000)}), "10 GiB can have 5000 IOPS at most, not 6000"),
+        (json!({"launch_block_device_mappings": gp3(5001)}), "5000 IOPS at most"),
+    ] {
+        let world = World::new();
+        let error = world.build(options, None).await.err().unwrap();
+        assert!(error.message.contains(message), "{error:?}");
+        assert!(error.help.iter().any(|line| line.starts_with("on t.json:1:")), "{error:?}");
+        assert_eq!(world.cloud.launches().len(), 0);
+    }
+    let world = World::new();
+    world.build(json!({"launch_block_device_mappings": gp3(5000)}), None).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_session_leads_to_the_instance_and_ends_before_it_stops() {
     let world = World::new();
     let options = json!({"ssh_interface": "session_manager", "iam_instance_profile": "ssm"});

@@ -130,6 +130,12 @@ struct Run<'a> {
 
 impl Run<'_> {
     async fn all(&self, scripts: Scripts) -> Result<(), ProvisionError> {
+        if self.shows_secrets()? {
+            self.session.reporter.say(
+                "Warning: a secret of \"environment_vars\" is on the machine's command line, where all its users can read it. In \"execute_command\", \
+                 write {{ .Vars }} where a command begins: {{ .Vars }} sudo -E sh '{{ .Path }}'",
+            );
+        }
         match scripts {
             Scripts::Inline(lines) => {
                 let text = inline_script(&lines, self.settings.inline_shebang.as_deref());
@@ -170,6 +176,13 @@ impl Run<'_> {
         let settings = &self.settings;
         let own = settings.execute_command.as_ref().filter(|_| !settings.use_env_var_file && settings.plain_format);
         settings.environment.has_own() && own.is_some_and(|own| by_reference(own))
+    }
+
+    /// Whether the template's own command holds the value of a variable that is a secret.
+    fn shows_secrets(&self) -> Result<bool, ProvisionError> {
+        let vars = self.settings.environment.flatten(&self.settings.env_var_format);
+        let secret = self.session.reporter.redactor().redact(&vars) != vars;
+        Ok(secret && self.command(self.env_file().as_deref())?.contains(&vars))
     }
 
     fn command(&self, env_file: Option<&str>) -> Result<String, ProvisionError> {

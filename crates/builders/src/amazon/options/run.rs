@@ -75,7 +75,7 @@ pub struct Places(Vec<(&'static str, Span)>);
 
 impl Places {
     /// Options whose values only the account can judge.
-    const OPTIONS: [&'static str; 17] = [
+    const OPTIONS: [&'static str; 20] = [
         "instance_type",
         "spot_instance_types",
         "fallback_instance_types",
@@ -93,6 +93,9 @@ impl Places {
         "region",
         "ami_regions",
         "ami_name",
+        "deprecate_at",
+        "launch_block_device_mappings",
+        "ami_block_device_mappings",
     ];
 
     /// Those that are written.

@@ -27,8 +27,45 @@ impl Checked {
 pub async fn run(env: &Env<'_>) -> Result<Checked, Failure> {
     env.ui().say("Prevalidating any provided VPC information");
     sharing(env);
+    too_late_to_find_out(env)?;
     let ((), (), (), replaced) = tokio::try_join!(regions(env), vpc(env), keys(env), names(env))?;
     Ok(Checked { replaced })
+}
+
+/// What EC2 refuses only once there is an image (EnableImageDeprecation, CreateImage).
+fn too_late_to_find_out(env: &Env<'_>) -> Result<(), Failure> {
+    let config = env.config;
+    let now = config.context.ambient().start;
+    if let Some(at) = config.ami.deprecate_at.as_deref().and_then(|at| at.parse::<jiff::Timestamp>().ok()) {
+        let decade = jiff::SignedDuration::from_hours(10 * 366 * 24);
+        let wrong = match at.duration_since(now) {
+            left if left.is_positive() && left <= decade => None,
+            left if left.is_positive() => Some("more than ten years from now, which is EC2's limit"),
+            _ => Some("in the past"),
+        };
+        if let Some(wrong) = wrong {
+            let place = config.run.places.of(&["deprecate_at"]);
+            return Err(Failure::new(format!("\"deprecate_at\" is {wrong}: {at}")).at(place));
+        }
+    }
+    let lists = [
+        ("launch_block_device_mappings", &config.launch_mappings),
+        ("ami_block_device_mappings", &config.ami_mappings),
+    ];
+    for (option, device) in lists.into_iter().flat_map(|(option, list)| list.iter().map(move |d| (option, d))) {
+        let ebs = device.mapping.ebs.as_ref().filter(|ebs| ebs.volume_type.as_deref() == Some("gp3"));
+        let Some((size, iops)) = ebs.and_then(|ebs| Some((i64::from(ebs.volume_size?), i64::from(ebs.iops?)))) else {
+            continue;
+        };
+        // 3,000 are there whatever the size.
+        let most = (500 * size).max(3000);
+        if iops > most {
+            let name = &device.mapping.device_name;
+            let message = format!("device {name}: a gp3 volume of {size} GiB can have {most} IOPS at most, not {iops}");
+            return Err(Failure::new(message).at(config.run.places.of(&[option])));
+        }
+    }
+    Ok(())
 }
 
 /// What an account's own AWS-managed key encrypts can't be shared. Only EC2 knows which key a region's default is, so this is
