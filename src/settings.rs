@@ -1,6 +1,7 @@
 //! What enters at main and nowhere else: environment, working directory, home, time, randomness, this program's own path.
 
 use imgbuild_template::Ambient;
+use imgbuild_template::interpolate::PACKER_VERSION;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -17,6 +18,8 @@ pub struct Settings {
     pub start: jiff::Timestamp,
     /// This program's own file: the sandbox's supervisors are started from it.
     pub program: PathBuf,
+    /// The name that it was called by.
+    pub called: String,
 }
 
 impl Settings {
@@ -30,8 +33,17 @@ impl Settings {
             home,
             start: jiff::Timestamp::now(),
             program: std::env::current_exe()?,
+            called: called(),
             env,
         })
+    }
+
+    /// What `version` says: called as `packer`, the version of Packer whose behaviour this is, for scripts that compare it.
+    pub fn called_version(&self) -> (&'static str, &'static str) {
+        match self.called.as_str() {
+            "packer" => ("Packer", PACKER_VERSION),
+            _ => ("imgbuild", env!("CARGO_PKG_VERSION")),
+        }
     }
 
     /// A variable that is set to something.
@@ -76,4 +88,9 @@ impl Settings {
         ambient.env = self.env.clone();
         ambient
     }
+}
+
+fn called() -> String {
+    let program = std::env::args_os().next().map(PathBuf::from).unwrap_or_default();
+    program.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }

@@ -126,6 +126,9 @@ pub async fn run(args: Args, settings: &Settings, style: Style) -> Outcome {
         }
         jobs.push(job(build, &amazon, inputs)?);
     }
+    if args.debug {
+        ui::say(style, "Debug mode enabled. Builds will not be parallelized.");
+    }
     let cancel = Cancel::new();
     let run = open(settings, &args, &cancel)?;
     signals(&run, &reporter);
@@ -141,7 +144,8 @@ pub async fn run(args: Args, settings: &Settings, style: Style) -> Outcome {
         },
         force: args.force,
         debug: args.debug,
-        parallel: args.parallel_builds,
+        // As in Packer: questions of several builds would be mixed up.
+        parallel: if args.debug { 1 } else { args.parallel_builds },
         manifest: args.manifest.as_ref().map(|path| settings.cwd.join(path)),
     };
     let started = Instant::now();

@@ -1,6 +1,6 @@
 //! `imgbuild console`: evaluates interpolations (JSON templates) or expressions (HCL2) against a template, as Packer's does.
 //!
-//! With a terminal it asks line by line. Else it evaluates all lines of standard input and prints what the last one gave; a line
+//! With a terminal it asks line by line, and so it answers a file. From a pipe it evaluates all lines of standard input and prints what the last one gave; a line
 //! that can't be evaluated gives nothing. Like Packer's, it works on whatever is wrong with the template's values.
 
 use super::args::TemplateArgs;
@@ -36,6 +36,9 @@ pub fn run(args: &Args, settings: &Settings, style: Style) -> Outcome {
     if ui::interactive() {
         return interactive(&console, &redactor, style);
     }
+    if !piped() {
+        return each(&console, &redactor, style);
+    }
     let mut code = failure::OK;
     let mut last = String::new();
     for line in std::io::stdin().lock().lines() {
@@ -55,6 +58,24 @@ pub fn run(args: &Args, settings: &Settings, style: Style) -> Outcome {
     }
     ui::message(style, &redactor.redact(&last));
     Ok(code)
+}
+
+/// Packer takes only a pipe for one: what comes from a file is answered line by line, without a prompt here.
+fn piped() -> bool {
+    use std::os::unix::fs::FileTypeExt;
+    let kind = std::fs::metadata("/dev/stdin").map(|meta| meta.file_type());
+    kind.map_or(true, |kind| kind.is_fifo() || kind.is_socket())
+}
+
+fn each(console: &Console, redactor: &Redactor, style: Style) -> Outcome {
+    for line in std::io::stdin().lock().lines() {
+        match console.answer(line.context("standard input can't be read").map_err(Failure::from)?.trim()) {
+            Ok(Answer::Text(text)) => ui::say(style, &redactor.redact(&text)),
+            Ok(Answer::Exit) => break,
+            Err(all) => ui::redacted_diagnostics(style, &all, redactor),
+        }
+    }
+    Ok(failure::OK)
 }
 
 fn interactive(console: &Console, redactor: &Redactor, style: Style) -> Outcome {

@@ -72,7 +72,9 @@ impl Formatter<'_> {
             if name.starts_with('.') || swap {
                 continue;
             }
+            // As Go joins them: `.` is no part of a name.
             let path = path.join(&name);
+            let path = path.strip_prefix(".").map_or(path.clone(), Path::to_path_buf);
             // A link to a folder is not followed: it may lead back.
             match entry.file_type() {
                 Ok(kind) if kind.is_dir() && self.args.recursive => self.folder(&path)?,
@@ -86,6 +88,10 @@ impl Formatter<'_> {
 
     fn file(&mut self, path: &Path) -> Result<(), Failure> {
         let standard_input = path == Path::new("-");
+        if !standard_input && !path.exists() {
+            self.problem(path, "no such file or directory");
+            return Ok(());
+        }
         if !standard_input && !is_hcl(path) {
             self.problem(path, "only *.pkr.hcl and *.pkrvars.hcl files are laid out");
             return Ok(());

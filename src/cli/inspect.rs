@@ -29,7 +29,10 @@ pub fn run(args: &Args, settings: &Settings, style: Style) -> Outcome {
         return hcl(args, options, settings, style);
     }
     let parsed = imgbuild_template::parse_file(&args.path, &options.ambient)?;
-    json(&parsed.json, style);
+    // A secret may stand in other variables, too.
+    let secret = parsed.json.variables.values().filter(|v| v.sensitive).filter_map(|v| v.default.as_ref());
+    secret.for_each(|value| redactor.add(&value.value));
+    json(&parsed.json, style, &redactor);
     Ok(failure::OK)
 }
 
@@ -54,7 +57,7 @@ fn hcl(args: &Args, mut options: LoadOptions, settings: &Settings, style: Style)
 }
 
 /// A legacy JSON template: raw names and defaults, sensitive ones hidden.
-fn json(template: &JsonTemplate, style: Style) {
+fn json(template: &JsonTemplate, style: Style, redactor: &Redactor) {
     let say = |text: &str| ui::say(style, text);
     let machine = |kind: &str, data: &[&str]| {
         if style.machine_readable {
@@ -85,8 +88,8 @@ fn json(template: &JsonTemplate, style: Style) {
         say("Optional variables and their defaults:\n");
         for variable in &variables {
             let Some(default) = &variable.default else { continue };
-            let shown = if variable.sensitive { "<sensitive>" } else { &default.value };
-            machine("template-variable", &[&variable.name.value, shown, "0"]);
+            let shown = if variable.sensitive { "<sensitive>".to_owned() } else { redactor.redact(&default.value) };
+            machine("template-variable", &[&variable.name.value, &shown, "0"]);
             say(&format!("  {:width$} = {shown}", variable.name.value));
         }
     }

@@ -147,8 +147,8 @@ fn usage(error: &clap::Error) -> u8 {
 fn dispatch(command: Command, settings: Settings, style: Style) -> Outcome {
     match command {
         Command::Validate(args) => validate::run(&args, &settings, style),
-        Command::Build(args) => runtime()?.block_on(build::run(args, &settings, style)),
-        Command::Plan(args) => runtime()?.block_on(plan::run(args, &settings, style)),
+        Command::Build(args) => block_on(build::run(args, &settings, style)),
+        Command::Plan(args) => block_on(plan::run(args, &settings, style)),
         Command::Console(args) => console::run(&args, &settings, style),
         Command::Inspect(args) => inspect::run(&args, &settings, style),
         Command::Init(args) => init::run(&args, &settings, style),
@@ -156,26 +156,28 @@ fn dispatch(command: Command, settings: Settings, style: Style) -> Outcome {
         Command::Fix(args) => fix::run(&args, &settings, style),
         Command::Fmt(args) => fmt::run(&args, style),
         Command::Hcl2Upgrade(args) => hcl2_upgrade::run(&args, style),
-        Command::Playbook(args) => runtime()?.block_on(playbook::run(args, &settings)),
-        Command::Inventory(args) => runtime()?.block_on(ansible::inventory::run(args, &settings)),
-        Command::Vault(args) => runtime()?.block_on(ansible::vault::run(args, &settings)),
-        Command::Galaxy(args) => runtime()?.block_on(ansible::galaxy::run(args, &settings)),
-        Command::Adhoc(args) => runtime()?.block_on(ansible::adhoc::run(args, &settings)),
+        Command::Playbook(args) => block_on(playbook::run(args, &settings)),
+        Command::Inventory(args) => block_on(ansible::inventory::run(args, &settings)),
+        Command::Vault(args) => block_on(ansible::vault::run(args, &settings)),
+        Command::Galaxy(args) => block_on(ansible::galaxy::run(args, &settings)),
+        Command::Adhoc(args) => block_on(ansible::adhoc::run(args, &settings)),
         Command::Userdata(args) => userdata::run(&args),
-        Command::Gc(args) => runtime()?.block_on(gc::run(args, &settings, style)),
-        Command::Prune(args) => runtime()?.block_on(prune::run(args, &settings, style)),
+        Command::Gc(args) => block_on(gc::run(args, &settings, style)),
+        Command::Prune(args) => block_on(prune::run(args, &settings, style)),
         Command::Sandbox(command) => sandbox::run(command, &settings, style),
         Command::Docs(args) => docs::run(&args),
         Command::Machine(args) => machine::run(&args),
         Command::Version => {
+            let (name, number) = settings.called_version();
+            let text = format!("{name} v{number}");
             if style.machine_readable {
-                ui::line(ui::record("", "version", &[env!("CARGO_PKG_VERSION")]));
+                ui::line(ui::record("", "version", &[number]));
                 // Packer's spelling.
                 ui::line(ui::record("", "version-prelease", &[""]));
                 ui::line(ui::record("", "version-commit", &[""]));
-                ui::line(ui::record("", "ui", &["say", concat!("imgbuild v", env!("CARGO_PKG_VERSION"))]));
+                ui::line(ui::record("", "ui", &["say", &text]));
             } else {
-                ui::line(concat!("imgbuild v", env!("CARGO_PKG_VERSION")));
+                ui::line(text);
             }
             Ok(failure::OK)
         }
@@ -206,7 +208,12 @@ fn manual(command: Option<&str>) -> Result<clap_mangen::Man, Failure> {
     Ok(clap_mangen::Man::new(known.clone().name(title.clone())).title(title.to_uppercase()))
 }
 
-/// The runtime for commands that talk to the outside.
-fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|e| Failure::Error(e.into()))
+/// Runs a command that talks to the outside. When it is over nothing is waited for: a question that nobody answers any more would
+/// keep the program.
+fn block_on(command: impl Future<Output = Outcome>) -> Outcome {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(|e| Failure::Error(e.into()))?;
+    let outcome = runtime.block_on(command);
+    runtime.shutdown_background();
+    outcome
 }

@@ -21,7 +21,7 @@ enum Command {
         #[arg(value_name = "TEMPLATE")]
         path: PathBuf,
     },
-    /// Refused: plugins are built in
+    /// Nothing is to be done for a plugin that is built in; others are refused
     Install {
         /// The plugin and its version
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
@@ -76,6 +76,12 @@ pub fn run(args: &Args, style: Style) -> Outcome {
             if plugins.is_empty() {
                 ui::say(style, NONE);
             }
+            Ok(failure::OK)
+        }
+        // A pipeline that installs what it needs finds it here.
+        Some(Command::Install { words }) if words.iter().any(|word| !parts(word).is_empty()) => {
+            let source = words.iter().find(|word| !parts(word).is_empty()).map_or("", String::as_str);
+            ui::say(style, &format!("{source} is built in: nothing to install"));
             Ok(failure::OK)
         }
         Some(Command::Install { .. } | Command::Remove { .. }) => Err(refused(

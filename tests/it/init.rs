@@ -41,10 +41,8 @@ fn what_is_refused() {
     env.run(["init", "nothing.pkr.hcl"]).expect(1).has("nothing.pkr.hcl");
     env.run(["init"]).expect(1);
     env.run(["plugins"]).expect(1).has("installed, required");
-    for command in ["install", "remove"] {
-        env.run(["plugins", command, "-force", "github.com/hashicorp/amazon", "1.0.0"])
-            .expect(1)
-            .has("part of imgbuild");
+    for words in [["install", "github.com/hashicorp/vsphere"], ["remove", "github.com/hashicorp/amazon"]] {
+        env.run(["plugins", words[0], "-force", words[1], "1.0.0"]).expect(1).has("part of imgbuild");
     }
 }
 

@@ -18,6 +18,7 @@ mod moto;
 mod options;
 mod packer_cases;
 mod packer_client;
+mod packer_ways;
 mod playbook;
 mod policy;
 mod prune;

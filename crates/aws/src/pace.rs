@@ -41,6 +41,15 @@ fn unsent(error: &ConnectorError) -> bool {
     false
 }
 
+/// What a request is called in the log: its host and its action, none of its parameters, which may be secrets.
+fn name(request: &HttpRequest) -> String {
+    let host = request.uri().split('/').nth(2).unwrap_or_default();
+    let body = request.body().bytes().unwrap_or_default();
+    let form = std::str::from_utf8(body).ok().and_then(|text| text.strip_prefix("Action=")?.split('&').next());
+    let action = request.headers().get("x-amz-target").or(form).unwrap_or_else(|| request.method());
+    format!("{host} {action}")
+}
+
 /// Sends, and sends again while nothing gets out, if something did before.
 async fn send(
     inner: SharedHttpConnector,
@@ -48,6 +57,7 @@ async fn send(
     reached: Arc<AtomicBool>,
 ) -> Result<HttpResponse, ConnectorError> {
     let begun = Instant::now();
+    let name = name(&request);
     let mut pause = Duration::from_millis(500);
     loop {
         let again = request.try_clone();
@@ -61,6 +71,10 @@ async fn send(
                 request = again;
             }
             (answer, _) => {
+                match &answer {
+                    Ok(response) => tracing::debug!("{name}: {}", response.status().as_u16()),
+                    Err(error) => tracing::debug!("{name}: {error}"),
+                }
                 if answer.is_ok() {
                     reached.store(true, Ordering::Relaxed);
                 }

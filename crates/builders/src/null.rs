@@ -6,7 +6,7 @@ use crate::ssh_options::{self, COMMUNICATOR, Communicator, KeySource};
 use async_trait::async_trait;
 use imgbuild_diag::Diagnostics;
 use imgbuild_engine::artifact::Artifact;
-use imgbuild_engine::build::{BuildError, BuildSession, Builder, Built};
+use imgbuild_engine::build::{BuildError, BuildSession, Builder, Built, OnError};
 use imgbuild_engine::connect::{HostKeys, UnknownKey};
 use imgbuild_engine::provision::{BuildData, ProvisionError, Session};
 use imgbuild_template::{Body, Context, Table};
@@ -105,6 +105,7 @@ impl Builder for Null {
                 ui.message(format!("Using SSH communicator to connect: {}", spec.host));
                 ui.say("Waiting for SSH to become available...");
                 ui.phase("connect");
+                stop(session, "connect").await?;
                 let connect = || async {
                     let connecting = session.run.cancel().guard(session.connect.connect(&spec)).await;
                     connecting.ok_or_else(cancelled)?.map_err(|e| failed(e.to_string()))
@@ -132,9 +133,24 @@ impl Builder for Null {
             }
         }
         ui.phase("provision");
-        let outcome = session.provision.run(&reached).await;
-        if outcome.is_err() {
-            session.provision.clean_up(&reached).await;
+        stop(session, "provision").await?;
+        let mut policy = session.on_error;
+        let outcome = loop {
+            let outcome = session.provision.run(&reached).await;
+            let asked = session.on_error == OnError::Ask;
+            match &outcome {
+                Err(error) if asked && *error != ProvisionError::Cancelled => match ask(session, error).await {
+                    None => continue,
+                    Some(answer) => policy = answer,
+                },
+                _ => {}
+            }
+            break outcome;
+        };
+        match policy {
+            _ if outcome.is_ok() => {}
+            OnError::Abort => ui.say("Step \"provision\" was aborted: nothing is cleaned up"),
+            _ => session.provision.clean_up(&reached).await,
         }
         if let Some(communicator) = &reached.communicator {
             communicator.close().await;
@@ -143,6 +159,31 @@ impl Builder for Null {
             Ok(()) => Ok(Built { artifact: Some(Arc::new(NullArtifact)), data: reached.data, leaks: Vec::new() }),
             Err(ProvisionError::Cancelled) => Err(cancelled()),
             Err(error) => Err(failed(error.to_string())),
+        }
+    }
+}
+
+/// `-debug`: waits for Enter before a phase.
+async fn stop(session: &BuildSession, phase: &str) -> Result<(), BuildError> {
+    if session.debug {
+        let question = format!("Pausing before phase {phase:?}. Press enter to continue. ");
+        session.run.cancel().guard(session.ask.ask(&question)).await.ok_or_else(cancelled)?;
+    }
+    Ok(())
+}
+
+/// `-on-error=ask`: what becomes of the failed build; none: it is tried again. Where there is nobody it is cleaned up.
+async fn ask(session: &BuildSession, error: &ProvisionError) -> Option<OnError> {
+    session.run.reporter().error(format!("Step \"provision\" failed: {error}"));
+    let question =
+        "[c] Clean up and exit, [a] abort without cleanup, or [r] retry step (build may fail even if retry succeeds)? ";
+    loop {
+        let answer = session.run.cancel().guard(session.ask.ask(question)).await.flatten();
+        match answer.as_deref().map(|a| a.trim().to_ascii_lowercase()).as_deref() {
+            None | Some("c") => return Some(OnError::Cleanup),
+            Some("a") => return Some(OnError::Abort),
+            Some("r") => return None,
+            Some(_) => {}
         }
     }
 }

@@ -100,7 +100,8 @@ pub trait Sink: Send + Sync {
     fn emit(&self, event: Event);
 }
 
-/// Tells about one build (or, with an empty name, about the run). Cheap to clone. Every text passes the run's redactor.
+/// Tells about one build (or, with an empty name, about the run), and the log (`PACKER_LOG`). Cheap to clone. Every text passes the
+/// run's redactor.
 #[derive(Clone)]
 pub struct Reporter {
     build: String,
@@ -132,23 +133,27 @@ impl Reporter {
     /// A heading.
     pub fn say(&self, text: impl AsRef<str>) {
         let text = self.redactor.redact(text.as_ref());
+        tracing::info!(build = self.build, "{text}");
         self.sink.emit(Event::Say { build: self.build.clone(), text });
     }
 
     /// A line below a heading.
     pub fn message(&self, text: impl AsRef<str>) {
         let text = self.redactor.redact(text.as_ref());
+        tracing::info!(build = self.build, "{text}");
         self.sink.emit(Event::Message { build: self.build.clone(), text });
     }
 
     /// A failure.
     pub fn error(&self, text: impl AsRef<str>) {
         let text = self.redactor.redact(text.as_ref());
+        tracing::error!(build = self.build, "{text}");
         self.sink.emit(Event::Error { build: self.build.clone(), text });
     }
 
     /// A phase begins.
     pub fn phase(&self, phase: &'static str) {
+        tracing::info!(build = self.build, "the phase {phase} begins");
         self.sink.emit(Event::Phase { build: self.build.clone(), phase });
     }
 

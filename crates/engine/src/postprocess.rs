@@ -7,6 +7,7 @@
 //! that failed at its first link included: a failed check leaves no image.
 
 mod artifice;
+mod bgzf;
 mod checksum;
 mod compress;
 mod compress_options;
@@ -230,7 +231,7 @@ mod tests {
         assert_eq!(run(&[&[(Some("a"), false, false, Some(true))]]).await, (words(&["orig", "a"]), words(&[]), 0));
         // manifest keeps against the user's word
         assert_eq!(run(&[&[(Some("a"), true, true, Some(false))]]).await, (words(&["orig", "a"]), words(&[]), 0));
-        // shell-local keeps unless told otherwise
+        // artifice keeps unless told otherwise
         assert_eq!(run(&[&[(Some("a"), true, false, Some(false))]]).await, (words(&["a"]), words(&["orig"]), 0));
         // two chains, one of which keeps
         let two: [&[Row]; 2] = [&[(Some("a"), false, false, None)], &[(Some("b"), true, true, None)]];

@@ -236,12 +236,13 @@ impl Plan {
 impl Step {
     /// Runs the step as its settings say.
     pub async fn run(&self, session: &Session) -> Result<(), ProvisionError> {
-        if !self.pause_before.is_zero() {
-            session.reporter.say(format!("Pausing {} before the next provisioner...", human(self.pause_before)));
-            sleep(session, self.pause_before).await?;
-        }
         let mut left = self.max_retries;
         loop {
+            // Before each try, as in Packer (RetriedProvisioner holds the PausedProvisioner).
+            if !self.pause_before.is_zero() {
+                session.reporter.say(format!("Pausing {} before the next provisioner...", human(self.pause_before)));
+                sleep(session, self.pause_before).await?;
+            }
             match self.attempt(session).await {
                 Ok(()) => return Ok(()),
                 Err(ProvisionError::Cancelled) => return Err(ProvisionError::Cancelled),

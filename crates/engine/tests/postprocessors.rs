@@ -57,8 +57,7 @@ fn what_is_refused() {
         (r#"{"type": "vagrant"}"#, "Vagrant boxes are not supported"),
         (r#"{"type": "checksum", "checksum_types": ["md4"]}"#, "Unrecognized checksum type: md4"),
         (r#"{"type": "artifice"}"#, "No files specified"),
-        (r#"{"type": "compress", "output": "x.bgzf"}"#, "bgzf is not supported"),
-        (r#"{"type": "compress", "compression_level": 12}"#, "compression_level is 12"),
+        (r#"{"type": "manifest", "filename": "x"}"#, "use \"output\""),
         (r#"{"type": "manifest", "outputs": "x"}"#, "outputs"),
     ] {
         let error = plan(dir.path(), text).err().unwrap_or_else(|| panic!("{text} was taken")).to_string();

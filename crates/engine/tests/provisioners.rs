@@ -363,7 +363,7 @@ async fn retries_timeouts_and_going_on() {
     let Err(ProvisionError::In { source, .. }) = ran.result else { panic!("{:?}", ran.result) };
     assert_eq!(*source, ProvisionError::TimedOut(Duration::from_secs(1)));
     let ran = run(dir.path(), r#"{"type": "sleep", "duration": "1ms"}, {"type": "breakpoint", "note": "hm"}"#).await;
-    ran.result.unwrap();
+    assert!(ran.result.unwrap_err().to_string().contains("no available tty"), "nobody says that it may go on");
     assert!(
         ran.events.contains(&"say Pausing at breakpoint provisioner with note \"hm\".".to_owned()),
         "{:?}",

@@ -136,7 +136,7 @@ impl Template {
         match self.format {
             Format::Json => context.with_user(self.variables.values()).with_template(self.path.as_deref()),
             // Variables and paths are values of expressions there, not of templates.
-            Format::Hcl => context,
+            Format::Hcl => context.without_user(),
         }
     }
 

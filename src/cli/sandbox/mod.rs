@@ -73,8 +73,7 @@ impl Place {
 
 /// Runs a command of it.
 pub fn run(command: Command, settings: &Settings, style: Style) -> Outcome {
-    let runtime = super::runtime()?;
-    runtime.block_on(async {
+    super::block_on(async {
         match command {
             Command::Up(args) => serve::up(args, settings).await,
             Command::Prepare(args) => serve::prepare(args, settings).await,

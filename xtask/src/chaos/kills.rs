@@ -226,6 +226,7 @@ fn from_tags(t: &mut Trials<'_>) -> Result<()> {
 }
 
 fn beside(t: &mut Trials<'_>) -> Result<()> {
+    let empty = t.world.holdings()?;
     let before = strangers(t)?;
     let mut slow = Shape::Plain.template(&t.world.url);
     slow["provisioners"] = serde_json::json!([{"type": "shell", "inline": ["sleep 12"]}]);
@@ -259,7 +260,7 @@ fn beside(t: &mut Trials<'_>) -> Result<()> {
         t.count(&format!("before:{k}"), outcome, &left);
         t.world.clear(&before)?;
     }
-    t.world.clear(&BTreeMap::new())
+    t.world.clear(&empty)
 }
 
 fn gc_killed(t: &mut Trials<'_>) -> Result<()> {

@@ -1,5 +1,6 @@
 //! `compress`: the artifact's files as one archive or compressed file. Source of the behaviour: Packer's compress.
 
+use super::bgzf::Bgzf;
 use super::checksum::no_span;
 use super::compress_options::{Algorithm, Archive, OUTPUT, TABLE, check, detect};
 use super::{Outcome, PostProcessor, PostSession};
@@ -36,7 +37,7 @@ impl PostProcessor for Compress {
         let target = self.block.render(&output, &session.data, &fields)?;
         let (archive, algorithm) = detect(&target, text(&reader, "format").as_deref())?;
         let level = reader.int("compression_level").map_or(6, |level| level.value);
-        let level = if (1..=9).contains(&level) { level as u32 } else { 6 };
+        let level = if level < 1 { 6 } else { level.min(9) as u32 };
         let files = input.files();
         let reporter = &session.reporter;
         let shown = match archive {
@@ -78,6 +79,7 @@ impl Algorithm {
         match self {
             Algorithm::None => "nothing",
             Algorithm::Gzip => "gzip",
+            Algorithm::Bgzf => "bgzf",
             Algorithm::Lz4 => "lz4",
             Algorithm::Xz => "xz",
             Algorithm::Bzip2 => "bzip2",
@@ -99,6 +101,7 @@ fn make(path: &Path, files: &[PathBuf], archive: Archive, algorithm: Algorithm, 
             let writer = flate2::write::GzEncoder::new(file, flate2::Compression::new(level));
             fill(writer, files, archive)?.finish()?.flush()
         }
+        Algorithm::Bgzf => fill(Bgzf::new(file, level), files, archive)?.finish()?.flush(),
         Algorithm::Bzip2 => {
             let writer = bzip2::write::BzEncoder::new(file, bzip2::Compression::new(level));
             fill(writer, files, archive)?.finish()?.flush()
@@ -162,6 +165,7 @@ mod tests {
         std::fs::write(&input, &content).unwrap();
         for (algorithm, magic) in [
             (Algorithm::Gzip, &[0x1f, 0x8b][..]),
+            (Algorithm::Bgzf, &[0x1f, 0x8b, 8, 4]),
             (Algorithm::Bzip2, b"BZh"),
             (Algorithm::Lz4, &[0x04, 0x22, 0x4d, 0x18]),
             (Algorithm::Xz, &[0xfd, b'7', b'z', b'X', b'Z']),

@@ -5,7 +5,7 @@ use crate::artifact::SharedArtifact;
 use crate::provision::{Block, text};
 use async_trait::async_trait;
 use imgbuild_diag::Diagnostics;
-use imgbuild_template::{Body, Context, Kind, Opt, Table};
+use imgbuild_template::{Body, Context, Kind, Opt, Renamed, Table};
 use serde_json::{Map, Value, json};
 use std::path::{Path, PathBuf};
 
@@ -17,7 +17,8 @@ pub(super) static TABLE: Table = Table::new(
         Opt::new("strip_time", Kind::Bool, "No build_time.").default("false"),
         Opt::new("custom_data", Kind::Map, "Goes in as it is."),
     ]],
-);
+)
+.renamed(&[Renamed { old: "filename", advice: "use \"output\" (imgbuild fix does it)" }]);
 
 /// A prepared `manifest`.
 pub struct Manifest {

@@ -1,4 +1,5 @@
-//! `shell-local` as a post-processor: the scripts run, the artifact goes on as it is.
+//! `shell-local` as a post-processor: the scripts run, the artifact goes on as it is, whatever `keep_input_artifact` says (Packer
+//! 1.16, post-processor/shell-local).
 
 use super::{Outcome, PostProcessor, PostSession};
 use crate::artifact::SharedArtifact;
@@ -28,6 +29,6 @@ impl PostProcessor for ShellLocalPost {
             more: &[("PACKER_RUN_UUID", session.run_id.clone())],
         };
         self.0.run(&on).await.map_err(|e| e.to_string())?;
-        Ok(Outcome { artifact: Some(input.clone()), keep: true, must_keep: false })
+        Ok(Outcome { artifact: Some(input.clone()), keep: true, must_keep: true })
     }
 }

@@ -44,10 +44,12 @@ impl Provisioner for Breakpoint {
             Some(note) => format!("Pausing at breakpoint provisioner with note {note:?}."),
             None => "Pausing at breakpoint provisioner.".into(),
         });
-        if session.ask.ask("Press enter to continue.").await.is_none() {
-            session.reporter.message("There is nobody to press Enter; continuing...");
+        let asked = session.cancel.guard(session.ask.ask("Press enter to continue.")).await;
+        match asked.ok_or(ProvisionError::Cancelled)? {
+            Some(_) => Ok(()),
+            // As in Packer: who wants no stop says "disable".
+            None => Err(ProvisionError::Failed("Error asking for input: no available tty".into())),
         }
-        Ok(())
     }
 }
 

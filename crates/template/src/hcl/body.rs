@@ -219,7 +219,8 @@ impl Body {
                 continue;
             }
             let Some(labels) = schema.block(kind) else {
-                if partial || self.is_taken(kind) {
+                // An argument of ours is nobody else's block.
+                if partial && !schema.attribute(kind) || self.is_taken(kind) {
                     continue;
                 }
                 let message = format!("Unsupported block type: blocks of type {kind:?} are not expected here");

@@ -294,12 +294,6 @@ impl Maker<'_> {
                 build.post_processors.push(kept);
             }
         }
-        if builds.iter().any(|other| other.name == name) {
-            let message = format!("two builds have the name {name:?}");
-            let help = "give one of them another name in a source block of the build: source \"…\" { name = \"…\" }";
-            diags.push(Diagnostic::error(message).at(&used.span).help(help));
-            return Some(name);
-        }
         builds.push(build);
         Some(name)
     }

@@ -112,6 +112,8 @@ pub const BUILD_NAMES: [&str; 13] = [
 pub struct Context {
     pub(crate) ambient: Arc<Ambient>,
     pub(crate) user: Arc<IndexMap<String, String>>,
+    /// There are no user variables at all: HCL2.
+    pub(crate) no_user: bool,
     pub(crate) template_path: Option<Arc<Path>>,
     pub(crate) build_name: Option<Arc<str>>,
     pub(crate) build_type: Option<Arc<str>>,
@@ -135,6 +137,7 @@ impl Context {
         Context {
             ambient,
             user: Arc::default(),
+            no_user: false,
             template_path: None,
             build_name: None,
             build_type: None,
@@ -142,6 +145,12 @@ impl Context {
             in_variables: false,
             amazon: false,
         }
+    }
+
+    /// Without user variables: `user` is an error, as in Packer's HCL2.
+    pub fn without_user(mut self) -> Self {
+        self.no_user = true;
+        self
     }
 
     /// With the user variables that `user` reads, rendered.

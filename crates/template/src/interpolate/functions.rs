@@ -67,6 +67,10 @@ pub(super) fn call(name: &str, call: &Call<'_>, context: &Context) -> Result<Dat
     Ok(Datum::String(match name {
         "user" => match context.user.get(text(0)) {
             Some(value) => value.clone(),
+            None if context.no_user => {
+                let name = text(0);
+                return Err(format!("user variables are of JSON templates; in HCL2 write ${{var.{name}}}"));
+            }
             None if context.in_variables => return Err(format!("{NOT_SET} {}", text(0))),
             None => String::new(),
         },

@@ -125,7 +125,16 @@ pub fn read(root: &Node, diags: &mut Diagnostics) -> JsonTemplate {
     unknown_keys(map, diags);
     let keys = Keys::new(map, "", false);
     keys.map("push", diags);
-    keys.list("comments", diags);
+    for (n, node) in keys.list("comments", diags).iter().enumerate() {
+        if !matches!(node.value, Value::Map(_) | Value::Null) {
+            let message = format!("'comments[{n}]' expected a map, got {}", node.kind());
+            diags.push(
+                Diagnostic::error(message)
+                    .at(&node.span)
+                    .help("write {\"comment\": \"…\"}, or a key that begins with _"),
+            );
+        }
+    }
     JsonTemplate {
         description: keys.text("description", diags).map(|d| d.value).filter(|d| !d.is_empty()),
         min_packer_version: keys.text("min_packer_version", diags).filter(|v| !v.value.is_empty()),
