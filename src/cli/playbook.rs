@@ -49,13 +49,14 @@ pub async fn run(args: Words, process: &Process) -> Outcome {
     }
     match load(&args, process).await {
         Ok(settings) => start(&args, settings, process).await,
-        Err(problems) => Ok(fail(&problems, exit::ERROR)),
+        Err((problems, code)) => Ok(fail(&problems, code)),
     }
 }
 
-/// Settings from configuration, environment and flags.
-async fn load(args: &PlaybookArgs, process: &Process) -> Result<Settings, Diagnostics> {
-    let mut settings = ansible::settings(process)?;
+/// Settings from configuration, environment and flags; with errors comes the exit code.
+async fn load(args: &PlaybookArgs, process: &Process) -> Result<Settings, (Diagnostics, u8)> {
+    let failed = |problems: Diagnostics| (problems, exit::ERROR);
+    let mut settings = ansible::settings(process).map_err(failed)?;
     let listing = args.list_hosts || args.list_tasks || args.list_tags || args.syntax_check;
     let mut wanted = args.clone();
     if listing {
@@ -63,8 +64,12 @@ async fn load(args: &PlaybookArgs, process: &Process) -> Result<Settings, Diagno
         (wanted.ask_pass, wanted.ask_become_pass) = (false, false);
         (settings.prompts.connection, settings.prompts.become_) = (false, false);
     }
-    secrets::of_playbook(&wanted, &mut settings).await?;
-    args.apply(&mut settings)?;
+    secrets::of_playbook(&wanted, &mut settings).await.map_err(failed)?;
+    let doubts = args.apply(&mut settings).map_err(|problems| {
+        let code = exit::of(&problems);
+        (problems, code)
+    })?;
+    warn(&doubts);
     ansible::without_effect(args);
     Ok(settings)
 }
@@ -91,7 +96,7 @@ async fn start(args: &PlaybookArgs, settings: Settings, process: &Process) -> Ou
     let callback = ansible::callback(&settings.display.stdout, &settings, process);
     let loaded = match Playbook::load(&args.playbooks, settings, inventory) {
         Ok(loaded) => loaded.with_url_client(wire::url_client(process)),
-        Err(problems) => return Ok(fail(&problems, exit::UNREACHABLE)),
+        Err(problems) => return Ok(fail(&problems, exit::of(&problems))),
     };
     warn(&loaded.warnings);
     if args.list_hosts || args.list_tasks || args.list_tags || args.syntax_check {
@@ -114,7 +119,7 @@ async fn start(args: &PlaybookArgs, settings: Settings, process: &Process) -> Ou
     };
     let outcome = imgbuild_playbook::run(loaded, session).await;
     if let Some(error) = outcome.error {
-        ui::note(format!("ERROR! {error}"));
+        ui::note(format!("[ERROR]: {error}"));
     }
     Ok(outcome.exit_code)
 }

@@ -8,6 +8,7 @@ mod communicator;
 mod console;
 mod crash;
 mod credentials;
+mod exit_codes;
 mod fix;
 mod fmt;
 mod hcl2_upgrade;

@@ -23,12 +23,14 @@ pub struct Diagnostic {
     pub span: Option<Span>,
     /// What to do about it, one line each.
     pub help: Vec<String>,
+    /// The exit code of a program that this error ends, where it is another than that of most errors.
+    pub exit: Option<u8>,
 }
 
 impl Diagnostic {
     /// An error without a place.
     pub fn error(message: impl Into<String>) -> Self {
-        Diagnostic { severity: Severity::Error, message: message.into(), span: None, help: Vec::new() }
+        Diagnostic { severity: Severity::Error, message: message.into(), span: None, help: Vec::new(), exit: None }
     }
 
     /// A warning without a place.
@@ -45,6 +47,12 @@ impl Diagnostic {
     /// Adds the place if there is one.
     pub fn at_opt(mut self, span: Option<&Span>) -> Self {
         self.span = span.cloned();
+        self
+    }
+
+    /// Sets the exit code.
+    pub fn exit(mut self, code: u8) -> Self {
+        self.exit = Some(code);
         self
     }
 

@@ -13,7 +13,7 @@ use crate::play::{load_playbook, load_text};
 use crate::settings::Settings;
 use crate::target::Connector;
 use async_trait::async_trait;
-use imgbuild_diag::{Diagnostic, Diagnostics, Source};
+use imgbuild_diag::{Diagnostics, Source};
 use imgbuild_jinja::{Lookups, Templar};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -147,7 +147,7 @@ impl Playbook {
         }
         for module in missing {
             out.push(
-                Diagnostic::warning(format!("the module '{}' is not available in imgbuild", module.name))
+                crate::play::modules::unavailable(&module.name)
                     .at(&module.span)
                     .help("the play fails where a host reaches this task"),
             );
@@ -200,7 +200,7 @@ pub async fn run(loaded: Loaded, session: Session) -> Outcome {
     engine.connections.close().await;
     // The sink holds the callback; nothing may be warned of after the end.
     *loaded.warn.lock().unwrap_or_else(PoisonError::into_inner) = None;
-    let error = lock(&engine.fatal).clone();
+    let error = lock(&engine.fatal).clone().map(|fatal| fatal.message);
     let stats = lock(&engine.stats).clone();
     Outcome { stats, exit_code, error }
 }

@@ -1,10 +1,11 @@
 //! ansible-vault's format 1.1 and 1.2: AES-256 in counter mode, HMAC-SHA256, keys by PBKDF2-SHA256.
 
 use crate::actions::hex;
-use crate::settings::{Settings, VaultSecret};
+use crate::settings::{Settings, VaultSecret, exit};
 use aes::Aes256;
 use ctr::cipher::{KeyIvInit as _, StreamCipher as _};
 use hmac::{Hmac, KeyInit as _, Mac as _};
+use imgbuild_diag::Diagnostic;
 use sha2::Sha256;
 use std::path::Path;
 
@@ -13,23 +14,47 @@ pub const HEADER: &str = "$ANSIBLE_VAULT;";
 /// PBKDF2 rounds.
 const ROUNDS: u32 = 10_000;
 
+/// Why a file can't be read.
+#[derive(Debug)]
+pub struct Unread {
+    message: String,
+    /// It is a vault, and no password opens it.
+    locked: bool,
+}
+
+impl Unread {
+    /// The error. A vault that does not open ends ansible-core with 1, as what is missing does, and not with a parser's 4.
+    pub fn diagnostic(self) -> Diagnostic {
+        let diagnostic = Diagnostic::error(self.message);
+        if self.locked { diagnostic.exit(exit::ERROR) } else { diagnostic }
+    }
+}
+
+impl From<Unread> for String {
+    fn from(unread: Unread) -> Self {
+        unread.message
+    }
+}
+
 /// The text of a file, decrypted where it is a vault.
-pub fn read_text(path: &Path, settings: &Settings) -> Result<String, String> {
-    String::from_utf8(read(path, settings)?).map_err(|_| format!("{}: the file is no UTF-8 text", path.display()))
+pub fn read_text(path: &Path, settings: &Settings) -> Result<String, Unread> {
+    String::from_utf8(read(path, settings)?)
+        .map_err(|_| Unread { message: format!("{}: the file is no UTF-8 text", path.display()), locked: false })
 }
 
 /// The bytes of a file, decrypted where it is a vault.
-pub fn read(path: &Path, settings: &Settings) -> Result<Vec<u8>, String> {
-    let bytes = fs_err::read(path).map_err(|e| e.to_string())?;
+pub fn read(path: &Path, settings: &Settings) -> Result<Vec<u8>, Unread> {
+    let bytes = fs_err::read(path).map_err(|e| Unread { message: e.to_string(), locked: false })?;
     if !is_encrypted(&bytes) {
         return Ok(bytes);
     }
     if settings.vault_secrets.is_empty() {
-        return Err(format!("A vault password or secret must be specified to decrypt {}", path.display()));
+        let message = format!("A vault password or secret must be specified to decrypt {}", path.display());
+        return Err(Unread { message, locked: true });
     }
     let envelope = String::from_utf8_lossy(&bytes);
     let opened = open(&envelope, None, &settings.vault_secrets);
-    opened.map(|(plain, _)| plain).map_err(|e| format!("{}: {e}", path.display()))
+    opened.map(|(plain, _)| plain).map_err(|e| Unread { message: format!("{}: {e}", path.display()), locked: true })
 }
 
 /// Decrypts an envelope with the first secret that fits; those of its label are tried first.

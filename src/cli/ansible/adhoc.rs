@@ -186,7 +186,7 @@ async fn prepare(args: &Args, process: &Process) -> Result<Settings, imgbuild_di
     if !args.list_hosts {
         secrets::of_playbook(&common, &mut settings).await?;
     }
-    common.apply(&mut settings)?;
+    warn(&common.apply(&mut settings)?);
     without_effect(&common);
     if let Some(dir) = &args.playbook_dir {
         settings.playbook_dir = Some(process.cwd.join(dir));

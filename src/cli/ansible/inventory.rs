@@ -104,7 +104,7 @@ async fn show(args: &Args, process: &Process) -> Result<u8, Diagnostics> {
         verbose: args.verbose,
         ..PlaybookArgs::default()
     };
-    common.apply(&mut settings)?;
+    warn(&common.apply(&mut settings)?);
     if let Some(dir) = &args.playbook_dir {
         settings.playbook_dir = Some(process.cwd.join(dir));
     }

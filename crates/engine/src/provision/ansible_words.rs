@@ -77,7 +77,9 @@ pub(crate) async fn run(
     settings.vault_secrets.extend(vault_secrets(&args, cwd, home)?);
     settings.connection.password = password_file(args.connection_password_file.as_deref(), cwd, home)?;
     settings.become_.password = password_file(args.become_password_file.as_deref(), cwd, home)?;
-    args.apply(&mut settings).map_err(failed)?;
+    for doubt in args.apply(&mut settings).map_err(failed)? {
+        session.reporter.message(format!("[WARNING]: {}", doubt.message));
+    }
     settings.roles_path.extend(roles_path);
     settings.collections_path.splice(0..0, collections_path);
     adjust(&mut settings);

@@ -217,6 +217,11 @@ impl Resolver<'_> {
         let method = if method.is_empty() { "sudo".to_owned() } else { method };
         // Options are named by the method without its collection.
         let short = method.rsplit('.').next().unwrap_or(&method).to_owned();
+        if !METHODS.contains(&short.as_str()) {
+            return Err(Failure::new(format!(
+                "Invalid become method specified, could not find matching plugin: '{method}'"
+            )));
+        }
         let variable = |what: &str| format!("ansible_{short}_{what}");
         let configured = |what: &str| {
             let name = format!("{short}_{what}");
@@ -253,6 +258,26 @@ impl Resolver<'_> {
         }))
     }
 }
+
+/// Names of become plugins, of ansible-core and of the collections of the package `ansible`. A task whose plugin has another
+/// name fails, whether or not it would become anybody; which of them can be used is known where a host is reached.
+const METHODS: [&str; 15] = [
+    "sudo",
+    "su",
+    "doas",
+    "sudosu",
+    "runas",
+    "enable",
+    "dzdo",
+    "ksu",
+    "machinectl",
+    "pbrun",
+    "pfexec",
+    "pmrun",
+    "sesu",
+    "run0",
+    "podman_unshare",
+];
 
 /// Ansible's booleans.
 pub fn boolean(value: &Value) -> Option<bool> {

@@ -7,9 +7,9 @@ use crate::exec::connection::Connections;
 use crate::inventory::Inventory;
 use crate::inventory::vars_files::{VarsFiles, layers as layers_of_inventory};
 use crate::play::loader::Ids;
-use crate::settings::Settings;
+use crate::settings::{Settings, exit};
 use crate::vars::{HostLayers, Vars, layers};
-use imgbuild_diag::Diagnostics;
+use imgbuild_diag::{Diagnostic, Diagnostics};
 use imgbuild_jinja::{HostScopes, Key, Map, Templar, Value, VarSource};
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
@@ -68,7 +68,36 @@ pub struct Engine {
     /// Hosts whose kept facts have been read.
     recalled: Mutex<HashSet<Host>>,
     /// Why the run ends before its end.
-    pub fatal: Mutex<Option<String>>,
+    pub fatal: Mutex<Option<Fatal>>,
+}
+
+/// Why a run ends before its end.
+#[derive(Debug, Clone)]
+pub struct Fatal {
+    /// What the person reads.
+    pub message: String,
+    /// The exit code.
+    pub code: u8,
+}
+
+impl From<String> for Fatal {
+    fn from(message: String) -> Self {
+        Fatal { message, code: exit::ERROR }
+    }
+}
+
+impl From<Diagnostics> for Fatal {
+    fn from(problems: Diagnostics) -> Self {
+        let texts: Vec<String> =
+            problems.errors().map(|d| d.to_string().trim_start_matches("Error: ").to_owned()).collect();
+        Fatal { message: texts.join("\n"), code: exit::of(&problems) }
+    }
+}
+
+impl From<Diagnostic> for Fatal {
+    fn from(problem: Diagnostic) -> Self {
+        Diagnostics::from(problem).into()
+    }
 }
 
 /// A lock that outlives a panic of its holder.
@@ -251,8 +280,8 @@ impl Engine {
     }
 
     /// Ends the run.
-    pub fn fail(&self, why: String) {
-        lock(&self.fatal).get_or_insert(why);
+    pub fn fail(&self, why: impl Into<Fatal>) {
+        lock(&self.fatal).get_or_insert_with(|| why.into());
     }
 }
 

@@ -11,7 +11,8 @@ use crate::play::loader::Loader;
 use crate::play::model::{Item, Task};
 use crate::play::paths;
 use crate::play::scope::{Attr, Attrs, Kind, Scope};
-use imgbuild_diag::Diagnostics;
+use crate::settings::exit;
+use imgbuild_diag::{Diagnostic, Diagnostics};
 use imgbuild_jinja::{Key, Map, Value, VarSource};
 use std::path::Path;
 use std::sync::{Arc, PoisonError};
@@ -100,7 +101,7 @@ impl PlayRun {
                     self.engine.emit(Event::Included { file: shown, hosts: names, label: ask.label.clone() });
                     loaded.push((items, members));
                 }
-                Err(problem) => self.refuse(task, &members, &problem, around, &mut flow),
+                Err(problem) => self.refuse(task, &members, &problem, &mut flow),
             }
         }
         if fatal && !flow.failed.is_empty() {
@@ -121,7 +122,13 @@ impl PlayRun {
         flow
     }
 
-    fn refuse(&self, task: &Arc<Task>, members: &[Host], problem: &Diagnostics, around: Around, flow: &mut Flow) {
+    /// What can't be read, or is no list of tasks as such, ends the run; what is missing or can't be opened fails the hosts that
+    /// asked, and they may be rescued.
+    fn refuse(&self, task: &Arc<Task>, members: &[Host], problem: &Diagnostics, flow: &mut Flow) {
+        if problem.errors().next().is_some_and(|first| first.exit.is_none()) {
+            self.engine.fail(problem.clone());
+            return;
+        }
         let text = problem.to_string();
         let message = problem.errors().next().map_or_else(|| text.clone(), |d| d.message.clone());
         self.engine.emit(Event::Error(text));
@@ -130,10 +137,8 @@ impl PlayRun {
             set(&mut res, "failed", true);
             set(&mut res, "changed", false);
             set(&mut res, "reason", message.as_str());
-            {
-                let mut stats = lock(&self.engine.stats);
-                if around.rescue { stats.host(host).rescued += 1 } else { stats.host(host).failed += 1 }
-            }
+            // Counted as failed even where a rescue takes care of it, as Ansible does for includes.
+            lock(&self.engine.stats).host(host).failed += 1;
             let info = crate::callback::TaskInfo {
                 id: task.id,
                 name: task.title(None),
@@ -172,13 +177,15 @@ impl PlayRun {
             loader.host = engine.host_layers(host, &self.play.dir)?;
             loader.magic.extend(engine.host_magic(host));
         }
+        loader.dynamic = true;
         let depth = task.scope.chain().filter(|s| s.kind == Kind::Include).count();
         if depth > crate::play::loader::MAX_DEPTH {
-            return Err(imgbuild_diag::Diagnostic::error(format!(
+            return Err(Diagnostic::error(format!(
                 "includes are nested deeper than {} levels: does a file include itself?",
                 crate::play::loader::MAX_DEPTH
             ))
             .at(&task.span)
+            .exit(exit::FAILED)
             .into());
         }
         let scope = self.include_scope(task, ask, &mut loader);
@@ -210,16 +217,17 @@ impl PlayRun {
                     (path.display().to_string(), items)
                 }
                 None => {
-                    let message = if name.is_empty() {
-                        "No file specified for include_tasks".to_owned()
+                    let path = paths::normal(&task.dir.join(Path::new(name)));
+                    let problem = if name.is_empty() {
+                        Diagnostic::error("No file specified for include_tasks").exit(exit::ERROR)
+                    } else if path.is_dir() {
+                        Diagnostic::error(format!("'{}' is a folder, and no file of tasks", path.display()))
                     } else {
-                        let path = task.dir.join(Path::new(name));
-                        format!(
-                            "Could not find or access '{}' on the Ansible Controller.",
-                            paths::normal(&path).display()
-                        )
+                        let message =
+                            format!("Could not find or access '{}' on the Ansible Controller.", path.display());
+                        Diagnostic::error(message).exit(exit::ERROR)
                     };
-                    loader.out.push(imgbuild_diag::Diagnostic::error(message).at(&task.span));
+                    loader.out.push(problem.at(&task.span));
                     (String::new(), Vec::new())
                 }
             }
@@ -230,6 +238,7 @@ impl PlayRun {
         }
         let imported = std::mem::take(&mut loader.roles);
         self.layers.write().unwrap_or_else(PoisonError::into_inner).roles.extend(imported);
+        loader.report_missing(true);
         let (items, warnings) = std::mem::take(&mut loader.out).into_result(items)?;
         for warning in warnings {
             engine.emit(Event::Warning(warning.to_string().trim_start_matches("Warning: ").to_owned()));
@@ -268,7 +277,7 @@ impl PlayRun {
                     attrs.insert(keyword.name, Attr { value: value.clone(), span: value.span().cloned() });
                 }
                 None => loader.out.push(
-                    imgbuild_diag::Diagnostic::error(format!("'{name}' is not a valid attribute for a Block"))
+                    Diagnostic::error(format!("'{name}' is not a valid attribute for a Block"))
                         .at_opt(value.span().or(Some(&task.span)))
                         .suggest(&name, crate::play::keywords::names(Level::BLOCK)),
                 ),

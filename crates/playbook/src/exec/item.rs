@@ -124,7 +124,7 @@ impl Place<'_> {
         // These count whatever else goes wrong.
         done.ignore_errors = own.flag("ignore_errors").ok().flatten().unwrap_or(false);
         done.ignore_unreachable = own.flag("ignore_unreachable").ok().flatten().unwrap_or(false);
-        self.refuse_empty_delegate(&own)?;
+        self.refuse_delegate(&own)?;
         if let Some(skip) = self.skipped(vars)? {
             return Ok(skip);
         }
@@ -194,9 +194,8 @@ impl Place<'_> {
         Ok(res)
     }
 
-    /// A `delegate_to` that renders to nothing is an error whatever the task's condition says. One that can't be rendered may be
-    /// what the condition asks about.
-    fn refuse_empty_delegate(&self, own: &Resolver<'_>) -> Result<(), Failure> {
+    /// A `delegate_to` that renders to nothing, or can't be rendered, is an error whatever the task's condition says.
+    fn refuse_delegate(&self, own: &Resolver<'_>) -> Result<(), Failure> {
         let Some(attr) = self.task.attr("delegate_to") else { return Ok(()) };
         let written = crate::text::of(&attr.value);
         match own.keyword("delegate_to") {
@@ -204,7 +203,8 @@ impl Place<'_> {
                 "Empty hostname produced from delegate_to: {}",
                 crate::callback::json(&Value::str(written))
             ))),
-            _ => Ok(()),
+            Ok(_) => Ok(()),
+            Err(failure) => Err(failure.at(attr.value.span().or(attr.span.as_ref()))),
         }
     }
 
@@ -282,10 +282,8 @@ impl Place<'_> {
         let raw = Value::template(self.task.action.written.as_str(), Some(self.task.span.clone()));
         let name = crate::text::of(&self.run.engine.templar.template(&raw, vars).map_err(Failure::from)?);
         Action::resolve(name.trim(), &[]).map_err(|why| match why {
-            Unresolved::Unsupported => Failure::new(format!("the module '{name}' is not available in imgbuild")),
-            Unresolved::Unknown(_) => Failure::new(format!(
-                "couldn't resolve module/action '{name}'. This often indicates a misspelling, missing collection, or incorrect module path."
-            )),
+            Unresolved::Unsupported => Failure::new(crate::play::modules::unavailable(&name).message),
+            Unresolved::Unknown(_) => Failure::new(crate::play::modules::unknown(&name).message),
         })
     }
 

@@ -1,7 +1,7 @@
 //! The loop over playbooks and plays.
 
 use super::connection::{boolean, number};
-use super::engine::{Engine, Host, lock};
+use super::engine::{Engine, Fatal, Host, lock};
 use super::flow::{Around, Flow};
 use super::play::{PlayRun, Shared, Strategy};
 use super::select::batches;
@@ -12,6 +12,7 @@ use crate::play::modules::Action;
 use crate::play::scope::items;
 use crate::settings::{Gathering, exit};
 use crate::vars::{HostLayers, PlayLayers, Vars, layers};
+use imgbuild_diag::{Diagnostic, Diagnostics};
 use imgbuild_jinja::{Key, Map, Value, VarSource};
 use std::sync::{Arc, Mutex, RwLock};
 use tokio::sync::Semaphore;
@@ -38,8 +39,8 @@ pub async fn run(engine: &Arc<Engine>, playbooks: &[PlaybookFile]) -> u8 {
             match Box::pin(run_play(engine, play)).await {
                 Ok(Next::Play) => {}
                 Ok(Next::End) => break,
-                Err(message) => {
-                    engine.fail(message);
+                Err(fatal) => {
+                    engine.fail(fatal);
                     break;
                 }
             }
@@ -68,7 +69,7 @@ pub async fn run(engine: &Arc<Engine>, playbooks: &[PlaybookFile]) -> u8 {
     if engine.session.cancel.is_cancelled() {
         return exit::INTERRUPTED;
     }
-    if lock(&engine.fatal).is_some() { exit::ERROR } else { code }
+    lock(&engine.fatal).as_ref().map_or(code, |fatal| fatal.code)
 }
 
 impl Engine {
@@ -119,7 +120,7 @@ fn play_vars(engine: &Engine, play: &Play, layers_of: &PlayLayers) -> Arc<dyn Va
 }
 
 /// Roles whose variables the play sees, and files whose names are fixed.
-fn play_layers(engine: &Engine, play: &Play) -> Result<(PlayLayers, Vec<Value>), String> {
+fn play_layers(engine: &Engine, play: &Play) -> Result<(PlayLayers, Vec<Value>), Fatal> {
     let mut layers_of = PlayLayers { vars: Arc::clone(&play.scope.vars), ..PlayLayers::default() };
     for compiled in play.roles.iter().filter(|c| c.role.public) {
         layers_of.roles.extend(compiled.role.all_dependencies().into_iter().cloned());
@@ -138,22 +139,19 @@ fn play_layers(engine: &Engine, play: &Play) -> Result<(PlayLayers, Vec<Value>),
         let mut map = Map::new();
         let mut out = imgbuild_diag::Diagnostics::new();
         crate::inventory::vars_files::read_file(&path, &engine.settings, &mut map, &mut out);
-        out.into_result(()).map_err(|e| e.to_string())?;
+        out.into_result(())?;
         layers_of.files.push(Arc::new(map));
     }
     Ok((layers_of, late))
 }
 
-async fn run_play(engine: &Arc<Engine>, play: &Arc<Play>) -> Result<Next, String> {
+async fn run_play(engine: &Arc<Engine>, play: &Arc<Play>) -> Result<Next, Fatal> {
     let (mut layers_of, late_files) = play_layers(engine, play)?;
     layers_of.prompted = Arc::new(ask_vars(engine, play, &layers_of).await?);
     let vars = play_vars(engine, play, &layers_of);
-    let keyword = |name: &str| match play.attr(name) {
-        Some(attr) => engine.templar.template(&attr.value, &vars).map(Some).map_err(|e| e.diagnostic().to_string()),
-        None => Ok(None),
-    };
+    let keyword = |name: &str| engine.play_keyword(play, name, &vars);
     let text = |name: &str| {
-        Ok::<_, String>(keyword(name)?.filter(|v| !matches!(v, Value::Null | Value::Omit)).map(|v| crate::text::of(&v)))
+        Ok::<_, Fatal>(keyword(name)?.filter(|v| !matches!(v, Value::Null | Value::Omit)).map(|v| crate::text::of(&v)))
     };
     let patterns = engine.patterns(play, &vars)?;
     let name = match text("name")? {
@@ -167,14 +165,21 @@ async fn run_play(engine: &Arc<Engine>, play: &Arc<Play>) -> Result<Next, String
         "linear" | "debug" => Strategy::Linear,
         "free" => Strategy::Free,
         "host_pinned" => Strategy::HostPinned,
-        other => return Err(format!("{}: Invalid play strategy specified: {other}", play.span)),
+        other => {
+            let problem = Diagnostic::error(format!("Invalid play strategy specified: {other}"));
+            let place = play.attr("strategy").and_then(|a| a.span.as_ref()).unwrap_or(&play.span);
+            return Err(problem.at(place).exit(exit::ERROR).into());
+        }
     };
     let debugger = engine.settings.task_debugger || matches!(&*wanted, "debug" | "ansible.builtin.debug");
     let check = keyword("check_mode")?.as_ref().and_then(boolean).unwrap_or(engine.settings.check);
     let start = || Event::PlayStart { name: name.clone(), strategy: wanted.clone(), check_mode: check };
     let serial: Vec<Value> = keyword("serial")?.map(|v| items(&v)).unwrap_or_default();
     let serial: Vec<Value> = serial.into_iter().filter(|v| !matches!(v, Value::Omit | Value::Null)).collect();
-    let batches = batches(hosts.clone(), &serial).map_err(|e| format!("{}: {e}", play.span))?;
+    let batches = batches(hosts.clone(), &serial).map_err(|why| {
+        let place = play.attr("serial").and_then(|a| a.value.span().or(a.span.as_ref())).unwrap_or(&play.span);
+        Diagnostic::error(why).at(place).help("a number of hosts, a percentage, or a list of both").exit(exit::ERROR)
+    })?;
     if batches.is_empty() {
         engine.emit(start());
         engine.emit(Event::NoHostsMatched);
@@ -215,6 +220,7 @@ async fn run_play(engine: &Arc<Engine>, play: &Arc<Play>) -> Result<Next, String
         }
         engine.emit(start());
         let before: Vec<Host> = batch.iter().filter(|h| !run.out(h)).cloned().collect();
+        run.readable(&before)?;
         run.batch_of_play(before.clone(), gather.as_ref()).await;
         let shared = lock(&run.shared);
         let mut lost = lock(&engine.lost);
@@ -239,11 +245,8 @@ async fn run_play(engine: &Arc<Engine>, play: &Arc<Play>) -> Result<Next, String
 }
 
 /// The task that gathers facts, if the play wants it.
-fn gathering(engine: &Engine, play: &Play, vars: &Arc<dyn VarSource>) -> Result<Option<Arc<Task>>, String> {
-    let keyword = |name: &str| match play.attr(name) {
-        Some(attr) => engine.templar.template(&attr.value, vars).map(Some).map_err(|e| e.diagnostic().to_string()),
-        None => Ok(None),
-    };
+fn gathering(engine: &Engine, play: &Play, vars: &Arc<dyn VarSource>) -> Result<Option<Arc<Task>>, Fatal> {
+    let keyword = |name: &str| engine.play_keyword(play, name, vars);
     let own = keyword("gather_facts")?.as_ref().and_then(boolean);
     let wanted = own.unwrap_or(engine.settings.gathering != Gathering::Explicit);
     if !wanted {
@@ -280,7 +283,32 @@ fn gathering(engine: &Engine, play: &Play, vars: &Arc<dyn VarSource>) -> Result<
     })))
 }
 
+impl Engine {
+    /// A keyword of a play, rendered.
+    pub fn play_keyword(&self, play: &Play, name: &str, vars: &Arc<dyn VarSource>) -> Result<Option<Value>, Fatal> {
+        let Some(attr) = play.attr(name) else { return Ok(None) };
+        self.templar.template(&attr.value, vars).map(Some).map_err(|error| {
+            let mut problem = error.diagnostic();
+            problem.message = format!("Error processing keyword '{name}': {}", problem.message);
+            problem.span = problem.span.or_else(|| attr.span.clone());
+            problem.into()
+        })
+    }
+}
+
 impl PlayRun {
+    /// Whether the files of variables of all these hosts can be read. What can't ends the run before its first task.
+    fn readable(self: &Arc<Self>, hosts: &[Host]) -> Result<(), Fatal> {
+        let mut found = Diagnostics::new();
+        for problem in hosts.iter().filter_map(|host| self.vars(host, None).err()).flatten() {
+            // Hosts share the files of their groups.
+            if !found.iter().any(|known| *known == problem) {
+                found.push(problem);
+            }
+        }
+        if found.has_errors() { Err(found.into()) } else { Ok(()) }
+    }
+
     /// All sections of the play on the hosts of a batch.
     async fn batch_of_play(self: &Arc<Self>, hosts: Vec<Host>, gather: Option<&Arc<Task>>) {
         let pattern = lock(&self.engine.start_at).clone();

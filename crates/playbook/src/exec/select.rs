@@ -1,6 +1,6 @@
 //! Which hosts a play runs on, in which order, in which batches.
 
-use super::engine::{Engine, Host};
+use super::engine::{Engine, Fatal, Host};
 use crate::callback::Event;
 use crate::play::model::Play;
 use crate::play::scope::items;
@@ -10,9 +10,8 @@ use std::sync::{Arc, PoisonError};
 
 impl Engine {
     /// The host patterns of a play, rendered.
-    pub fn patterns(&self, play: &Play, vars: &Arc<dyn VarSource>) -> Result<Vec<String>, String> {
-        let Some(raw) = play.attr("hosts") else { return Ok(Vec::new()) };
-        let value = self.templar.template(&raw.value, vars).map_err(|e| e.diagnostic().to_string())?;
+    pub fn patterns(&self, play: &Play, vars: &Arc<dyn VarSource>) -> Result<Vec<String>, Fatal> {
+        let Some(value) = self.play_keyword(play, "hosts", vars)? else { return Ok(Vec::new()) };
         // A pattern that renders to `omit` is none at all: no host matches.
         Ok(items(&value).iter().filter(|v| !matches!(v, Value::Omit)).map(crate::text::of).collect())
     }

@@ -138,7 +138,7 @@ fn parse_file(path: &Path, settings: &Settings, inventory: &mut Inventory, out: 
     }
     let text = match crate::vault::read_text(path, settings) {
         Ok(text) => text,
-        Err(error) => return out.push(Diagnostic::error(error)),
+        Err(error) => return out.push(error.diagnostic()),
     };
     let source = Source::new(path.display().to_string(), text);
     let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default();

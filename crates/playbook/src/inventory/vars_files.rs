@@ -55,7 +55,12 @@ pub fn layers(
     dir: Option<&Path>,
 ) -> Result<Vec<Arc<Map>>, Diagnostics> {
     let mut lowest_first: Vec<Arc<Map>> = Vec::new();
-    let groups = inventory.groups_of(host);
+    // Variables of `all` are every host's, also of those that no inventory names: `localhost`, and hosts to which tasks are
+    // delegated. They are no members of the group for that.
+    let mut groups = inventory.groups_of(host);
+    if !groups.iter().any(|g| g.name == "all") {
+        groups.splice(0..0, inventory.groups.get("all"));
+    }
     let read = |of: Of, name: &str, dirs: &[PathBuf], out: &mut Vec<Arc<Map>>| -> Result<(), Diagnostics> {
         for dir in dirs {
             let map = files.get(dir, of, name, settings)?;
@@ -73,11 +78,12 @@ pub fn layers(
             lowest_first.push(Arc::new(group.vars.clone()));
         }
     }
-    for (all, others) in [(true, false), (false, true)] {
-        for dirs in [inventory_dirs, &play_dirs] {
-            for group in groups.iter().filter(|g| (g.name == "all") == all && (g.name != "all") == others) {
-                read(Of::Group, &group.name, dirs, &mut lowest_first)?;
-            }
+    for dirs in [inventory_dirs, &play_dirs] {
+        read(Of::Group, "all", dirs, &mut lowest_first)?;
+    }
+    for dirs in [inventory_dirs, &play_dirs] {
+        for group in groups.iter().filter(|g| g.name != "all") {
+            read(Of::Group, &group.name, dirs, &mut lowest_first)?;
         }
     }
     if let Some(entry) = inventory.hosts.get(host)
@@ -96,7 +102,14 @@ fn read_all(folder: &Path, name: &str, settings: &Settings) -> Result<Map, Diagn
     for file in files(folder, name) {
         read_file(&file, settings, &mut vars, &mut out);
     }
-    out.into_result(vars).map(|(vars, _)| vars)
+    out.into_result(vars).map(|(vars, _)| vars).map_err(|problems| {
+        // Whatever is wrong with these files ends Ansible's run with a parser's code.
+        let parsers = problems.into_iter().map(|problem| Diagnostic { exit: None, ..problem });
+        parsers.fold(Diagnostics::new(), |mut all, problem| {
+            all.push(problem);
+            all
+        })
+    })
 }
 
 /// Reads one file of variables into `vars`; later values win.
@@ -104,7 +117,7 @@ pub fn read_file(file: &Path, settings: &Settings, vars: &mut Map, out: &mut Dia
     let text = match crate::vault::read_text(file, settings) {
         Ok(text) => text,
         Err(why) => {
-            out.push(Diagnostic::error(why));
+            out.push(why.diagnostic());
             return;
         }
     };

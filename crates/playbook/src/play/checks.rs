@@ -2,6 +2,7 @@
 
 use super::loader::Loader;
 use super::model::{Loop, Task};
+use crate::settings::exit;
 use imgbuild_diag::{Diagnostic, Severity};
 use imgbuild_jinja::{CheckKind, Map, Value};
 
@@ -101,5 +102,6 @@ fn softened(mut diagnostic: Diagnostic, certain: bool) -> Diagnostic {
         diagnostic.severity = Severity::Warning;
         diagnostic.help.push("the task fails where a host reaches it".into());
     }
-    diagnostic
+    // What Ansible would find when a host is there: a failed task.
+    diagnostic.exit(exit::FAILED)
 }

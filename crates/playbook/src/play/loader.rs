@@ -7,7 +7,7 @@ use super::scope::Scope;
 use crate::settings::Settings;
 use crate::vars::{HostLayers, PlayLayers, Vars, layers};
 use crate::yaml::{self, Node};
-use imgbuild_diag::{Diagnostic, Diagnostics, Source, Span};
+use imgbuild_diag::{Diagnostics, Source, Span};
 use imgbuild_jinja::{Map, Str, Templar, Value, VarSource};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -65,6 +65,8 @@ pub struct Loader<'a> {
     pub role_libraries: Vec<PathBuf>,
     /// Where short names of collections' modules are looked for; see [`Loader::resolve`].
     pub collection_modules: Vec<PathBuf>,
+    /// Loads what a dynamic include names.
+    pub dynamic: bool,
     /// Levels of imports that are open.
     pub depth: usize,
     /// Blocks with a `rescue` that are open.
@@ -97,6 +99,7 @@ impl<'a> Loader<'a> {
             missing: Vec::new(),
             role_libraries: Vec::new(),
             collection_modules: Vec::new(),
+            dynamic: false,
             depth: 0,
             rescued: 0,
             certain: false,
@@ -120,7 +123,7 @@ impl<'a> Loader<'a> {
         let text = match crate::vault::read_text(path, self.settings) {
             Ok(text) => text,
             Err(why) => {
-                self.out.push(Diagnostic::error(why).at_opt(asked_by));
+                self.out.push(why.diagnostic().at_opt(asked_by));
                 return None;
             }
         };
@@ -141,6 +144,26 @@ impl<'a> Loader<'a> {
             }
             why => why,
         })
+    }
+
+    /// Reports the modules that nobody has: they fail where a host reaches them. As hosts run (`strict`) a module of a
+    /// collection that is neither known nor installed ends the run, as Ansible can't read its task at all.
+    pub fn report_missing(&mut self, strict: bool) {
+        for module in std::mem::take(&mut self.missing) {
+            let known = |name: &str| match name.split('.').collect::<Vec<_>>()[..] {
+                [namespace, collection, _, ..] => {
+                    super::redirects::is_known(&format!("{namespace}.{collection}"))
+                        || self.collection_roots().iter().any(|r| r.join(namespace).join(collection).is_dir())
+                }
+                _ => true,
+            };
+            let problem = if strict && !known(&module.name) {
+                super::modules::unknown(&module.name)
+            } else {
+                super::modules::unavailable(&module.name).help("the play fails where a host reaches this task")
+            };
+            self.out.push(problem.at(&module.span));
+        }
     }
 
     /// What a static import sees.

@@ -1,6 +1,6 @@
 //! From the name of an action to what runs it.
 
-use imgbuild_diag::did_you_mean;
+use imgbuild_diag::{Diagnostic, did_you_mean};
 use imgbuild_proto::spec;
 use std::path::PathBuf;
 
@@ -177,6 +177,18 @@ impl Action {
     pub fn is_include(&self) -> bool {
         matches!(self.name.as_str(), "include_tasks" | "include_role")
     }
+}
+
+/// The error of a module that nobody knows, in Ansible's words.
+pub fn unknown(name: &str) -> Diagnostic {
+    Diagnostic::error(format!(
+        "couldn't resolve module/action '{name}'. This often indicates a misspelling, missing collection, or incorrect module path."
+    ))
+}
+
+/// The warning of a module that only imgbuild lacks.
+pub fn unavailable(name: &str) -> Diagnostic {
+    Diagnostic::warning(format!("the module '{name}' is not available in imgbuild"))
 }
 
 /// All short names.

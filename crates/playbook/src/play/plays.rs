@@ -6,7 +6,7 @@ use super::loader::{Ids, Loader, MissingModule};
 use super::model::{Play, PlaybookFile, VarsPrompt};
 use super::scope::{Attr, Attrs, Kind, Scope, items};
 use super::tasks::Place;
-use crate::settings::Settings;
+use crate::settings::{Settings, exit};
 use crate::vars::PlayLayers;
 use crate::yaml::{self, Node};
 use imgbuild_diag::{Diagnostic, Diagnostics, Source, Span};
@@ -66,9 +66,13 @@ impl Reader<'_> {
         let text = match crate::vault::read_text(&path, self.settings) {
             Ok(text) => text,
             Err(why) => {
-                let message =
-                    if path.exists() { why } else { format!("the playbook: {} could not be found", path.display()) };
-                self.out.push(Diagnostic::error(message).at_opt(asked_by));
+                let problem = if path.exists() {
+                    why.diagnostic()
+                } else {
+                    let message = format!("the playbook: {} could not be found", path.display());
+                    Diagnostic::error(message).exit(exit::ERROR)
+                };
+                self.out.push(problem.at_opt(asked_by));
                 return Vec::new();
             }
         };
@@ -160,8 +164,8 @@ impl Reader<'_> {
         let Some(name) = rendered else { return Vec::new() };
         let path = collection.unwrap_or_else(|| dir.join(&name));
         if !path.is_file() {
-            self.out
-                .push(Diagnostic::error(format!("could not find the playbook {}", path.display())).at(&target.span));
+            let message = format!("could not find the playbook {}", path.display());
+            self.out.push(Diagnostic::error(message).at(&target.span).exit(exit::ERROR));
             return Vec::new();
         }
         let own = |name: &str| fields.attrs.get(name).map(|a| items(&a.value)).unwrap_or_default();
@@ -197,6 +201,7 @@ impl Reader<'_> {
                 self.out.push(
                     Diagnostic::error(format!("Invalid play strategy specified: {strategy}"))
                         .at_opt(attrs.get("strategy").and_then(|a| a.span.as_ref()))
+                        .exit(exit::ERROR)
                         .suggest(short, crate::exec::STRATEGIES.iter().copied()),
                 );
             }

@@ -1,6 +1,7 @@
 //! Names without a collection that moved into one: ansible-core still knows them, and so they are no mistakes.
 //!
-//! The table holds names only, from ansible-core 2.19's runtime metadata: kind, collection, names.
+//! The table holds names only, from ansible-core 2.19's runtime metadata: kind, collection, names. Lines of the kind `package`
+//! are collections of the package `ansible` 12 that nothing moved into.
 
 use std::collections::HashMap;
 use std::sync::OnceLock;
@@ -23,6 +24,12 @@ pub fn collection(kind: &str, name: &str) -> Option<&'static str> {
     all.get(&(kind, name)).copied()
 }
 
+/// Whether a collection (`namespace.name`) is one that ansible-core knows of or that the package `ansible` brings along: its
+/// modules are no mistakes where it is not installed.
+pub fn is_known(collection: &str) -> bool {
+    TABLE.lines().filter_map(|line| line.split(' ').nth(1)).any(|known| known == collection)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -34,5 +41,6 @@ mod tests {
         assert_eq!(collection("lookup", "hashi_vault"), Some("community.hashi_vault"));
         assert_eq!(collection("filter", "json_query"), Some("community.general"));
         assert_eq!(collection("module", "nothing_like_it"), None);
+        assert!(is_known("community.general") && is_known("community.sops") && !is_known("a.b"));
     }
 }

@@ -8,6 +8,7 @@ use super::modules::Action;
 use super::paths;
 use super::role::{CompiledRole, Role};
 use super::scope::{Attrs, Kind, Scope};
+use crate::settings::exit;
 use crate::yaml::Node;
 use imgbuild_diag::{Diagnostic, Span};
 use imgbuild_jinja::{Key, Map, Value};
@@ -73,7 +74,8 @@ impl Loader<'_> {
                 match role.or(name).map(|a| a.value).or(source) {
                     Some(name) => name,
                     None => {
-                        self.out.push(Diagnostic::error("role definitions must contain a role name").at(&node.span));
+                        let problem = Diagnostic::error("role definitions must contain a role name");
+                        self.out.push(problem.at(&node.span).exit(exit::ERROR));
                         return None;
                     }
                 }
@@ -203,6 +205,7 @@ impl Loader<'_> {
                 self.out.push(
                     Diagnostic::error(format!("the role '{}' was not found in {}", used.name, searched.join(":")))
                         .at(&used.span)
+                        .exit(exit::ERROR)
                         .suggest(&used.name, names.iter().map(String::as_str)),
                 );
                 return None;
@@ -348,7 +351,8 @@ impl Loader<'_> {
             Some(file) => vec![file],
             None if dir.join(name).is_dir() => yaml_files(&dir.join(name), 0),
             None => {
-                if from.is_some() {
+                // Without the folder there is nothing to look for, as in Ansible.
+                if from.is_some() && dir.is_dir() {
                     self.out.push(
                         Diagnostic::error(format!("Could not find specified file in role: {folder}/{name}")).at(span),
                     );
@@ -377,7 +381,7 @@ impl Loader<'_> {
             );
             return None;
         }
-        if let (None, Some(from)) = (&found, from) {
+        if let (None, Some(from), true) = (&found, from, dir.is_dir()) {
             self.out
                 .push(Diagnostic::error(format!("Could not find specified file in role: {folder}/{from}")).at(span));
         }

@@ -269,10 +269,7 @@ fn unresolved(name: &str, span: &Span, why: &Unresolved, loader: &mut Loader<'_>
             Some(Action { written: name.to_owned(), name: name.to_owned(), spec: None, custom: None })
         }
         Unresolved::Unknown(similar) => {
-            let mut diagnostic = Diagnostic::error(format!(
-                "couldn't resolve module/action '{name}'. This often indicates a misspelling, missing collection, or incorrect module path."
-            ))
-            .at(span);
+            let mut diagnostic = super::modules::unknown(name).at(span);
             if let Some(similar) = similar {
                 diagnostic = diagnostic.help(format!("did you mean {similar:?}?"));
             }

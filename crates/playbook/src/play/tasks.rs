@@ -7,6 +7,7 @@ use super::model::{Block, Item, Loop, Task};
 use super::paths;
 use super::scope::{Attr, Kind, Scope};
 use super::task_args::{self, Parsed};
+use crate::settings::exit;
 use crate::yaml::Node;
 use imgbuild_diag::Diagnostic;
 use imgbuild_jinja::{Key, Map, Value};
@@ -244,6 +245,7 @@ impl Loader<'_> {
                 self.out.push(
                     Diagnostic::error(format!("duplicate loop in task: {name}"))
                         .at(&key.span)
+                        .exit(exit::ERROR)
                         .help("a task has one loop"),
                 );
             } else if value.is_null() {
@@ -329,7 +331,8 @@ impl Loader<'_> {
         let Some(path) = paths::task_file(name.trim(), &scope, &task.dir, &self.dir, place.handlers) else {
             self.out.push(
                 Diagnostic::error(format!("Could not find or access '{}' on the Ansible Controller.", name.trim()))
-                    .at_opt(file.span().or(Some(&task.span))),
+                    .at_opt(file.span().or(Some(&task.span)))
+                    .exit(exit::ERROR),
             );
             return Vec::new();
         };
@@ -359,7 +362,9 @@ impl Loader<'_> {
         }
         let Some(node) = self.read(path, asked_by) else { return Vec::new() };
         if !node.is_null() && node.as_seq().is_none() {
-            self.out.push(Diagnostic::error("included task files must contain a list of tasks").at(&node.span));
+            let problem = Diagnostic::error("included task files must contain a list of tasks").at(&node.span);
+            // A file that hosts ask for as they run fails them; one that is imported ends the run.
+            self.out.push(if self.dynamic && self.depth == 0 { problem.exit(exit::ERROR) } else { problem });
             return Vec::new();
         }
         let dir = path.parent().unwrap_or(Path::new(".")).to_owned();

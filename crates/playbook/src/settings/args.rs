@@ -147,8 +147,9 @@ impl Args {
         .collect()
     }
 
-    /// Sets what was typed. Passwords that must be asked for are the caller's to ask. All problems are reported at once.
-    pub fn apply(&self, settings: &mut Settings) -> Result<(), Diagnostics> {
+    /// Sets what was typed. Passwords that must be asked for are the caller's to ask. All problems are reported at once; what is
+    /// only doubtful comes back.
+    pub fn apply(&self, settings: &mut Settings) -> Result<Diagnostics, Diagnostics> {
         let mut problems = Diagnostics::new();
         if !self.inventory.is_empty() {
             settings.inventory = self.inventory.clone();
@@ -206,10 +207,13 @@ impl Args {
         }
         // Files first: -e @file may be a vault, but what opens it is the caller's to bring.
         match parse_extra_vars(&self.extra_vars, settings) {
-            Ok(vars) => settings.extra_vars.extend(vars),
+            Ok((vars, doubts)) => {
+                settings.extra_vars.extend(vars);
+                problems.extend(doubts);
+            }
             Err(more) => problems.extend(more),
         }
-        problems.into_result(()).map(|_| ())
+        problems.into_result(()).map(|((), doubts)| doubts)
     }
 }
 

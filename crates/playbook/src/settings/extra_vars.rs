@@ -1,13 +1,13 @@
 //! `-e`: `k=v` pairs, JSON or YAML, `@file`.
 
-use super::{Settings, expand_home};
+use super::{Settings, exit, expand_home};
 use crate::play::split::key_values;
 use crate::yaml;
 use imgbuild_diag::{Diagnostic, Diagnostics, Source, Span};
 use imgbuild_jinja::{Key, Map, Value};
 
-/// All `-e` options, later ones win.
-pub fn parse_extra_vars(options: &[String], settings: &Settings) -> Result<Map, Diagnostics> {
+/// All `-e` options, later ones win; with them what is doubtful.
+pub fn parse_extra_vars(options: &[String], settings: &Settings) -> Result<(Map, Diagnostics), Diagnostics> {
     let mut vars = Map::new();
     let mut out = Diagnostics::new();
     for option in options {
@@ -15,7 +15,7 @@ pub fn parse_extra_vars(options: &[String], settings: &Settings) -> Result<Map, 
             Some(file) => match crate::vault::read_text(&expand_home(file, settings), settings) {
                 Ok(text) => (Source::new(file, text), true),
                 Err(why) => {
-                    out.push(Diagnostic::error(why));
+                    out.push(why.diagnostic().exit(exit::ERROR));
                     continue;
                 }
             },
@@ -28,7 +28,9 @@ pub fn parse_extra_vars(options: &[String], settings: &Settings) -> Result<Map, 
                 Ok(None) => {}
                 Ok(Some(node)) => {
                     out.push(
-                        Diagnostic::error("Extra variables must be a dictionary of names and values").at(&node.span),
+                        Diagnostic::error("Extra variables must be a dictionary of names and values")
+                            .at(&node.span)
+                            .exit(exit::USAGE),
                     );
                 }
                 Err(()) => {}
@@ -36,22 +38,21 @@ pub fn parse_extra_vars(options: &[String], settings: &Settings) -> Result<Map, 
             continue;
         }
         match key_values(option, false) {
-            Ok((pairs, None)) => {
+            Ok((pairs, rest)) => {
                 for (key, value) in pairs {
                     vars.insert(Key::from(key), Value::template(value, Some(whole.clone())));
                 }
-            }
-            Ok((_, Some(rest))) => {
-                out.push(
-                    Diagnostic::error(format!(
-                        "Invalid extra vars data supplied. '{rest}' could not be made into a dictionary"
-                    ))
-                    .at(&whole)
-                    .help("write name=value, JSON in braces, or @file"),
-                );
+                // Ansible passes over it without a word.
+                if let Some(rest) = rest {
+                    out.push(
+                        Diagnostic::warning(format!("'{rest}' sets no extra variable"))
+                            .at(&whole)
+                            .help("write name=value, JSON in braces, or @file"),
+                    );
+                }
             }
             Err(why) => out.push(Diagnostic::error(why).at(&whole)),
         }
     }
-    out.into_result(vars).map(|(vars, _)| vars)
+    out.into_result(vars)
 }

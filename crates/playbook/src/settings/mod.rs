@@ -440,6 +440,12 @@ pub mod exit {
     pub const INTERRUPTED: u8 = 99;
     /// A defect of the program.
     pub const UNEXPECTED: u8 = 250;
+
+    /// The code of a run that these errors keep from beginning: the first one says it, as Ansible stops there. Where nothing
+    /// else is known it is a parser's.
+    pub fn of(problems: &imgbuild_diag::Diagnostics) -> u8 {
+        problems.errors().next().and_then(|d| d.exit).unwrap_or(UNREACHABLE)
+    }
 }
 
 /// A path as a person writes it: `~` is the home directory, relative ones count from the working directory.
