@@ -52,7 +52,8 @@ impl Host for Controller {
         self.local.read(path)
     }
     fn decrypt(&self, envelope: &str, vault_id: Option<&str>) -> Result<String, String> {
-        crate::vault::decrypt_text(envelope, vault_id, &self.settings.vault_secrets)
+        let settings = &self.settings;
+        crate::vault::decrypt_text(envelope, vault_id, &settings.vault_secrets, settings.vault_id_match)
     }
     fn vault(&self, plain: &[u8], secret: &str, options: &BTreeMap<String, Value>) -> Result<String, String> {
         let label = options.get("vault_id").map(crate::text::of);

@@ -53,13 +53,19 @@ pub fn read(path: &Path, settings: &Settings) -> Result<Vec<u8>, Unread> {
         return Err(Unread { message, locked: true });
     }
     let envelope = String::from_utf8_lossy(&bytes);
-    let opened = open(&envelope, None, &settings.vault_secrets);
+    let opened = open(&envelope, None, &settings.vault_secrets, settings.vault_id_match);
     opened.map(|(plain, _)| plain).map_err(|e| Unread { message: format!("{}: {e}", path.display()), locked: true })
 }
 
-/// Decrypts an envelope with the first secret that fits; those of its label are tried first.
-pub fn decrypt_text(envelope: &str, vault_id: Option<&str>, secrets: &[VaultSecret]) -> Result<String, String> {
-    let (plain, _) = open(envelope, vault_id, secrets)?;
+/// Decrypts an envelope with the first secret that fits; those of its label are tried first, and no others where labels are
+/// `strict` (the setting `vault_id_match`).
+pub fn decrypt_text(
+    envelope: &str,
+    vault_id: Option<&str>,
+    secrets: &[VaultSecret],
+    strict: bool,
+) -> Result<String, String> {
+    let (plain, _) = open(envelope, vault_id, secrets, strict)?;
     String::from_utf8(plain).map_err(|_| "the decrypted vault is no UTF-8 text".into())
 }
 
@@ -78,15 +84,17 @@ pub fn open<'s>(
     envelope: &str,
     vault_id: Option<&str>,
     secrets: &'s [VaultSecret],
+    strict: bool,
 ) -> Result<(Vec<u8>, &'s VaultSecret), String> {
     let parsed = Envelope::parse(envelope)?;
     if secrets.is_empty() {
         return Err("Attempting to decrypt but no vault secrets found".into());
     }
-    let label = vault_id.or(parsed.label.as_deref());
+    // Format 1.1 has no label: it is the default one's.
+    let label = vault_id.or(parsed.label.as_deref()).or(strict.then_some("default"));
     let (mut order, rest): (Vec<&VaultSecret>, Vec<&VaultSecret>) =
         secrets.iter().partition(|s| label.is_some_and(|l| l == s.id));
-    order.extend(rest);
+    order.extend(rest.into_iter().filter(|_| !strict));
     for secret in order {
         if let Some(plain) = parsed.open(secret.password.expose()) {
             return Ok((plain, secret));
@@ -249,8 +257,16 @@ mod tests {
         let text = encrypt(b"hello\n", "pw", Some("dev"), None, |b| b.fill(7)).unwrap();
         assert!(text.starts_with("$ANSIBLE_VAULT;1.2;AES256;dev\n"));
         let secret = |id: &str, pw: &str| VaultSecret { id: id.into(), password: Secret::new(pw.to_owned()) };
-        assert_eq!(decrypt_text(&text, None, &[secret("default", "x"), secret("dev", "pw")]).unwrap(), "hello\n");
-        assert!(decrypt_text(&text, None, &[secret("dev", "x")]).is_err());
-        assert!(decrypt_text("$ANSIBLE_VAULT;1.1;AES256\nzz\n", None, &[secret("dev", "x")]).is_err());
+        let both = [secret("default", "x"), secret("dev", "pw")];
+        assert_eq!(decrypt_text(&text, None, &both, false).unwrap(), "hello\n");
+        assert_eq!(decrypt_text(&text, None, &both, true).unwrap(), "hello\n");
+        assert!(decrypt_text(&text, None, &[secret("dev", "x")], false).is_err());
+        assert!(decrypt_text("$ANSIBLE_VAULT;1.1;AES256\nzz\n", None, &[secret("dev", "x")], false).is_err());
+        // Labels that must match: only the right password under the right name opens it.
+        let other = [secret("prod", "pw")];
+        assert!(decrypt_text(&text, None, &other, false).is_ok() && decrypt_text(&text, None, &other, true).is_err());
+        let plain = encrypt(b"hello\n", "pw", None, None, |b| b.fill(7)).unwrap();
+        assert!(decrypt_text(&plain, None, &[secret("default", "pw")], true).is_ok());
+        assert!(decrypt_text(&plain, None, &other, true).is_err());
     }
 }

@@ -415,7 +415,7 @@ fn opened(
     }
     let text = String::from_utf8(bytes).map_err(|_| named("the vault is damaged: it is no text"))?;
     let label = vault::label(&text).map_err(|why| named(&why))?;
-    let (plain, secret) = vault::open(&text, None, secrets).map_err(|why| named(&why))?;
+    let (plain, secret) = vault::open(&text, None, secrets, settings.vault_id_match).map_err(|why| named(&why))?;
     Ok((plain, secret.clone(), label))
 }
 

@@ -56,8 +56,9 @@ pub fn run(ctx: &Ctx) -> Result<Outcome, Fail> {
     let state = args.text("state");
     let current = find();
     let mut out = crate::out! {"name": name, "state": state, "changed": false};
-    if local && args.str("umask").is_some() {
-        crate::fail!("'umask' can not be used with 'local'");
+    // libuser's tools take none of these.
+    if let Some(option) = ["umask", "uid_min", "uid_max"].into_iter().find(|o| local && args.given(o).is_some()) {
+        crate::fail!("'{option}' can not be used with 'local'");
     }
     let job = Job { ctx, name: &name, local };
     if state == "absent" {
@@ -433,6 +434,14 @@ mod tests {
         match user {
             None => Some(job.plan_add().unwrap().join(" ")),
             Some(user) => job.plan_modify(user, groups, old).unwrap().map(|c| c.join(" ")),
+        }
+    }
+
+    #[test]
+    fn local_accounts_take_no_limits() {
+        for (option, value) in [("umask", json!("022")), ("uid_min", json!(1000)), ("uid_max", json!(2000))] {
+            let ctx = Ctx::test("user", json!({"name": "u", "local": true, option: value}));
+            assert_eq!(run(&ctx).unwrap_err().msg, format!("'{option}' can not be used with 'local'"));
         }
     }
 

@@ -68,8 +68,13 @@ pub fn generate(ctx: &Ctx, user: &User, out: &mut Outcome) -> Result<bool, Fail>
     let kind = args.str("ssh_key_type").unwrap_or_else(|| "rsa".into());
     let given = args.path("ssh_key_file").unwrap_or_else(|| PathBuf::from(format!(".ssh/id_{kind}")));
     let file = Path::new(&user.home).join(given);
-    let exists = file.exists();
-    let changed = !exists || args.bool("force");
+    let (exists, force) = (file.exists(), args.bool("force"));
+    // Somebody else's public key, or a link, under that name.
+    let taken = !exists && !force && public(&file).exists();
+    if taken {
+        ctx.warn(format!("{} exists: no key is made without \"force\"", public(&file).display()));
+    }
+    let changed = !taken && (!exists || force);
     if changed && !ctx.check {
         if let Some(dir) = file.parent().filter(|d| !d.exists()) {
             if !Path::new(&user.home).exists() {
@@ -79,8 +84,12 @@ pub fn generate(ctx: &Ctx, user: &User, out: &mut Outcome) -> Result<bool, Fail>
             std::fs::set_permissions(dir, PermissionsExt::from_mode(0o700)).at("Failed to create", dir)?;
             give(dir, user)?;
         }
-        if exists {
-            std::fs::remove_file(&file).at("can't replace", &file)?;
+        for old in [&file, &public(&file)] {
+            // A link goes itself, and not what it leads to.
+            match std::fs::remove_file(old) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error).at("can't replace", old)?,
+                _ => {}
+            }
         }
         let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
         let comment = args.str("ssh_key_comment").unwrap_or_else(|| format!("ansible-generated on {host}"));
@@ -161,6 +170,16 @@ mod tests {
             "{out:?}"
         );
         assert!(!generate(&ctx, &user, &mut out).unwrap());
+        // What lies under the public key's name stays, unless it is forced; then a link goes, and its target stays.
+        std::fs::remove_file(dir.path(".ssh/id_ed25519")).unwrap();
+        std::fs::remove_file(dir.path(".ssh/id_ed25519.pub")).unwrap();
+        std::fs::write(dir.path("flag"), "x").unwrap();
+        std::os::unix::fs::symlink(dir.path("flag"), dir.path(".ssh/id_ed25519.pub")).unwrap();
+        assert!(!generate(&ctx, &user, &mut out).unwrap());
+        let ctx = Ctx::test("user", json!({"name": "u", "ssh_key_type": "ed25519", "force": true}));
+        assert!(generate(&ctx, &user, &mut out).unwrap());
+        assert!(!Path::new(&dir.path(".ssh/id_ed25519.pub")).is_symlink());
+        assert_eq!(std::fs::read_to_string(dir.path("flag")).unwrap(), "x");
         assert_eq!(home_mode("# x\nUMASK\t\t022\n"), 0o755);
         assert_eq!(home_mode("UMASK 022\nHOME_MODE 0700\n"), 0o700);
     }

@@ -447,20 +447,53 @@ pub fn host_of(url: &str) -> Option<String> {
 
 /// A redirect's target, seen from where it was.
 pub fn join(base: &str, location: &str) -> Result<String, Fail> {
-    if location.contains("://") {
-        return Ok(location.to_string());
-    }
     let uri: http::Uri = base.parse().or_fail(format!("no address: {base}"))?;
     let scheme = uri.scheme_str().unwrap_or("http");
+    // The same scheme without a host (`https:///path`) is a path of the host that was asked, as Python's urljoin has it.
+    let same = location.strip_prefix(scheme).and_then(|rest| rest.strip_prefix("://")).filter(|r| r.starts_with('/'));
+    let location = same.unwrap_or(location);
+    if location.split(['/', '?', '#']).next().is_some_and(|first| first.contains(':')) {
+        return Ok(location.to_string());
+    }
     if let Some(rest) = location.strip_prefix("//") {
         return Ok(format!("{scheme}://{rest}"));
     }
     let authority = uri.authority().map_or("", |a| a.as_str());
-    if location.starts_with('/') {
-        return Ok(format!("{scheme}://{authority}{location}"));
+    if location.is_empty() {
+        return Ok(base.to_owned());
     }
-    let dir = uri.path().rsplit_once('/').map_or("", |(d, _)| d);
-    Ok(format!("{scheme}://{authority}{dir}/{location}"))
+    if location.starts_with('?') {
+        return Ok(format!("{scheme}://{authority}{}{location}", uri.path()));
+    }
+    let end = location.find(['?', '#']).unwrap_or(location.len());
+    let (path, rest) = location.split_at(end);
+    let path = if path.starts_with('/') {
+        path.to_owned()
+    } else {
+        format!("{}/{path}", uri.path().rsplit_once('/').map_or("", |(dir, _)| dir))
+    };
+    Ok(format!("{scheme}://{authority}{}{rest}", without_dots(&path)))
+}
+
+/// A path without `.` and `..`, as RFC 3986 (5.2.4) takes them out.
+fn without_dots(path: &str) -> String {
+    let mut parts: Vec<&str> = Vec::new();
+    let names: Vec<&str> = path.split('/').skip(1).collect();
+    for (i, name) in names.iter().enumerate() {
+        let last = i + 1 == names.len();
+        match *name {
+            "." => {}
+            ".." => _ = parts.pop(),
+            name => {
+                parts.push(name);
+                continue;
+            }
+        }
+        if last {
+            parts.push("");
+        }
+    }
+    format!("/{}", parts.join("/"))
 }
 
 /// Undoes percent-encoding.
@@ -543,6 +576,13 @@ mod tests {
             ("https://a:8443/b/c", "x", "https://a:8443/b/x"),
             ("http://a/b", "//c/d", "http://c/d"),
             ("http://a/b", "https://z/", "https://z/"),
+            // As Python's urljoin: https:// without a host is the host that was asked, and http:// is nowhere.
+            ("https://a:8/b", "https:///c/d?e", "https://a:8/c/d?e"),
+            ("https://a/b", "http:///c", "http:///c"),
+            ("http://a/b/c/d", "../x/./y?z=/../", "http://a/b/x/y?z=/../"),
+            ("http://a/b", "?c", "http://a/b?c"),
+            ("http://a/b", "", "http://a/b"),
+            ("http://a/b/", "..", "http://a/"),
         ] {
             assert_eq!(join(base, location).unwrap(), want);
         }

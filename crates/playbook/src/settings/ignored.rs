@@ -44,7 +44,6 @@ const TABLE: &[Ignored] = &[
         &["smart", "setup", "ansible.builtin.setup", "ansible.legacy.setup"],
         "facts are gathered by setup",
     ),
-    row("ANSIBLE_VAULT_ID_MATCH", "defaults", "vault_id_match", FALSE, "all vault passwords are tried"),
     row(
         "ANSIBLE_VAULT_IDENTITY",
         "defaults",

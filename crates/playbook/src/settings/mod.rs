@@ -240,6 +240,8 @@ pub struct Settings {
     pub become_: BecomeDefaults,
     /// Vault passwords, in the order in which they are tried.
     pub vault_secrets: Vec<VaultSecret>,
+    /// A vault is only opened with passwords of its own label.
+    pub vault_id_match: bool,
     /// What is asked for, and where passwords are read, unless the command line says it.
     pub prompts: Prompts,
 
@@ -359,6 +361,7 @@ impl Settings {
             },
             become_: BecomeDefaults::default(),
             vault_secrets: Vec::new(),
+            vault_id_match: false,
             prompts: Prompts::default(),
             roles_path: vec![
                 home.join(".ansible/roles"),

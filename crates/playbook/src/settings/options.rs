@@ -170,6 +170,8 @@ rows! {
         Ok(())
     };
     ["ANSIBLE_PRIVATE_ROLE_VARS"] ["defaults"."private_role_vars"] |s, g| { s.private_role_vars = Some(g.bool()?); Ok(()) };
+    ["ANSIBLE_VAULT_ID_MATCH"] ["defaults"."vault_id_match"]
+        |s, g| { s.vault_id_match = g.bool()?; Ok(()) };
     ["ANSIBLE_ERROR_ON_MISSING_HANDLER"] ["defaults"."error_on_missing_handler"]
         |s, g| { s.error_on_missing_handler = g.bool()?; Ok(()) };
     ["ANSIBLE_MANAGED_STR"] ["defaults"."ansible_managed"] |s, g| { s.ansible_managed = g.text.clone(); Ok(()) };
