@@ -1,6 +1,6 @@
 //! The main job, in the sandbox: the shipped template, unmodified, on a real machine.
 
-use crate::support::{Env, Output, root, root_or_skip};
+use crate::support::{Env, Output, program_or_skip, root, root_or_skip, skip};
 use std::path::Path;
 
 /// Builds the original job in this environment's own sandbox.
@@ -88,6 +88,54 @@ fn shell(env: &Env, inventory: &Path, command: &str) {
     );
     let file = env.write("check.yml", &play);
     env.run(["playbook", "-i", inventory.to_str().unwrap(), file.to_str().unwrap()]).expect(0);
+}
+
+/// The role of that time, v2.2.1 (commit 7a85a30 of angstwad/docker.ubuntu), whole and unmodified: `include`, `always_run`, tests as
+/// filters, key=value arguments. Its key server and PyPI's packages for Python 2 are gone: the key that the archive here is signed
+/// with stands for the one, the stand-in's python-pip for the others.
+#[test]
+fn the_role_of_the_original_job_runs_whole() {
+    const TEST: &str = "the_role_of_the_original_job_runs_whole";
+    if !root_or_skip(TEST) || !program_or_skip(TEST, "gpg") {
+        return;
+    }
+    let roles = std::env::var_os("IMGBUILD_TEST_ROLES").map(std::path::PathBuf::from);
+    let Some(roles) = roles.filter(|r| r.join("angstwad.docker_ubuntu/tasks").is_dir()) else {
+        return skip(TEST, "IMGBUILD_TEST_ROLES names no folder with angstwad.docker_ubuntu v2.2.1 (commit 7a85a30)");
+    };
+    let env = Env::new();
+    let _cleanup = Cleanup(&env);
+    env.write("ansible.cfg", &format!("[defaults]\nroles_path = {}\n", roles.display()));
+    let play = "- hosts: all\n  become: true\n  become_user: root\n  pre_tasks:\n    - filesystem: {dev: /dev/xvdb, fstype: ext4}\n    \
+        - mount: {name: /secondary, src: /dev/xvdb, fstype: ext4, state: mounted}\n  roles:\n    - role: angstwad.docker_ubuntu\n      \
+        docker_opts: \"--graph /secondary --storage-driver=aufs\"\n";
+    let playbook = env.write("site.yml", play);
+    let template = std::fs::read_to_string(root().join("templates/ubuntu_1404_aufs3.json")).unwrap();
+    let template = template.replace("{{template_dir}}/../playbooks/docker.yml", "site.yml");
+    let template = env.write("template.json", &template);
+    // The fixture's key is made with the first machine; images make it.
+    env.run(["sandbox", "prepare", "trusty"]).expect(0);
+    let cache =
+        std::env::var("XDG_CACHE_HOME").unwrap_or_else(|_| format!("{}/.cache", std::env::var("HOME").unwrap()));
+    let key = format!("{cache}/imgbuild/sandbox/fixture/public.asc");
+    let listed =
+        crate::support::finish(env.command("gpg").args(["--show-keys", "--with-colons", &key])).expect(0).stdout;
+    let print = listed.lines().find_map(|l| l.strip_prefix("fpr:::::::::")).unwrap().trim_end_matches(':').to_owned();
+    env.write("group_vars/all.yml", &format!("apt_key_sig: {print}\n"));
+
+    let built = env.run(["build", "--sandbox", "-color=false", template.to_str().unwrap()]).expect(0);
+    assert!(built.stdout.contains("failed=0"), "{}", built.stdout);
+    let state = state(&env);
+    let images = state["images"].as_array().unwrap();
+    let image = images.iter().find(|i| i["owned"] == true).unwrap()["id"].as_str().unwrap();
+    let inventory = env.work().join("inventory.ini");
+    env.run(["sandbox", "run", image, "--inventory", inventory.to_str().unwrap()]).expect(0);
+    let args = ["-e", "docker_pkg_name=docker-engine=1.12.3-0~ubuntu-trusty"];
+    env.run([&["playbook", "-i", inventory.to_str().unwrap(), playbook.to_str().unwrap()], &args[..]].concat())
+        .expect(0)
+        .has("changed=0");
+    shell(&env, &inventory, "grep -qx 'DOCKER_OPTS=\"--graph /secondary --storage-driver=aufs\"' /etc/default/docker");
+    shell(&env, &inventory, "pip freeze | grep -x docker-py==1.10.6");
 }
 
 #[test]

@@ -84,6 +84,13 @@ async fn docker_engine_of_2016_is_installed_on_the_trusty_stand_in() {
         machine.run("docker --version; dpkg-query -W -f '${Version}\\n' docker-engine").await,
         "Docker version 1.12.3, build stand-in\n1.12.3-0~ubuntu-trusty\n"
     );
+    // What trusty's archive has for Python 2: pip keeps a list, and says what it is.
+    machine.run("sudo apt-get install -y -q python-dev python-pip && sudo pip install -U docker-py six==1.9").await;
+    assert_eq!(
+        machine.run("pip freeze; sudo pip uninstall -y six; pip list; ! pip install no-such-thing 2>&1").await,
+        "docker-py==1.10.6\nsix==1.9\nSuccessfully uninstalled six\npip (1.5.4)\nsetuptools (3.3)\ndocker-py (1.10.6)\n\
+         No distributions at all found for no-such-thing in this stand-in for python-pip\n"
+    );
     machine.run("sudo service docker status && sudo test -d /secondary/aufs && sudo docker info | grep 'Root Dir: /secondary'").await;
     bench.kind.stop(&launch.instance_id).await.unwrap();
 }
