@@ -45,6 +45,33 @@ pub fn check(spec: &'static Module, args: &Map) -> Result<Json<String, JsonValue
     Err(Problem::Failed(failure))
 }
 
+/// The option of this name or alias.
+pub fn option(spec: &'static Module, name: &str) -> Option<&'static Opt> {
+    let common: &[Opt] = if spec.file_common { FILE_COMMON } else { &[] };
+    spec.options.iter().chain(common).find(|o| o.name == name || o.aliases.contains(&name))
+}
+
+/// What is wrong with one value of an option.
+pub fn wrong(option: &'static Opt, name: &str, value: &Value) -> Vec<String> {
+    let mut problems = Vec::new();
+    match convert(option, name, value, "", &mut problems) {
+        Ok(value) => {
+            refuse_unsupported(option, name, &value, &mut problems);
+            choices(option, &value, "", &mut problems);
+        }
+        Err(why) => problems.push(why),
+    }
+    problems
+}
+
+/// What is documented and can't be done. What asks for the default asks for nothing.
+fn refuse_unsupported(option: &Opt, name: &str, value: &JsonValue, problems: &mut Vec<String>) {
+    let default = option.default.and_then(|d| serde_json::from_str::<JsonValue>(d).ok());
+    if option.unsupported && default.as_ref() != Some(value) {
+        problems.push(format!("the option '{name}' is not supported by imgbuild"));
+    }
+}
+
 fn unknown(options: &[&'static Opt], args: &Map, free_form: bool) -> Vec<String> {
     let known = |key: &str| {
         options.iter().any(|o| o.name == key || o.aliases.contains(&key))
@@ -78,11 +105,7 @@ fn object(
             }
             Some((name, value)) => match convert(option, name, value, path, problems) {
                 Ok(value) => {
-                    // What asks for the default asks for nothing.
-                    let default = option.default.and_then(|d| serde_json::from_str::<JsonValue>(d).ok());
-                    if option.unsupported && default.as_ref() != Some(&value) {
-                        problems.push(format!("the option '{path}{name}' is not supported by imgbuild"));
-                    }
+                    refuse_unsupported(option, &format!("{path}{name}"), &value, problems);
                     choices(option, &value, path, problems);
                     out.insert(option.name.to_owned(), value);
                 }

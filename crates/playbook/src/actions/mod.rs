@@ -1,7 +1,7 @@
 //! What tasks do: the parts of modules that run on the controller, one file each. Everything else goes to the host as it is.
 
 mod add_host;
-mod args;
+pub mod args;
 mod assemble;
 mod asserts;
 mod async_jobs;

@@ -6,6 +6,7 @@ pub mod fields;
 mod find_role;
 mod include_args;
 pub mod keywords;
+mod literal_args;
 pub mod loader;
 pub mod model;
 pub mod modules;

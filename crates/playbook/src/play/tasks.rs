@@ -174,6 +174,7 @@ impl Loader<'_> {
             dir: place.dir.clone(),
         };
         self.check_templates(&task);
+        self.check_literal_args(&task);
         if matches!(task.action.name.as_str(), "import_role" | "include_role") && task.scope.role().is_none() {
             self.check_role_vars(node, &task);
         }
