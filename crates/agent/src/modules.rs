@@ -54,6 +54,7 @@ mod htpasswd;
 mod ini_file;
 mod interfaces_file;
 mod iptables;
+mod java_cert;
 mod kernel_blacklist;
 mod known_hosts;
 mod lineinfile;
@@ -73,6 +74,7 @@ mod npm;
 mod openssh_keypair;
 mod openssl_csr;
 mod openssl_dhparam;
+mod openssl_pkcs12;
 mod openssl_privatekey;
 mod package;
 mod pacman;
@@ -82,6 +84,7 @@ mod parted;
 mod patch;
 mod ping;
 mod pip;
+mod pipx;
 mod postgresql_db;
 mod postgresql_ext;
 mod postgresql_query;
@@ -98,6 +101,7 @@ mod service;
 mod setup;
 mod slurp;
 mod snap;
+mod ssh_config;
 mod stat;
 mod subversion;
 mod sudoers;
@@ -171,6 +175,7 @@ const TABLE: &[(&str, Run)] = &[
     ("ini_file", ini_file::run),
     ("interfaces_file", interfaces_file::run),
     ("iptables", iptables::run),
+    ("java_cert", java_cert::run),
     ("kernel_blacklist", kernel_blacklist::run),
     ("known_hosts", known_hosts::run),
     ("lineinfile", lineinfile::run),
@@ -190,6 +195,7 @@ const TABLE: &[(&str, Run)] = &[
     ("openssl_csr", openssl_csr::run),
     ("openssl_csr_pipe", openssl_csr::run),
     ("openssl_dhparam", openssl_dhparam::run),
+    ("openssl_pkcs12", openssl_pkcs12::run),
     ("openssl_privatekey", openssl_privatekey::run),
     ("package", package::run),
     ("package_facts", facts_of::packages),
@@ -200,6 +206,7 @@ const TABLE: &[(&str, Run)] = &[
     ("patch", patch::run),
     ("ping", ping::run),
     ("pip", pip::run),
+    ("pipx", pipx::run),
     ("postgresql_db", postgresql_db::run),
     ("postgresql_ext", postgresql_ext::run),
     ("postgresql_query", postgresql_query::run),
@@ -217,6 +224,7 @@ const TABLE: &[(&str, Run)] = &[
     ("shell", command::run),
     ("slurp", slurp::run),
     ("snap", snap::run),
+    ("ssh_config", ssh_config::run),
     ("stat", stat::run),
     ("subversion", subversion::run),
     ("sudoers", sudoers::run),

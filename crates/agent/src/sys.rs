@@ -19,6 +19,7 @@ pub mod mounts;
 pub mod mysql;
 pub mod mysql_login;
 pub mod openpgp;
+pub mod openssl_file;
 pub mod postgres;
 pub mod postgres_login;
 pub mod pyregex;

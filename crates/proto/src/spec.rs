@@ -71,6 +71,17 @@ pub const fn opt(name: &'static str, kind: Type) -> Opt {
     }
 }
 
+/// Two tables of options as one, at compile time. `N` is the number of both.
+const fn joined<const N: usize>(first: &[Opt], second: &[Opt]) -> [Opt; N] {
+    let mut all = [opt("", Type::Raw); N];
+    let mut at = 0;
+    while at < N {
+        all[at] = if at < first.len() { first[at] } else { second[at - first.len()] };
+        at += 1;
+    }
+    all
+}
+
 /// A module's interface.
 #[derive(Debug, Clone, Copy)]
 pub struct Module {
@@ -161,6 +172,7 @@ mod packages;
 mod security;
 mod services;
 mod storage;
+mod stores;
 mod system;
 mod tools;
 mod trees;
@@ -187,6 +199,7 @@ const FAMILIES: &[&[Module]] = &[
     databases::MODULES,
     certificates::MODULES,
     services::MODULES,
+    stores::MODULES,
 ];
 
 /// The module of this name: short, full (`ansible.builtin.copy`, `ansible.legacy.copy`) or an alias.

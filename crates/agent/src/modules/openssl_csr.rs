@@ -3,7 +3,7 @@
 
 use crate::ctx::Ctx;
 use crate::outcome::{Fail, OrFail, Outcome};
-use crate::sys::files;
+use crate::sys::openssl_file::Product;
 use crate::sys::x509::{self, About, Temps};
 use serde_json::{Value, json};
 use std::path::Path;
@@ -183,8 +183,6 @@ fn wanted(ctx: &Ctx) -> Result<Wanted, Fail> {
 /// Runs it.
 pub fn run(ctx: &Ctx) -> Result<Outcome, Fail> {
     let args = &ctx.args;
-    let pipe = ctx.module.ends_with("_pipe");
-    let path = if pipe { None } else { Some(args.req_path("path")?) };
     let wanted = wanted(ctx)?;
     let mut out = crate::out! {
         "privatekey": args.str("privatekey_path"), "subject": wanted.subject, "subjectAltName": wanted.alt,
@@ -193,27 +191,8 @@ pub fn run(ctx: &Ctx) -> Result<Outcome, Fail> {
         "name_constraints_permitted": args.strs("name_constraints_permitted"),
         "name_constraints_excluded": args.strs("name_constraints_excluded"),
     };
-    if let Some(path) = &path {
-        out.insert("filename".into(), path.to_string_lossy().into());
-        if let Some(parent) = path.parent().filter(|p| !p.as_os_str().is_empty() && !p.is_dir()) {
-            crate::fail!("The directory '{0}' does not exist or the file is not a directory", parent.display());
-        }
-    }
-    let backup = |out: &mut Outcome, path: &Path| -> Result<(), Fail> {
-        if args.bool("backup")
-            && let Some(copy) = files::backup(path)?
-        {
-            out.insert("backup_file".into(), copy.into());
-        }
-        Ok(())
-    };
-    if let Some(path) = path.as_ref().filter(|_| args.text("state") == "absent") {
-        let exists = path.exists();
-        if exists && !ctx.check {
-            backup(&mut out, path)?;
-            std::fs::remove_file(path).at("can't remove", path)?;
-        }
-        out.insert("changed".into(), exists.into());
+    let product = Product::new(ctx, &mut out)?;
+    if product.absent(&mut out)? {
         return Ok(out);
     }
     let mut temps = Temps::new(ctx);
@@ -243,38 +222,19 @@ pub fn run(ctx: &Ctx) -> Result<Outcome, Fail> {
     }
     x509::must(ctx, &passphrase, &words, "can't make the request")?;
     let made = About::request(ctx, &fresh)?.ok_or_else(|| Fail::new("openssl made a request that it can't read"))?;
-    let there = match (&path, args.str("content")) {
-        (Some(path), _) => Some(path.to_string_lossy().into_owned()),
-        (None, Some(content)) => Some(temps.file(&content)?),
-        (None, None) => None,
-    };
+    let there = product.there(&mut temps)?;
     let have = match &there {
         Some(there) => About::request(ctx, there)?,
         None => None,
     };
-    let mut changed = args.bool("force") || have.as_ref() != Some(&made);
+    let changed = args.bool("force") || have.as_ref() != Some(&made);
     if ctx.diff {
         let shown = |about: Option<&About>| about.map_or(json!({}), About::shown);
         let after = if changed { shown(Some(&made)) } else { shown(have.as_ref()) };
         out.insert("diff".into(), json!({"before": shown(have.as_ref()), "after": after}));
     }
     let content = std::fs::read_to_string(&fresh).or_fail("the request")?;
-    if let Some(path) = &path {
-        if changed && !ctx.check {
-            backup(&mut out, path)?;
-            files::write(ctx, path, content.as_bytes(), args.bool("unsafe_writes"))?;
-        }
-        if path.exists() {
-            changed |= files::apply_attrs(ctx, args, path)?;
-        }
-        if args.bool("return_content") {
-            out.insert("csr".into(), files::read_text(path)?.into());
-        }
-    } else {
-        let now = if changed { (!ctx.check).then_some(content) } else { args.str("content") };
-        out.insert("csr".into(), now.into());
-    }
-    out.insert("changed".into(), changed.into());
+    product.keep(changed.then_some(content.as_str()), "csr", &mut out)?;
     Ok(out)
 }
 

@@ -2,6 +2,7 @@
 
 use crate::ctx::Ctx;
 use crate::outcome::{Fail, OrFail, Outcome};
+use crate::sys::openssl_file::Product;
 use crate::sys::run::Ran;
 use crate::sys::{files, hash};
 use serde_json::{Map, Value, json};
@@ -66,31 +67,18 @@ fn form(pem: &str) -> &'static str {
 /// Runs it.
 pub fn run(ctx: &Ctx) -> Result<Outcome, Fail> {
     let args = &ctx.args;
-    let path = args.req_path("path")?;
     let (kind, size) = (args.text("type"), args.int("size").unwrap_or(4096));
     let curve = args.str("curve");
     let short = curve.as_ref().map(|c| CURVES.iter().find(|(a, _)| a == c).map_or(c.as_str(), |(_, o)| *o).to_string());
-    let mut out = crate::out! {"filename": path.to_string_lossy(), "size": size, "type": kind};
+    let mut out = crate::out! {"size": size, "type": kind};
     if let Some(curve) = curve.as_ref().filter(|_| kind == "ECC") {
         out.insert("curve".into(), curve.as_str().into());
     }
-    let backup = |out: &mut Outcome| -> Result<(), Fail> {
-        if args.bool("backup")
-            && let Some(copy) = files::backup(&path)?
-        {
-            out.insert("backup_file".into(), copy.into());
-        }
-        Ok(())
-    };
-    if args.text("state") == "absent" {
-        let exists = path.exists();
-        if exists && !ctx.check {
-            backup(&mut out)?;
-            std::fs::remove_file(&path).at("can't remove", &path)?;
-        }
-        out.insert("changed".into(), exists.into());
+    let product = Product::new(ctx, &mut out)?;
+    if product.absent(&mut out)? {
         return Ok(out);
     }
+    let path = args.req_path("path")?;
     let locked = !args.text("passphrase").is_empty();
     let cipher = args.text("cipher");
     if locked && cipher != "auto" {
@@ -142,7 +130,7 @@ pub fn run(ctx: &Ctx) -> Result<Outcome, Fail> {
     let make = make || convert && args.text("format_mismatch") == "regenerate";
     let mut changed = make || convert;
     if changed && !ctx.check {
-        backup(&mut out)?;
+        product.backup(&path, &mut out)?;
         let fresh = ctx.temp()?;
         let done = (|| -> Result<(), Fail> {
             // Readable by nobody else from its first byte.

@@ -3,8 +3,9 @@
 
 use crate::ctx::Ctx;
 use crate::outcome::{Fail, OrFail, Outcome};
+use crate::sys::openssl_file::Product;
 use crate::sys::x509::{self, About, Temps};
-use crate::sys::{clock, files, random};
+use crate::sys::{clock, random};
 use serde_json::json;
 use std::path::Path;
 
@@ -236,15 +237,8 @@ impl<'a> Maker<'a> {
 /// Runs it.
 pub fn run(ctx: &Ctx) -> Result<Outcome, Fail> {
     let args = &ctx.args;
-    let pipe = ctx.module.ends_with("_pipe");
-    let path = if pipe { None } else { Some(args.req_path("path")?) };
     let mut out = Outcome::new();
-    if let Some(path) = &path {
-        out.insert("filename".into(), path.to_string_lossy().into());
-        if let Some(parent) = path.parent().filter(|p| !p.as_os_str().is_empty() && !p.is_dir()) {
-            crate::fail!("The directory '{0}' does not exist or the file is not a directory", parent.display());
-        }
-    }
+    let product = Product::new(ctx, &mut out)?;
     for (key, option) in [("privatekey", "privatekey_path"), ("csr", "csr_path")] {
         out.insert(key.into(), args.str(option).into());
     }
@@ -252,31 +246,13 @@ pub fn run(ctx: &Ctx) -> Result<Outcome, Fail> {
         out.insert("ca_cert".into(), args.str("ownca_path").into());
         out.insert("ca_privatekey".into(), args.str("ownca_privatekey_path").into());
     }
-    let backup = |out: &mut Outcome, path: &Path| -> Result<(), Fail> {
-        if args.bool("backup")
-            && let Some(copy) = files::backup(path)?
-        {
-            out.insert("backup_file".into(), copy.into());
-        }
-        Ok(())
-    };
-    if let Some(path) = path.as_ref().filter(|_| args.text("state") == "absent") {
-        let exists = path.exists();
-        if exists && !ctx.check {
-            backup(&mut out, path)?;
-            std::fs::remove_file(path).at("can't remove", path)?;
-        }
-        out.insert("changed".into(), exists.into());
+    if product.absent(&mut out)? {
         return Ok(out);
     }
     let mut maker = Maker::new(ctx)?;
     let request = About::request(ctx, &maker.request)?
         .ok_or_else(|| Fail::new(format!("The request {} can't be read", maker.request)))?;
-    let there = match (&path, args.str("content")) {
-        (Some(path), _) => Some(path.to_string_lossy().into_owned()),
-        (None, Some(content)) => Some(maker.temps.file(&content)?),
-        (None, None) => None,
-    };
+    let there = product.there(&mut maker.temps)?;
     let have = match &there {
         Some(there) => About::certificate(ctx, there)?,
         None => None,
@@ -307,25 +283,7 @@ pub fn run(ctx: &Ctx) -> Result<Outcome, Fail> {
         Some(fresh) => Some(std::fs::read_to_string(fresh).or_fail("the certificate")?),
         None => None,
     };
-    match &path {
-        Some(path) => {
-            if let Some(content) = content.filter(|_| !ctx.check) {
-                backup(&mut out, path)?;
-                files::write(ctx, path, content.as_bytes(), args.bool("unsafe_writes"))?;
-            }
-            if path.exists() {
-                changed |= files::apply_attrs(ctx, args, path)?;
-            }
-            if args.bool("return_content") {
-                out.insert("certificate".into(), files::read_text(path)?.into());
-            }
-        }
-        None => {
-            let now = if changed { content.filter(|_| !ctx.check) } else { args.str("content") };
-            out.insert("certificate".into(), now.into());
-        }
-    }
-    out.insert("changed".into(), changed.into());
+    product.keep(content.as_deref(), "certificate", &mut out)?;
     Ok(out)
 }
 

@@ -4,6 +4,32 @@
 
 use super::{Module, Opt, Type, opt, spec};
 
+/// How Docker's engine is reached: options that all modules of the collection have.
+pub(super) const CLIENT: &[Opt] = &[
+    Opt { aliases: &["docker_url"], default: Some("\"unix:///var/run/docker.sock\""), ..opt("docker_host", Type::Str) },
+    Opt { unsupported: true, ..opt("tls_hostname", Type::Str) },
+    Opt { aliases: &["docker_api_version"], default: Some("\"auto\""), ..opt("api_version", Type::Str) },
+    Opt { default: Some("60"), ..opt("timeout", Type::Int) },
+    Opt { aliases: &["ca_cert", "cacert_path", "tls_ca_cert"], unsupported: true, ..opt("ca_path", Type::Path) },
+    Opt { aliases: &["cert_path", "tls_client_cert"], unsupported: true, ..opt("client_cert", Type::Path) },
+    Opt { aliases: &["key_path", "tls_client_key"], unsupported: true, ..opt("client_key", Type::Path) },
+    Opt { default: Some("false"), unsupported: true, ..opt("tls", Type::Bool) },
+    Opt { default: Some("false"), unsupported: true, ..opt("use_ssh_client", Type::Bool) },
+    Opt { aliases: &["tls_verify"], default: Some("false"), unsupported: true, ..opt("validate_certs", Type::Bool) },
+    Opt { default: Some("false"), ..opt("debug", Type::Bool) },
+];
+
+/// The options of Docker's client, and these.
+macro_rules! client_and {
+    ($($own:expr),* $(,)?) => {{
+        const OWN: &[Opt] = &[$($own),*];
+        const ALL: [Opt; crate::spec::docker::CLIENT.len() + OWN.len()] =
+            crate::spec::joined(crate::spec::docker::CLIENT, OWN);
+        &ALL
+    }};
+}
+pub(super) use client_and;
+
 /// The family.
 pub const MODULES: &[Module] = &[
     Module {
@@ -14,31 +40,7 @@ pub const MODULES: &[Module] = &[
         ..spec(
             "docker_container",
             "community.docker.docker_container",
-            &[
-                Opt {
-                    aliases: &["docker_url"],
-                    default: Some("\"unix:///var/run/docker.sock\""),
-                    ..opt("docker_host", Type::Str)
-                },
-                Opt { unsupported: true, ..opt("tls_hostname", Type::Str) },
-                Opt { aliases: &["docker_api_version"], default: Some("\"auto\""), ..opt("api_version", Type::Str) },
-                Opt { default: Some("60"), ..opt("timeout", Type::Int) },
-                Opt {
-                    aliases: &["ca_cert", "cacert_path", "tls_ca_cert"],
-                    unsupported: true,
-                    ..opt("ca_path", Type::Path)
-                },
-                Opt { aliases: &["cert_path", "tls_client_cert"], unsupported: true, ..opt("client_cert", Type::Path) },
-                Opt { aliases: &["key_path", "tls_client_key"], unsupported: true, ..opt("client_key", Type::Path) },
-                Opt { default: Some("false"), unsupported: true, ..opt("tls", Type::Bool) },
-                Opt { default: Some("false"), unsupported: true, ..opt("use_ssh_client", Type::Bool) },
-                Opt {
-                    aliases: &["tls_verify"],
-                    default: Some("false"),
-                    unsupported: true,
-                    ..opt("validate_certs", Type::Bool)
-                },
-                Opt { default: Some("false"), ..opt("debug", Type::Bool) },
+            client_and![
                 Opt { default: Some("false"), ..opt("cleanup", Type::Bool) },
                 opt("comparisons", Type::Dict),
                 Opt {
@@ -281,31 +283,7 @@ pub const MODULES: &[Module] = &[
         ..spec(
             "docker_image",
             "community.docker.docker_image",
-            &[
-                Opt {
-                    aliases: &["docker_url"],
-                    default: Some("\"unix:///var/run/docker.sock\""),
-                    ..opt("docker_host", Type::Str)
-                },
-                Opt { unsupported: true, ..opt("tls_hostname", Type::Str) },
-                Opt { aliases: &["docker_api_version"], default: Some("\"auto\""), ..opt("api_version", Type::Str) },
-                Opt { default: Some("60"), ..opt("timeout", Type::Int) },
-                Opt {
-                    aliases: &["ca_cert", "cacert_path", "tls_ca_cert"],
-                    unsupported: true,
-                    ..opt("ca_path", Type::Path)
-                },
-                Opt { aliases: &["cert_path", "tls_client_cert"], unsupported: true, ..opt("client_cert", Type::Path) },
-                Opt { aliases: &["key_path", "tls_client_key"], unsupported: true, ..opt("client_key", Type::Path) },
-                Opt { default: Some("false"), unsupported: true, ..opt("tls", Type::Bool) },
-                Opt { default: Some("false"), unsupported: true, ..opt("use_ssh_client", Type::Bool) },
-                Opt {
-                    aliases: &["tls_verify"],
-                    default: Some("false"),
-                    unsupported: true,
-                    ..opt("validate_certs", Type::Bool)
-                },
-                Opt { default: Some("false"), ..opt("debug", Type::Bool) },
+            client_and![
                 Opt { choices: &["build", "load", "pull", "local"], ..opt("source", Type::Str) },
                 Opt {
                     options: &[
@@ -357,31 +335,7 @@ pub const MODULES: &[Module] = &[
         ..spec(
             "docker_network",
             "community.docker.docker_network",
-            &[
-                Opt {
-                    aliases: &["docker_url"],
-                    default: Some("\"unix:///var/run/docker.sock\""),
-                    ..opt("docker_host", Type::Str)
-                },
-                Opt { unsupported: true, ..opt("tls_hostname", Type::Str) },
-                Opt { aliases: &["docker_api_version"], default: Some("\"auto\""), ..opt("api_version", Type::Str) },
-                Opt { default: Some("60"), ..opt("timeout", Type::Int) },
-                Opt {
-                    aliases: &["ca_cert", "cacert_path", "tls_ca_cert"],
-                    unsupported: true,
-                    ..opt("ca_path", Type::Path)
-                },
-                Opt { aliases: &["cert_path", "tls_client_cert"], unsupported: true, ..opt("client_cert", Type::Path) },
-                Opt { aliases: &["key_path", "tls_client_key"], unsupported: true, ..opt("client_key", Type::Path) },
-                Opt { default: Some("false"), unsupported: true, ..opt("tls", Type::Bool) },
-                Opt { default: Some("false"), unsupported: true, ..opt("use_ssh_client", Type::Bool) },
-                Opt {
-                    aliases: &["tls_verify"],
-                    default: Some("false"),
-                    unsupported: true,
-                    ..opt("validate_certs", Type::Bool)
-                },
-                Opt { default: Some("false"), ..opt("debug", Type::Bool) },
+            client_and![
                 Opt { aliases: &["network_name"], required: true, ..opt("name", Type::Str) },
                 opt("config_from", Type::Str),
                 opt("config_only", Type::Bool),
@@ -424,31 +378,7 @@ pub const MODULES: &[Module] = &[
         ..spec(
             "docker_volume",
             "community.docker.docker_volume",
-            &[
-                Opt {
-                    aliases: &["docker_url"],
-                    default: Some("\"unix:///var/run/docker.sock\""),
-                    ..opt("docker_host", Type::Str)
-                },
-                Opt { unsupported: true, ..opt("tls_hostname", Type::Str) },
-                Opt { aliases: &["docker_api_version"], default: Some("\"auto\""), ..opt("api_version", Type::Str) },
-                Opt { default: Some("60"), ..opt("timeout", Type::Int) },
-                Opt {
-                    aliases: &["ca_cert", "cacert_path", "tls_ca_cert"],
-                    unsupported: true,
-                    ..opt("ca_path", Type::Path)
-                },
-                Opt { aliases: &["cert_path", "tls_client_cert"], unsupported: true, ..opt("client_cert", Type::Path) },
-                Opt { aliases: &["key_path", "tls_client_key"], unsupported: true, ..opt("client_key", Type::Path) },
-                Opt { default: Some("false"), unsupported: true, ..opt("tls", Type::Bool) },
-                Opt { default: Some("false"), unsupported: true, ..opt("use_ssh_client", Type::Bool) },
-                Opt {
-                    aliases: &["tls_verify"],
-                    default: Some("false"),
-                    unsupported: true,
-                    ..opt("validate_certs", Type::Bool)
-                },
-                Opt { default: Some("false"), ..opt("debug", Type::Bool) },
+            client_and![
                 Opt { aliases: &["name"], required: true, ..opt("volume_name", Type::Str) },
                 Opt { default: Some("\"present\""), choices: &["present", "absent"], ..opt("state", Type::Str) },
                 Opt { default: Some("\"local\""), ..opt("driver", Type::Str) },

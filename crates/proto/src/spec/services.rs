@@ -2,6 +2,7 @@
 //!
 //! Facts from the DOCUMENTATION of community.docker and community.general.
 
+use super::docker::client_and;
 use super::{Module, Opt, Type, opt, spec};
 
 /// The family.
@@ -12,31 +13,7 @@ pub const MODULES: &[Module] = &[
         ..spec(
             "docker_prune",
             "community.docker.docker_prune",
-            &[
-                Opt {
-                    aliases: &["docker_url"],
-                    default: Some("\"unix:///var/run/docker.sock\""),
-                    ..opt("docker_host", Type::Str)
-                },
-                Opt { unsupported: true, ..opt("tls_hostname", Type::Str) },
-                Opt { aliases: &["docker_api_version"], default: Some("\"auto\""), ..opt("api_version", Type::Str) },
-                Opt { default: Some("60"), ..opt("timeout", Type::Int) },
-                Opt {
-                    aliases: &["ca_cert", "cacert_path", "tls_ca_cert"],
-                    unsupported: true,
-                    ..opt("ca_path", Type::Path)
-                },
-                Opt { aliases: &["cert_path", "tls_client_cert"], unsupported: true, ..opt("client_cert", Type::Path) },
-                Opt { aliases: &["key_path", "tls_client_key"], unsupported: true, ..opt("client_key", Type::Path) },
-                Opt { default: Some("false"), unsupported: true, ..opt("tls", Type::Bool) },
-                Opt { default: Some("false"), unsupported: true, ..opt("use_ssh_client", Type::Bool) },
-                Opt {
-                    aliases: &["tls_verify"],
-                    default: Some("false"),
-                    unsupported: true,
-                    ..opt("validate_certs", Type::Bool)
-                },
-                Opt { default: Some("false"), ..opt("debug", Type::Bool) },
+            client_and![
                 Opt { default: Some("false"), ..opt("containers", Type::Bool) },
                 opt("containers_filters", Type::Dict),
                 Opt { default: Some("false"), ..opt("images", Type::Bool) },
@@ -58,31 +35,7 @@ pub const MODULES: &[Module] = &[
         ..spec(
             "docker_login",
             "community.docker.docker_login",
-            &[
-                Opt {
-                    aliases: &["docker_url"],
-                    default: Some("\"unix:///var/run/docker.sock\""),
-                    ..opt("docker_host", Type::Str)
-                },
-                Opt { unsupported: true, ..opt("tls_hostname", Type::Str) },
-                Opt { aliases: &["docker_api_version"], default: Some("\"auto\""), ..opt("api_version", Type::Str) },
-                Opt { default: Some("60"), ..opt("timeout", Type::Int) },
-                Opt {
-                    aliases: &["ca_cert", "cacert_path", "tls_ca_cert"],
-                    unsupported: true,
-                    ..opt("ca_path", Type::Path)
-                },
-                Opt { aliases: &["cert_path", "tls_client_cert"], unsupported: true, ..opt("client_cert", Type::Path) },
-                Opt { aliases: &["key_path", "tls_client_key"], unsupported: true, ..opt("client_key", Type::Path) },
-                Opt { default: Some("false"), unsupported: true, ..opt("tls", Type::Bool) },
-                Opt { default: Some("false"), unsupported: true, ..opt("use_ssh_client", Type::Bool) },
-                Opt {
-                    aliases: &["tls_verify"],
-                    default: Some("false"),
-                    unsupported: true,
-                    ..opt("validate_certs", Type::Bool)
-                },
-                Opt { default: Some("false"), ..opt("debug", Type::Bool) },
+            client_and![
                 Opt {
                     aliases: &["registry", "url"],
                     default: Some("\"https://index.docker.io/v1/\""),
