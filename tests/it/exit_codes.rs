@@ -217,6 +217,45 @@ fn of_runs() {
 }
 
 #[test]
+fn wrong_arguments_are_told_before_anything_runs() {
+    let env = Env::new();
+    let list = "- debug: msg=1\n- file: {path: /x, stat: absent, mode: '{{ m }}'}\n  when: false\n- lineinfile: {path: '{{ x }}', state: gone}\n  when: false\n\
+                - apt: {name: a, cache_valid_time: often}\n  when: false\n- docker_volume: {name: a, tls: true}\n  when: false\n\
+                - package: {name: a, whatever: 1}\n  when: false\n- file: '{{ all_of_it }}'\n  when: false\n\
+                - command: {cmd: echo fine, warn: false}\n  when: false";
+    env.write("site.yml", &tasks(list));
+    // No play fails here that runs with Ansible: these are warnings, each with its place.
+    let stderr = env.run(["playbook", "site.yml"]).expect(0).stderr;
+    for (text, line) in [
+        ("Unsupported parameters for (ansible.builtin.file) module: stat", 5),
+        ("value of state must be one of: absent, present, got: gone", 7),
+        ("argument 'cache_valid_time' is of type str", 9),
+        ("the option 'tls' is not supported by imgbuild", 11),
+        ("\"warn\" was removed from command", 17),
+    ] {
+        let at = stderr.find(text).unwrap_or_else(|| panic!("{text} in\n{stderr}"));
+        assert!(stderr[at..].lines().nth(1).unwrap().contains(&format!("site.yml:{line}:")), "{text}\n{stderr}");
+    }
+    assert!(stderr.contains("did you mean \"state\"?") && !stderr.contains("whatever"), "{stderr}");
+    assert_eq!(stderr.matches("[WARNING]").count(), 6, "{stderr}");
+    // `warn` is left out, and the command runs.
+    env.write("site.yml", &tasks("- command: {cmd: echo fine, warn: false}\n  register: r\n- debug: var=r.stdout"));
+    env.run(["playbook", "-c", "local", "site.yml"]).expect(0).has("\"r.stdout\": \"fine\"");
+}
+
+#[test]
+fn roles_that_tasks_import_name_plays() {
+    let env = Env::new();
+    env.write("roles/names/defaults/main.yml", "group: web\n");
+    env.write("roles/names/tasks/main.yml", "- debug: msg=1\n");
+    let text = "- hosts: \"{{ group | default('other') }}\"\n  gather_facts: false\n  tasks:\n    - import_role: {name: names}\n";
+    env.write("site.yml", text);
+    env.write("hosts", "[web]\na ansible_connection=local\n");
+    env.run(["playbook", "-i", "hosts", "--list-tasks", "site.yml"]).expect(0).has("play #1 (web): web");
+    env.run(["playbook", "-i", "hosts", "site.yml"]).expect(0).has("ok: [a]");
+}
+
+#[test]
 fn errors_of_plays_have_places() {
     let env = Env::new();
     env.write("site.yml", &play("  serial: [1, abc]\n"));

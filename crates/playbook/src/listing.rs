@@ -55,6 +55,7 @@ impl Lister<'_> {
         magic.insert("playbook_dir".into(), Value::str(play.dir.display().to_string()));
         let mut of_play = PlayLayers { vars: Arc::clone(&play.scope.vars), ..PlayLayers::default() };
         of_play.roles.extend(play.roles.iter().map(|r| Arc::clone(&r.role)));
+        of_play.roles.extend(play.imported_roles.iter().cloned());
         let extra = Arc::new(self.settings.extra_vars.clone());
         let scope = task.map(|t| t.scope.as_ref());
         Arc::new(Vars::fixed(magic, layers(&extra, &HostLayers::default(), &of_play, scope)))

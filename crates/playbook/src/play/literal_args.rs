@@ -4,13 +4,26 @@
 use super::loader::Loader;
 use super::model::Task;
 use crate::actions::args;
-use imgbuild_diag::Diagnostic;
-use imgbuild_jinja::Value;
+use imgbuild_diag::{Diagnostic, Span};
+use imgbuild_jinja::{Key, Map, Value};
 
 /// Actions that hand options on to another module, which is known on the host.
 const HANDED_ON: [&str; 6] = ["package", "service", "dnf", "yum", "gather_facts", "setup"];
 
 impl Loader<'_> {
+    /// Takes `warn` from `command` and `shell`: it says nothing since ansible-core 2.14, and roles still have it.
+    pub fn drop_old_args(&mut self, action: &str, args: &mut Map, task: &Span) {
+        if !matches!(action, "command" | "shell") {
+            return;
+        }
+        let Some(value) = args.shift_remove(&Key::from("warn")) else { return };
+        let problem = Diagnostic::warning(format!("\"warn\" was removed from {action} in ansible-core 2.14"));
+        let problem = problem.at(value.span().unwrap_or(task)).help("leave it out");
+        if !self.out.iter().any(|known| *known == problem) {
+            self.out.push(problem);
+        }
+    }
+
     /// Reports them.
     pub fn check_literal_args(&mut self, task: &Task) {
         let action = &task.action;

@@ -147,6 +147,9 @@ impl Loader<'_> {
         {
             args.insert("_raw_params".into(), file);
         }
+        if action.custom.is_none() {
+            self.drop_old_args(&action.name, &mut args, &node.span);
+        }
         if action.written != "include" {
             super::include_args::check(&action, &mut args, template.is_some(), &node.span, &mut self.out);
         }

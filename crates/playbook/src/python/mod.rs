@@ -14,6 +14,18 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
+/// Why a name was found in no file: the file of that name says it, else the first ones do.
+fn told(failures: &[String], name: &str) -> String {
+    const SHOWN: usize = 2;
+    let own = format!("/{}.py ", name.rsplit('.').next().unwrap_or(name));
+    if let Some(own) = failures.iter().find(|failure| failure.contains(&own)) {
+        return own.clone();
+    }
+    let more = failures.len().saturating_sub(SHOWN);
+    let shown = failures.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join("; ");
+    if more > 0 { format!("{shown}; and {more} more files") } else { shown }
+}
+
 /// The files that have a plugin of this name, and those that could not be asked.
 #[derive(Default)]
 struct Found {
@@ -76,7 +88,7 @@ impl Python {
         match (found.file, found.failures.as_slice()) {
             (Some(_), _) => Ok(true),
             (None, []) => Ok(false),
-            (None, failures) => Err(format!("No {} named '{name}': {}", kind.noun(), failures.join("; "))),
+            (None, failures) => Err(format!("No {} named '{name}': {}", kind.noun(), told(failures, name))),
         }
     }
 
