@@ -140,6 +140,36 @@ fn synchronize_over_ssh() {
     run(&[]).expect(0).has("changed=0");
 }
 
+/// As ansible-core fills them in: below all that is set, the other host's where a task is delegated, and not for `hostvars`.
+#[test]
+fn tasks_know_their_connection() {
+    let env = Env::new();
+    let show = "msg=\"{{ ansible_connection }} {{ ansible_user | default('-') }} {{ ansible_port | default('-') }} {{ ansible_host }}\"";
+    let text = format!(
+        "- hosts: all\n  gather_facts: false\n  tasks:\n    - debug: {show}\n      when: ansible_connection == wanted\n    \
+         - debug: {show}\n      delegate_to: localhost\n    - debug: {show}\n      connection: local\n      remote_user: carol\n    \
+         - debug: msg=\"of hosts {{{{ hostvars[inventory_hostname].ansible_connection | default('none') }}}}\"\n"
+    );
+    env.write("site.yml", &text);
+    for (args, want) in [
+        (
+            &["-i", "h,", "-c", "local", "-e", "wanted=local"][..],
+            ["local - - h", "local - - localhost", "local carol - h"],
+        ),
+        (&["-i", "h,", "-u", "bob", "-e", "wanted=ssh"], ["ssh bob - h", "local bob - localhost", "local carol - h"]),
+        (
+            &["-i", "hosts", "-e", "wanted=ssh"],
+            ["ssh dora 2222 h.example", "local dora 2222 h.example", "local dora 2222 h.example"],
+        ),
+    ] {
+        env.write("hosts", "h ansible_user=dora ansible_port=2222 ansible_host=h.example\n");
+        let output = env.run([&["playbook", "site.yml"], args].concat()).expect(0);
+        let shown: Vec<&str> =
+            output.stdout.lines().filter_map(|l| l.trim().strip_prefix("\"msg\": \"")?.strip_suffix('"')).collect();
+        assert_eq!(shown, [&want[..], &["of hosts none"]].concat(), "{args:?}\n{}", output.stdout);
+    }
+}
+
 #[test]
 fn errors_have_places_and_codes() {
     let env = Env::new();

@@ -125,11 +125,23 @@ impl Place<'_> {
         done.ignore_errors = own.flag("ignore_errors").ok().flatten().unwrap_or(false);
         done.ignore_unreachable = own.flag("ignore_unreachable").ok().flatten().unwrap_or(false);
         self.refuse_delegate(&own)?;
+        let delegate = own.text("delegate_to")?.map(Host::from);
+        let mut target_vars = Arc::clone(vars);
+        if let Some(to) = &delegate {
+            target_vars = self.delegated_vars(to, vars)?;
+        }
+        let resolver = Resolver { engine, task: self.task, vars: &target_vars };
+        let connect_to = delegate.clone().unwrap_or_else(|| Arc::clone(self.host));
+        // What is wrong with the connection counts once the condition holds.
+        let connection = resolver.connection(&connect_to);
+        let vars = &match &connection {
+            Ok(connection) => super::reached::below(vars, self.host, connection),
+            Err(_) => Arc::clone(vars),
+        };
         if let Some(skip) = self.skipped(vars)? {
             return Ok(skip);
         }
         done.no_log = own.flag("no_log")?.unwrap_or(engine.settings.no_log);
-        let mut delegate = own.text("delegate_to")?.map(Host::from);
         if self.task.action.is_include() {
             let ask = super::include::ask(self, vars)?;
             done.includes.push(ask);
@@ -137,20 +149,16 @@ impl Place<'_> {
             set(&mut res, "changed", false);
             return Ok(res);
         }
-        let mut target_vars = Arc::clone(vars);
         let mut told = Arc::clone(vars);
         if let Some(to) = &delegate {
-            target_vars = self.delegated_vars(to, vars)?;
             told = self.told_of_delegate(to, &target_vars, vars);
             done.delegate_facts = own.flag("delegate_facts")?.unwrap_or(false);
         }
-        let resolver = Resolver { engine, task: self.task, vars: &target_vars };
-        let connect_to = delegate.take().unwrap_or_else(|| Arc::clone(self.host));
-        let mut connection = resolver.connection(&connect_to)?;
+        let mut connection = connection?;
         if connection.plugin.trim_start_matches("ansible.builtin.") == "local" {
             connection.local_dir = Some(self.run.play.dir.clone());
         }
-        if *connect_to != **self.host || own.text("delegate_to")?.is_some() {
+        if *connect_to != **self.host || delegate.is_some() {
             done.delegated =
                 Some((connect_to.to_string(), Some(connection.host.clone()).filter(|h| **h != *connect_to)));
         }

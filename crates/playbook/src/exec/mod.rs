@@ -14,6 +14,7 @@ pub mod include;
 pub mod item;
 mod meta;
 pub mod play;
+mod reached;
 mod reserved;
 pub mod result;
 pub mod run;
