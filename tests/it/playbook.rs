@@ -140,6 +140,17 @@ fn synchronize_over_ssh() {
     run(&[]).expect(0).has("changed=0");
 }
 
+#[test]
+fn check_mode_waits_for_nobody() {
+    let env = Env::new();
+    env.write(
+        "site.yml",
+        "- hosts: all\n  gather_facts: false\n  tasks:\n    - wait_for_connection: {timeout: 1}\n      register: r\n    - debug: var=r.skipped\n",
+    );
+    let output = env.run(["playbook", "-C", "-i", "127.0.0.1,", "-e", "ansible_port=1", "site.yml"]).expect(0);
+    output.has("skipping: [127.0.0.1]").has("\"r.skipped\": true").has("skipped=1");
+}
+
 /// As ansible-core fills them in: below all that is set, the other host's where a task is delegated, and not for `hostvars`.
 #[test]
 fn tasks_know_their_connection() {
