@@ -44,6 +44,8 @@ pub const TEST: Packages = &[
     ("acl", "the acl module is tested with it"),
     ("make", "the make module is tested with it"),
     ("tar", "the unarchive module is tested with it"),
+    ("default-jre-headless", "the java_cert module is tested with its keytool"),
+    ("pipx", "the pipx module is tested with it"),
     ("unzip", "the unarchive module is tested with it"),
 ];
 
