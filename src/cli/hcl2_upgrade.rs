@@ -30,7 +30,12 @@ pub fn run(args: &Args, style: Style) -> Outcome {
         return Err(Failure::Error(anyhow::anyhow!("{name}: this is HCL2 already")));
     }
     let text = imgbuild_template::read_text(&args.path)?;
-    let upgraded = upgrade::upgrade(&Source::new(name.as_ref(), text), args.with_annotations)?;
+    let plugins = upgrade::Plugins {
+        builders: imgbuild_builders::tables().to_vec(),
+        provisioners: imgbuild_engine::provision::tables(),
+        post_processors: imgbuild_engine::postprocess::tables(),
+    };
+    let upgraded = upgrade::upgrade(&Source::new(name.as_ref(), text), args.with_annotations, &plugins)?;
     let file = args.output_file.clone().unwrap_or_else(|| PathBuf::from(format!("{name}.pkr.hcl")));
     if let Some(folder) = file.parent() {
         std::fs::create_dir_all(folder).with_context(|| format!("create {}", folder.display()))?;

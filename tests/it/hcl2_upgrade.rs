@@ -37,3 +37,38 @@ fn the_file_stands_beside_the_template() {
     env.run(["hcl2_upgrade", "other.json"]).expect(1).has("nowhere-iso");
     assert!(env.work().join("other.json.pkr.hcl").exists());
 }
+
+/// Options that are blocks in HCL2, and values that only JSON is weak enough for: the file is judged as the template is.
+#[test]
+fn options_of_amazon_ebs_become_what_hcl2_takes() {
+    let env = Env::new();
+    let table = [
+        (r#""metadata_options": {"http_tokens": "required"}"#, 0, "metadata_options {"),
+        (r#""aws_polling": {"delay_seconds": 5, "max_attempts": "10"}"#, 0, "aws_polling {"),
+        (r#""assume_role": {"role_arn": "arn:aws:iam::123456789012:role/x"}"#, 0, "assume_role {"),
+        (r#""placement": {"tenancy": "dedicated"}"#, 0, "placement {"),
+        (r#""deregistration_protection": {"enabled": true}"#, 0, "deregistration_protection {"),
+        (r#""vault_aws_engine": {"name": "x"}"#, 1, "vault_aws_engine {"),
+        (r#""subnet_filter": {"random": true}"#, 0, "subnet_filter {"),
+        (r#""run_tag": {"key": "a", "value": "b"}"#, 0, "run_tag {"),
+        (r#""launch_block_device_mappings": {"device_name": "/dev/sda1"}"#, 0, "launch_block_device_mappings {"),
+        (r#""tags": {}"#, 0, "tags "),
+        (r#""security_group_ids": "{{user `groups.of.it`}}""#, 0, "var.groups_of_it"),
+        (r#""ami_description": "{{user `n` | clean_ami_name}}""#, 0, "regex_replace(var.n, "),
+        (r#""ebs_optimized": "T""#, 0, "ebs_optimized "),
+        (r#""metadata_options": """#, 1, "metadata_options "),
+    ];
+    for (option, code, part) in table {
+        let template = format!(
+            r#"{{"variables": {{"groups.of.it": "sg-12345678,sg-23456789", "n": "a, b"}}, "builders": [{{"type": "amazon-ebs",
+               "region": "us-east-1", "access_key": "a", "secret_key": "b", "source_ami": "ami-12345678", "ssh_username": "u",
+               "instance_type": "t3.micro", "ami_name": "x", {option}}}]}}"#
+        );
+        env.write("t.json", &template);
+        env.run(["validate", "t.json"]).expect(code);
+        env.run(["hcl2_upgrade", "t.json"]).expect(0).has("\"groups_of_it\"");
+        env.run(["validate", "t.json.pkr.hcl"]).expect(code);
+        let text = std::fs::read_to_string(env.work().join("t.json.pkr.hcl")).unwrap();
+        assert!(text.contains(part), "{option}\n{text}");
+    }
+}

@@ -25,6 +25,7 @@ mod tests;
 pub use docs::markdown;
 pub use reader::Reader;
 pub use scalar::{parse_bool, parse_duration, parse_int};
+pub(crate) use structure::{KEY_VALUE, NAME_VALUE, find_form};
 pub use table::{Kind, Opt, Renamed, Table};
 
 use crate::interpolate::{self, Context};

@@ -18,7 +18,7 @@ pub(super) fn find(table: &Table, name: &str) -> Option<&'static Opt> {
 }
 
 /// The row, and whether the name is its singular form.
-fn find_form(table: &Table, name: &str) -> Option<(&'static Opt, bool)> {
+pub(crate) fn find_form(table: &Table, name: &str) -> Option<(&'static Opt, bool)> {
     let singular = |row: &Opt| match row.kind {
         Kind::KeyValues { singular } | Kind::NameValues { singular } => Some(singular),
         _ => None,
@@ -289,5 +289,9 @@ impl Decoder {
 }
 
 const VALUE: Opt = Opt::new("value", Kind::String, "The value.");
-static KEY_VALUE: Table = Table::new("key and value", &[&[Opt::new("key", Kind::String, "The key."), VALUE]]);
-static NAME_VALUE: Table = Table::new("name and value", &[&[Opt::new("name", Kind::String, "The name."), VALUE]]);
+/// The singular form of [`Kind::KeyValues`].
+pub(crate) static KEY_VALUE: Table =
+    Table::new("key and value", &[&[Opt::new("key", Kind::String, "The key."), VALUE]]);
+/// The singular form of [`Kind::NameValues`].
+pub(crate) static NAME_VALUE: Table =
+    Table::new("name and value", &[&[Opt::new("name", Kind::String, "The name."), VALUE]]);

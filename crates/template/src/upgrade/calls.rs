@@ -1,11 +1,13 @@
 //! Strings: what is `{{ … }}` in JSON becomes `${ … }` in HCL2, as far as it has the same meaning there.
 //!
-//! Functions that HCL2 calls otherwise (`split`, `replace`, …) stay expressions of the old kind: plugins render those still.
+//! `upper`, `replace` and the like become calls of HCL2 where a variable of the user's is what they work on; with anything else they
+//! stay expressions of the old kind, as with Packer: plugins render those still.
 
 use super::body::is_identifier;
 use crate::interpolate::ast::{Kind, List, Operand, Part, Pipe};
 use crate::interpolate::parse;
-use std::collections::BTreeSet;
+use imgbuild_diag::{Diagnostic, Diagnostics, Span};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Where a string stands: not every reference exists everywhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +27,8 @@ pub(super) enum Place {
 pub(super) struct Used {
     /// Variables that have become locals.
     pub locals: BTreeSet<String>,
+    /// Variables that have another name in HCL2, where theirs can't be one.
+    pub names: BTreeMap<String, String>,
     /// `local.timestamp`.
     pub timestamp: bool,
     /// Old layouts of times.
@@ -33,6 +37,8 @@ pub(super) struct Used {
     pub secrets: Vec<(String, Option<String>)>,
     /// What the reader has to do by hand in the present block, one sentence each.
     pub by_hand: Vec<String>,
+    /// The same of all blocks, with places.
+    pub warnings: Diagnostics,
 }
 
 /// Functions that give the same in HCL2, so that a variable that calls one has to become a local.
@@ -56,29 +62,52 @@ const CALLS: &[&str] = &[
     "vault",
 ];
 /// Functions for use inside of builds.
-const BUILD: &[&str] = &["build", "build_name", "build_type", "clean_resource_name"];
+const BUILD: &[&str] = &["build", "build_name", "build_type", "clean_ami_name", "clean_resource_name"];
+/// What `clean_resource_name` leaves as it is, as a class of what it doesn't. It counts bytes where a pattern counts letters: of
+/// letters beyond ASCII, which no name in AWS may have, two or more dashes become one.
+const UNCLEAN: &str = r"[^a-zA-Z0-9()\[\] ./'@_-]";
 
 /// A value on its way through a pipeline.
 enum Datum {
     /// A text that the user wrote.
     Text(String),
-    /// The inside of an HCL string.
-    Hcl(String),
     Number(String),
+    /// An expression of HCL2, and whether a variable of the user's is in it.
+    Hcl {
+        expression: String,
+        user: bool,
+    },
+    /// An expression of the old kind.
+    Stays(String),
 }
 
 impl Datum {
+    /// The inside of an HCL string.
     fn hcl(&self) -> String {
         match self {
             Datum::Text(text) => escape(text),
-            Datum::Hcl(text) | Datum::Number(text) => text.clone(),
+            Datum::Number(text) => text.clone(),
+            Datum::Hcl { expression, .. } => format!("${{{expression}}}"),
+            Datum::Stays(expression) => format!("{{{{ {expression} }}}}"),
         }
     }
 
+    /// A text that is known here.
     fn text(&self) -> Result<&str, String> {
         match self {
-            Datum::Text(text) | Datum::Hcl(text) => Ok(text),
+            Datum::Text(text) => Ok(text),
             Datum::Number(n) => Err(format!("{n} is no text")),
+            Datum::Hcl { .. } | Datum::Stays(_) => Err("an argument is known only when the template is read".into()),
+        }
+    }
+
+    /// As an argument of a call in HCL2.
+    fn expression(&self) -> Result<String, String> {
+        match self {
+            Datum::Text(text) => Ok(quoted(text)),
+            Datum::Number(n) => Ok(n.clone()),
+            Datum::Hcl { expression, .. } => Ok(expression.clone()),
+            Datum::Stays(expression) => Err(format!("{{{{ {expression} }}}} is rendered by the plugin, after HCL2")),
         }
     }
 
@@ -89,11 +118,16 @@ impl Datum {
         }
     }
 
+    fn of_user(&self) -> bool {
+        matches!(self, Datum::Hcl { user: true, .. })
+    }
+
     /// As an argument of an expression that stays.
     fn argument(&self) -> String {
         match self {
             Datum::Number(n) => n.clone(),
             Datum::Text(text) if text.contains('`') => escape(&quoted(text)),
+            Datum::Stays(expression) => format!("({expression})"),
             other => format!("`{}`", other.hcl()),
         }
     }
@@ -170,8 +204,16 @@ impl Used {
         if lines.is_empty() { lines } else { format!("\n{lines}") }
     }
 
+    /// Something to do by hand: a comment in the file, and a warning.
+    pub(super) fn note(&mut self, note: String, at: &Span) {
+        self.warnings.push(Diagnostic::warning(note.clone()).at(at));
+        if !self.by_hand.contains(&note) {
+            self.by_hand.push(note);
+        }
+    }
+
     /// The inside of an HCL string that means what `text` means in JSON.
-    pub(super) fn string(&mut self, text: &str, place: Place) -> String {
+    pub(super) fn string(&mut self, text: &str, at: &Span, place: Place) -> String {
         if !text.contains("{{") {
             return escape(text);
         }
@@ -179,7 +221,7 @@ impl Used {
             Ok(out) => out,
             Err(why) => {
                 let shown = text.chars().take(60).collect::<String>().replace(['\n', '\r'], " ");
-                self.by_hand.push(format!("{shown:?} stays as it is: {why}"));
+                self.note(format!("{shown:?} stays as it is: {why}"), at);
                 escape(text)
             }
         }
@@ -250,68 +292,85 @@ impl Used {
     }
 
     fn call(&mut self, name: &str, arguments: &[Datum], place: Place) -> Result<Datum, String> {
-        let text = |i: usize| match arguments.get(i) {
-            Some(datum) => datum.text(),
-            None => Err(format!("{name} lacks an argument")),
-        };
-        let hcl = |text: String| Ok(Datum::Hcl(text));
+        let at = |i: usize| arguments.get(i).ok_or_else(|| format!("{name} lacks an argument"));
+        let text = |i: usize| at(i)?.text();
+        let expression = |i: usize| at(i)?.expression();
+        let user = arguments.iter().any(Datum::of_user);
+        let hcl = |expression: String| Ok(Datum::Hcl { expression, user });
+        let stays = |expression: String| Ok(Datum::Stays(expression));
         match (name, arguments.len()) {
             ("user", 1) => {
-                let variable = name_of(text(0)?)?;
-                let kind = if self.locals.contains(variable) { "local" } else { "var" };
-                hcl(format!("${{{kind}.{variable}}}"))
+                let given = text(0)?;
+                let kind = if self.locals.contains(given) { "local" } else { "var" };
+                let variable = name_of(self.names.get(given).map_or(given, String::as_str))?;
+                Ok(Datum::Hcl { expression: format!("{kind}.{variable}"), user: true })
             }
-            ("env" | "consul_key" | "aws_secretsmanager_raw", 1) => hcl(format!("${{{name}({})}}", quoted(text(0)?))),
-            ("vault", 2) => hcl(format!("${{vault({}, {})}}", quoted(text(0)?), quoted(text(1)?))),
+            ("env", 1) => hcl(format!("env({})", quoted(text(0)?))),
+            ("consul_key" | "aws_secretsmanager_raw", 1) => hcl(format!("{name}({})", expression(0)?)),
+            ("vault", 2) => hcl(format!("vault({}, {})", expression(0)?, expression(1)?)),
             ("aws_secretsmanager", 1 | 2) => {
                 let key = arguments.get(1).map(|_| text(1).map(str::to_owned)).transpose()?;
                 let number = self.secret((text(0)?.to_owned(), key));
-                hcl(format!("${{data.amazon-secretsmanager.autogenerated_{number}.value}}"))
+                hcl(format!("data.amazon-secretsmanager.autogenerated_{number}.value"))
             }
             ("timestamp", 0) => {
                 self.timestamp = true;
-                hcl("${local.timestamp}".into())
+                hcl("local.timestamp".into())
             }
-            ("isotime" | "strftime", 0) => hcl("${timestamp()}".into()),
+            ("isotime" | "strftime", 0) => hcl("timestamp()".into()),
             ("isotime" | "strftime", 1) => {
                 self.layouts = true;
-                hcl(format!("${{legacy_{name}(\"{}\")}}", arguments[0].hcl()))
+                hcl(format!("legacy_{name}({})", expression(0)?))
             }
-            ("build", 1) => hcl(format!("${{build.{}}}", name_of(text(0)?)?)),
-            ("data", 1) => hcl(format!("${{data.{}}}", text(0)?)),
+            ("build", 1) => hcl(format!("build.{}", name_of(text(0)?)?)),
+            ("data", 1) => hcl(format!("data.{}", text(0)?)),
             // A source does not know its builds, but its plugin does.
-            ("build_name" | "build_type", 0) if place == Place::Source => hcl(format!("{{{{ {name} }}}}")),
-            ("build_name", 0) => hcl("${build.name}".into()),
-            ("build_type", 0) => hcl("${build.type}".into()),
-            ("template_dir", 0) => hcl("${path.root}".into()),
-            ("pwd", 0) => hcl("${path.cwd}".into()),
-            ("packer_version", 0) => hcl("${packer.version}".into()),
-            ("uuid", 0) => hcl("${uuidv4()}".into()),
+            ("build_name" | "build_type", 0) if place == Place::Source => stays(name.to_owned()),
+            ("build_name", 0) => hcl("build.name".into()),
+            ("build_type", 0) => hcl("build.type".into()),
+            ("template_dir", 0) => hcl("path.root".into()),
+            ("pwd", 0) => hcl("path.cwd".into()),
+            ("packer_version", 0) => hcl("packer.version".into()),
+            ("uuid", 0) => hcl("uuidv4()".into()),
+            ("lower" | "upper", 1) if user => hcl(format!("{name}({})", expression(0)?)),
             ("lower" | "upper", 1) => {
                 self.stays(name, &format!("{name}(var.example)"));
-                hcl(format!("{{{{ {name} {} }}}}", arguments[0].argument()))
+                stays(format!("{name} {}", arguments[0].argument()))
             }
-            ("clean_resource_name", 1) => {
+            ("clean_resource_name" | "clean_ami_name", 1) if user => {
+                hcl(format!("regex_replace({}, {}, \"-\")", expression(0)?, quoted(UNCLEAN)))
+            }
+            // The older name is gone from Packer.
+            ("clean_resource_name" | "clean_ami_name", 1) => {
                 self.stays(
                     name,
                     "a validation of the variable, replace(text, old, new) or regex_replace(text, pattern, new)",
                 );
-                hcl(format!("{{{{ {name} {} }}}}", arguments[0].argument()))
+                stays(format!("clean_resource_name {}", arguments[0].argument()))
+            }
+            ("split", 3) if user && arguments[2].number().is_ok_and(is_count) => {
+                hcl(format!("split({}, {})[{}]", expression(1)?, expression(0)?, arguments[2].number()?))
             }
             ("split", 3) => {
                 self.stays(name, "split(separator, text)[index]");
                 let (a, b) = (arguments[0].argument(), arguments[1].argument());
-                hcl(format!("{{{{ split {a} {b} {} }}}}", arguments[2].number()?))
+                stays(format!("split {a} {b} {}", arguments[2].number()?))
+            }
+            ("replace", 4) if user && arguments[2].number().is_ok_and(|n| n.starts_with('-')) => {
+                hcl(format!("replace({}, {}, {})", expression(3)?, expression(0)?, expression(1)?))
             }
             ("replace", 4) => {
                 self.stays(name, "replace(text, old, new) or regex_replace(text, pattern, new)");
                 let (a, b) = (arguments[0].argument(), arguments[1].argument());
-                hcl(format!("{{{{ replace {a} {b} {} {} }}}}", arguments[2].number()?, arguments[3].argument()))
+                stays(format!("replace {a} {b} {} {}", arguments[2].number()?, arguments[3].argument()))
+            }
+            ("replace_all", 3) if user => {
+                hcl(format!("replace({}, {}, {})", expression(2)?, expression(0)?, expression(1)?))
             }
             ("replace_all", 3) => {
                 self.stays(name, "replace(text, old, new) or regex_replace(text, pattern, new)");
                 let all: Vec<String> = arguments.iter().map(Datum::argument).collect();
-                hcl(format!("{{{{ replace_all {} }}}}", all.join(" ")))
+                stays(format!("replace_all {}", all.join(" ")))
             }
             (_, many) => Err(format!("{name} does not take {many} arguments")),
         }
@@ -346,6 +405,11 @@ fn join(out: &mut String, piece: &str) {
         out.push(sign);
     }
     out.push_str(piece);
+}
+
+/// Whether a number is written as an index of HCL2 can be.
+fn is_count(number: &str) -> bool {
+    number == "0" || (!number.starts_with('0') && number.len() < 6 && number.bytes().all(|b| b.is_ascii_digit()))
 }
 
 /// A name that an expression can refer to.

@@ -10,11 +10,13 @@ mod calls;
 mod plugins;
 #[cfg(test)]
 mod tests;
+mod weak;
 mod words;
 
+use crate::decode::Table;
 use crate::hcl::format;
 use crate::json::{self, Duplicates, JsonBuilder, JsonPostProcessor, JsonProvisioner, JsonTemplate, OnlyExcept};
-use crate::value::{Entry, Map, Node, Value};
+use crate::value::{Entry, Map, Node, Spanned, Value};
 use body::{attribute, options, value};
 pub(crate) use calls::references;
 use calls::{Place, Used, quoted};
@@ -34,39 +36,94 @@ pub struct Upgraded {
     pub unknown_builders: Vec<String>,
 }
 
+/// The option tables of the plugins that are known: they tell blocks from arguments.
+#[derive(Debug, Default)]
+pub struct Plugins {
+    /// Of builders.
+    pub builders: Vec<&'static Table>,
+    /// Of provisioners.
+    pub provisioners: Vec<&'static Table>,
+    /// Of post-processors.
+    pub post_processors: Vec<&'static Table>,
+}
+
+impl Plugins {
+    fn builder(&self, kind: &str) -> Option<&'static Table> {
+        self.builders.iter().find(|table| table.name == kind).copied()
+    }
+
+    fn provisioner(&self, kind: &str) -> Vec<&'static Table> {
+        self.provisioners.iter().filter(|table| table.name == kind).copied().collect()
+    }
+
+    fn post_processor(&self, kind: &str) -> Vec<&'static Table> {
+        self.post_processors.iter().filter(|table| table.name == kind).copied().collect()
+    }
+}
+
 /// Upgrades a template. `annotations` adds comments that explain the blocks.
 ///
 /// # Errors
 /// The text is no template.
-pub fn upgrade(source: &Arc<Source>, annotations: bool) -> Result<Upgraded, Diagnostics> {
+pub fn upgrade(source: &Arc<Source>, annotations: bool, plugins: &Plugins) -> Result<Upgraded, Diagnostics> {
     let root = json::parse(source, Duplicates::Refuse)?;
     let mut diags = Diagnostics::new();
     let template = json::read(&root, &mut diags);
     let (template, mut warnings) = diags.into_result(template)?;
-    let mut referenced = BTreeSet::new();
-    strings(&root, &mut |text| calls::references(text, &mut referenced));
-    let mut file = File { annotations, used: Used::default(), sources: sources(&template, &mut warnings) };
+    let mut referenced = BTreeMap::new();
+    strings(&root, &mut |text, at| {
+        let mut names = BTreeSet::new();
+        calls::references(text, &mut names);
+        for name in names {
+            referenced.entry(name).or_insert_with(|| at.clone());
+        }
+    });
+    let used = Used { names: renamed(&template, &referenced, &mut warnings), ..Used::default() };
+    let mut file = File { annotations, plugins, used, sources: sources(&template, &mut warnings) };
     for provisioner in template.provisioners.iter().chain(&template.cleanup) {
         file.warn_of_names(&provisioner.builds, &mut warnings);
     }
     for post in template.post_processors.iter().flatten() {
         file.warn_of_names(&post.builds, &mut warnings);
     }
-    let text = format::format(&file.write(&template, &root, referenced));
+    let text = format::format(&file.write(&template, &root, referenced.into_keys().collect()));
+    warnings.extend(std::mem::take(&mut file.used.warnings));
     Ok(Upgraded { text, warnings, unknown_builders: plugins::unknown(&template) })
 }
 
-/// Every string of a file.
-fn strings(node: &Node, see: &mut dyn FnMut(&str)) {
+/// Every string of a file, with its place.
+fn strings(node: &Node, see: &mut dyn FnMut(&str, &Span)) {
     match &node.value {
-        Value::String(text) => see(text),
+        Value::String(text) => see(text, &node.span),
         Value::List(list) => list.iter().for_each(|item| strings(item, see)),
         Value::Map(map) => map.iter().for_each(|(key, entry)| {
-            see(key);
+            see(key, &entry.key);
             strings(&entry.node, see);
         }),
         _ => {}
     }
+}
+
+/// Variables whose names can't be names in HCL2, with those that they get there.
+fn renamed(
+    template: &JsonTemplate,
+    referenced: &BTreeMap<String, Span>,
+    warnings: &mut Diagnostics,
+) -> BTreeMap<String, String> {
+    let declared = template.variables.iter().map(|(name, variable)| (name.as_str(), &variable.name.span));
+    let mut all: BTreeMap<&str, &Span> = referenced.iter().map(|(name, span)| (name.as_str(), span)).collect();
+    all.extend(declared);
+    let mut taken: BTreeSet<String> =
+        all.keys().filter(|name| body::is_identifier(name)).map(|name| (*name).to_owned()).collect();
+    let mut names = BTreeMap::new();
+    for (name, span) in all.into_iter().filter(|(name, _)| !body::is_identifier(name)) {
+        let new = body::identifier(name, &mut taken);
+        let message = format!("{name:?} can't be the name of a variable in HCL2: it is {new:?} there");
+        let help = format!("give its value with -var {new}=…, and by this name in variable files");
+        warnings.push(Diagnostic::warning(message).at(span).help(help));
+        names.insert(name.to_owned(), new);
+    }
+    names
 }
 
 /// A builder on its way to a source block.
@@ -81,22 +138,28 @@ struct SourceBlock<'a> {
 fn sources<'a>(template: &'a JsonTemplate, warnings: &mut Diagnostics) -> Vec<SourceBlock<'a>> {
     let mut builders: Vec<&JsonBuilder> = template.builders.iter().collect();
     builders.sort_by_key(|b| format!("{}{}", b.kind.value, b.name.value));
-    let name = |(i, builder): (usize, &'a JsonBuilder)| {
-        let own = builder.name.value.trim().replace(' ', "_");
-        let name = if builder.name.value == builder.kind.value { format!("autogenerated_{i}") } else { own };
-        if !body::is_identifier(&name) {
+    let own = |builder: &JsonBuilder| builder.name.value.trim().replace(' ', "_");
+    let mut taken: BTreeSet<String> =
+        builders.iter().map(|b| own(b)).filter(|name| body::is_identifier(name)).collect();
+    let mut name = |(i, builder): (usize, &'a JsonBuilder)| {
+        let mut name = own(builder);
+        if builder.name.value == builder.kind.value {
+            name = format!("autogenerated_{i}");
+        } else if !body::is_identifier(&name) {
+            let new = body::identifier(&name, &mut taken);
             let message = format!("the builder's name becomes the name of a source, and {name:?} can't be one");
-            let help = "a name is made of letters, digits, _ and -, and begins with a letter or _";
-            warnings.push(Diagnostic::warning(message).at(&builder.name.span).help(help));
+            warnings.push(Diagnostic::warning(message).at(&builder.name.span).help(format!("it is {new:?} there")));
+            name = new;
         }
         let options = builder.body.options().map(|(k, e)| (k.clone(), e.clone())).collect();
         SourceBlock { builder, name, options }
     };
-    (1..).zip(builders).map(name).collect()
+    (1..).zip(builders).map(&mut name).collect()
 }
 
 struct File<'a> {
     annotations: bool,
+    plugins: &'a Plugins,
     used: Used,
     sources: Vec<SourceBlock<'a>>,
 }
@@ -110,7 +173,7 @@ impl File<'_> {
 
     fn write(&mut self, template: &JsonTemplate, root: &Node, referenced: BTreeSet<String>) -> String {
         let (variables, locals) = self.variables(template, referenced);
-        let data = amazon::sources(&mut self.sources, &mut self.used);
+        let data = amazon::sources(&mut self.sources, self.plugins, &mut self.used);
         let sources = self.source_blocks();
         let build = self.build(template);
         let mut out = String::new();
@@ -157,33 +220,29 @@ impl File<'_> {
 
     /// Variables, and those that have to be locals because HCL2 variables are constants.
     fn variables(&mut self, template: &JsonTemplate, referenced: BTreeSet<String>) -> (String, String) {
-        let mut all: BTreeMap<&str, (Option<&str>, bool)> =
+        let mut all: BTreeMap<&str, (Option<&Spanned<String>>, bool)> =
             referenced.iter().map(|name| (name.as_str(), (None, false))).collect();
         for (name, variable) in &template.variables {
-            all.insert(name, (variable.default.as_ref().map(|d| d.value.as_str()), variable.sensitive));
+            all.insert(name, (variable.default.as_ref(), variable.sensitive));
         }
-        let local = |default: &Option<&str>| default.is_some_and(calls::is_local);
+        let local = |default: &Option<&Spanned<String>>| default.is_some_and(|text| calls::is_local(text));
         let locals = all.iter().filter(|(_, (default, _))| local(default));
         self.used.locals = locals.map(|(name, _)| (*name).to_owned()).collect();
         let (mut variables, mut single, mut shared) = (String::new(), String::new(), String::new());
         for (name, (default, sensitive)) in &all {
-            let mut text = |place| default.map(|d| format!("\"{}\"", self.used.string(d, place)));
-            match (local(default), sensitive) {
-                (true, secret) if *secret || !body::is_identifier(name) => {
-                    let text = text(Place::Local).unwrap_or_default();
+            let place = if local(default) { Place::Local } else { Place::Variable };
+            let text = default.map(|d| format!("\"{}\"", self.used.string(d, &d.span, place)));
+            let name = self.used.names.get(*name).map_or(*name, String::as_str).to_owned();
+            match (place, sensitive) {
+                (Place::Local, true) => {
                     single.push_str(&self.used.notes());
-                    let name = quoted(name);
-                    let sensitive = if *secret { "sensitive = true\n" } else { "" };
-                    single.push_str(&format!("\nlocal {name} {{\n{sensitive}expression = {text}\n}}\n"));
+                    let (name, text) = (quoted(&name), text.unwrap_or_default());
+                    single.push_str(&format!("\nlocal {name} {{\nsensitive = true\nexpression = {text}\n}}\n"));
                 }
-                (true, _) => {
-                    let text = text(Place::Local).unwrap_or_default();
-                    shared.push_str(&format!("{name} = {text}\n"));
-                }
-                (false, _) => {
-                    let text = text(Place::Variable);
+                (Place::Local, false) => shared.push_str(&format!("{name} = {}\n", text.unwrap_or_default())),
+                _ => {
                     variables.push_str(&self.used.notes());
-                    variables.push_str(&format!("\nvariable {} {{\ntype = string\n", quoted(name)));
+                    variables.push_str(&format!("\nvariable {} {{\ntype = string\n", quoted(&name)));
                     if let Some(text) = text {
                         variables.push_str(&format!("default = {text}\n"));
                     }
@@ -202,7 +261,8 @@ impl File<'_> {
         let mut out = String::new();
         for source in &self.sources {
             let mut text = String::new();
-            options(&source.options, Place::Source, &mut self.used, &mut text);
+            let tables: Vec<_> = self.plugins.builder(&source.builder.kind).into_iter().collect();
+            options(&source.options, &tables, Place::Source, &mut self.used, &mut text);
             out.push_str(&self.used.notes());
             let (kind, name) = (quoted(&source.builder.kind), quoted(&source.name));
             out.push_str(&format!("\nsource {kind} {name} {{\n{text}}}\n"));
@@ -249,7 +309,7 @@ impl File<'_> {
             }
         }
         let mut text = String::new();
-        options(&all, Place::Build, &mut self.used, &mut text);
+        options(&all, &self.plugins.provisioner(&provisioner.kind), Place::Build, &mut self.used, &mut text);
         if !provisioner.overrides.is_empty() {
             text.push_str("override = {\n");
             for (name, node) in &provisioner.overrides {
@@ -281,7 +341,7 @@ impl File<'_> {
                 let node = text_node(post.name.clone(), span);
                 all.insert("name".into(), Entry { key: span.clone(), node });
             }
-            options(&all, Place::Build, &mut self.used, &mut text);
+            options(&all, &self.plugins.post_processor(&post.kind), Place::Build, &mut self.used, &mut text);
             text.push_str("}\n");
         }
         out.push_str(&self.used.notes());
