@@ -26,6 +26,9 @@ pub(crate) fn parse(source: &Arc<Source>, syntax: Syntax) -> Result<Body, Diagno
     match syntax {
         Syntax::Native => {
             let body = lenient(source.text(), hcl_edit::parser::parse_body).map_err(|e| mistake(source, &e))?;
+            if let Some(broken) = super::format::broken_strings(source) {
+                return Err(broken);
+            }
             Ok(native(source, body, 0..source.text().len()))
         }
         Syntax::Json => Ok(Body::json(root(source)?)),
@@ -41,6 +44,9 @@ fn root(source: &Arc<Source>) -> Result<Node, Diagnostics> {
 pub(crate) fn parse_expression(source: &Arc<Source>) -> Result<Expr, Diagnostics> {
     let text = source.text();
     let expression = lenient(text, hcl_edit::parser::parse_expr).map_err(|e| mistake(source, &e))?;
+    if let Some(broken) = super::format::broken_strings(source) {
+        return Err(broken);
+    }
     Ok(Expr::native(source, expression, 0..text.len()))
 }
 

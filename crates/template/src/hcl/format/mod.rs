@@ -14,7 +14,7 @@ mod token;
 
 pub use diff::unified;
 pub use syntax::check;
-pub(crate) use syntax::{faults, unclosed};
+pub(crate) use syntax::{broken_strings, faults, unclosed};
 
 /// Lays out a text. Laying out the result again changes nothing. A byte order mark goes; what is no HCL stays as it is, token by
 /// token ([`check`] first).

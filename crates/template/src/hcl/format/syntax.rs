@@ -30,6 +30,18 @@ pub(crate) fn faults(source: &Arc<Source>) -> Option<Diagnostics> {
     diags.has_errors().then_some(diags)
 }
 
+/// Quoted strings that go on on the next line, which the parser takes and HCL doesn't.
+pub(crate) fn broken_strings(source: &Arc<Source>) -> Option<Diagnostics> {
+    if !source.text().contains('"') {
+        return None;
+    }
+    let skipped = mark(source.text());
+    let faults = lex::lex(source.text()).faults;
+    let fault = faults.into_iter().find(|fault| fault.what == lex::OPEN_STRING)?;
+    let span = Span::new(source, fault.at.start + skipped..fault.at.end + skipped);
+    Some(Diagnostic::error(format!("Invalid multi-line string: {}", fault.what)).at(&span).into())
+}
+
 /// The outermost bracket that nothing closes. It is not told which of those inside was meant to be closed.
 pub(crate) fn unclosed(source: &Arc<Source>) -> Option<Span> {
     let mut at = mark(source.text());
