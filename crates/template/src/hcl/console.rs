@@ -32,7 +32,7 @@ impl Expressions {
         let source = Source::new("console", line);
         let expression = syntax::parse_expression(&source)?;
         let mut diags = Diagnostics::new();
-        let value = expression.value(&self.env.scope(), &mut diags);
+        let value = expression.value(&self.env.afresh().scope(), &mut diags);
         diags.into_result(value).map(|(value, _)| printable(&value))
     }
 

@@ -68,6 +68,47 @@ fn text(reader: &Reader, name: &str) -> String {
 const SOURCE: &str = "source \"t\" \"a\" {\n  text = \"x\"\n}\nbuild {\n  sources = [\"source.t.a\"]\n}\n";
 
 #[test]
+fn locals_that_double_each_other_end() {
+    let chain = |first: &str, next: &dyn Fn(usize) -> String| {
+        let rest: String = (1..40).map(|i| format!("  a{i} = {}\n", next(i - 1))).collect();
+        format!("locals {{\n  a0 = {first}\n{rest}}}\n{SOURCE}")
+    };
+    let table = [
+        chain("[1]", &|i| format!("concat(local.a{i}, local.a{i})")),
+        chain("\"x\"", &|i| format!("\"${{local.a{i}}}${{local.a{i}}}\"")),
+        chain("[1]", &|i| format!("[local.a{i}, local.a{i}]")),
+        chain("[1]", &|i| format!("{{ a = local.a{i}, b = local.a{i} }}")),
+        chain("\"<\"", &|i| format!("jsonencode([local.a{i}, local.a{i}])")),
+        chain("\"x\"", &|i| format!("join(local.a{i}, [local.a{i}, \"\"])")),
+        chain("[1]", &|i| format!("true ? [local.a{i}, local.a{i}] : [[], []]")),
+        chain("[[1]]", &|i| format!("concat(local.a{i}, local.a{i})[*][0] == 1 ? [] : concat(local.a{i}, local.a{i})")),
+    ];
+    for text in table {
+        let errors = one(&text).expect_err(&text);
+        let first = errors.errors().next().unwrap();
+        assert!(first.message.contains("makes too much"), "{text}{first}");
+        let place = first.span.as_ref().unwrap().position();
+        assert!((10..40).contains(&place.line) && place.column > 6, "{text}{first}");
+    }
+}
+
+#[test]
+fn a_null_in_a_list_is_an_error_at_its_place() {
+    let table = [("list = [\"a\", null]", "a.pkr.hcl:2:16"), ("list = concat([\"a\"], [null])", "a.pkr.hcl:2:10")];
+    for (option, place) in table {
+        let text = SOURCE.replace("text = \"x\"", option);
+        let loaded = one(&text).unwrap();
+        let mut diags = Diagnostics::new();
+        let build = &loaded.template.builds[0];
+        build.builder.body.reader(&TABLE, &loaded.template.context(build), &mut diags);
+        let all: Vec<_> = diags.errors().collect();
+        assert_eq!(all.len(), 1, "{all:?}");
+        assert!(all[0].message.contains("\"list\" holds a null"), "{}", all[0]);
+        assert!(all[0].span.as_ref().unwrap().to_string().ends_with(place), "{}", all[0]);
+    }
+}
+
+#[test]
 fn a_whole_configuration() {
     let build = r#"
         locals {

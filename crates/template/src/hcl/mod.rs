@@ -9,6 +9,7 @@
 //! Nothing here reads a clock or the environment by itself: they enter through the contexts that callers make.
 
 mod body;
+mod budget;
 mod config;
 mod console;
 pub mod constraint;

@@ -37,20 +37,18 @@ impl Options {
 
     /// The names that were written; `null` is as good as not written.
     pub(crate) fn names(&self) -> Vec<String> {
-        let scope = self.env.scope();
+        let env = self.env.afresh();
+        let scope = env.scope();
         let set = |attribute: &Attr| !attribute.expr.value(&scope, &mut Diagnostics::new()).is_null();
         self.bodies.iter().flat_map(|body| body.names(&set)).collect()
     }
 
     /// The options as a plugin takes them. What is wrong is missing, and told.
     pub(crate) fn read(&self, table: &'static Table, data: &Data, diags: &mut Diagnostics) -> Map {
-        let env;
+        let env = self.env.afresh();
         let env = match self.build_root(data) {
-            Some(build) => {
-                env = (*self.env).clone().with("build", build);
-                &env
-            }
-            None => &self.env,
+            Some(build) => env.with("build", build),
+            None => env,
         };
         let mut map = Map::new();
         for body in &self.bodies {
@@ -231,11 +229,36 @@ fn argument(attribute: &Attr, ty: &Type, scope: &Scope<'_>, diags: &mut Diagnost
     if diags.errors().count() > before || value.is_null() {
         return None;
     }
+    if !scope.env().budget.value(&value) {
+        let message =
+            format!("{:?} holds too much: it and the arguments before it would be too large", attribute.name.value);
+        diags.push(Diagnostic::error(message).at(attribute.expr.span()));
+        return None;
+    }
     match convert(&value, ty) {
-        Ok(value) => Some(node::of_value(&value, &attribute.expr)),
+        Ok(value) => {
+            let node = node::of_value(&value, &attribute.expr);
+            if matches!(ty, Type::List(_)) && !without_null(&node, &attribute.name.value, diags) {
+                return None;
+            }
+            Some(node)
+        }
         Err(error) => {
             diags.push(unsuitable(attribute, &error.to_string()));
             None
         }
+    }
+}
+
+/// Packer refuses a list with a null in it, at any depth, where a plugin wants one.
+fn without_null(node: &Node, name: &str, diags: &mut Diagnostics) -> bool {
+    match &node.value {
+        Plain::Null => {
+            let message = format!("Incorrect attribute value type: {name:?} holds a null, which can't be an element");
+            diags.push(Diagnostic::error(message).at(&node.span));
+            false
+        }
+        Plain::List(items) => items.iter().fold(true, |good, item| without_null(item, name, diags) && good),
+        _ => true,
     }
 }

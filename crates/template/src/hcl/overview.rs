@@ -1,5 +1,6 @@
 //! What `inspect` and the console show of a configuration, in Packer's words.
 
+use super::budget::Budget;
 use super::config::build::BuildBlock;
 use super::config::variable::Variables;
 use super::value::{Data, Value};
@@ -35,8 +36,10 @@ fn list(variables: &Variables, locals: &BTreeMap<Arc<str>, Value>) -> String {
         let _ = writeln!(out, "var.{}: {}", variable.name, quote::go(&value, '"'));
     }
     out.push_str("\n> local-variables:\n\n");
+    let room = Budget::shown();
     for (name, value) in locals {
-        let _ = writeln!(out, "local.{name}: {}", quote::go(&printable(value), '"'));
+        let text = if room.value(value) { printable(value) } else { "<too large to be shown>".to_owned() };
+        let _ = writeln!(out, "local.{name}: {}", quote::go(&text, '"'));
     }
     out
 }

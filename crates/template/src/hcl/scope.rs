@@ -1,5 +1,6 @@
 //! What an expression can see: the roots (`var`, `local`, `path`, …), names that a `for` or a `dynamic` block binds, and functions.
 
+use super::budget::Budget;
 use super::value::Value;
 use crate::interpolate::Ambient;
 use std::collections::BTreeMap;
@@ -31,12 +32,19 @@ pub(crate) enum Callable {
 pub(crate) struct Env {
     pub(crate) roots: BTreeMap<&'static str, Value>,
     pub(crate) callable: Callable,
+    /// What expressions may still make. Clones share it.
+    pub(crate) budget: Arc<Budget>,
 }
 
 impl Env {
     /// Nothing can be referred to, nothing called.
     pub(crate) fn empty() -> Self {
-        Env { roots: BTreeMap::new(), callable: Callable::Nothing }
+        Env { roots: BTreeMap::new(), callable: Callable::Nothing, budget: Arc::new(Budget::new()) }
+    }
+
+    /// The same with a budget of its own.
+    pub(crate) fn afresh(&self) -> Self {
+        Env { budget: Arc::new(Budget::new()), ..self.clone() }
     }
 
     /// The same with another value of a root.

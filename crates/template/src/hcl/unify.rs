@@ -221,7 +221,7 @@ fn one_sided(parts: impl Iterator<Item = Ordering>) -> Ordering {
 }
 
 /// The order in which a set has its elements.
-pub(super) fn set_order(a: &Value, b: &Value) -> Ordering {
+pub(in crate::hcl) fn set_order(a: &Value, b: &Value) -> Ordering {
     let rank = |v: &Value| match v.data() {
         Data::Null(_) => 2,
         Data::Unknown(_) => 1,

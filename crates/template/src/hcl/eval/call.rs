@@ -2,6 +2,7 @@
 //! `convert` are here, because they need expressions rather than values.
 
 use super::{Evaluator, Place, nothing};
+use crate::hcl::budget::Budget;
 use crate::hcl::constraint::{TypeError, constraint};
 use crate::hcl::convert::convert;
 use crate::hcl::functions::{self, Ctx};
@@ -56,12 +57,16 @@ impl Evaluator<'_> {
             _ => {}
         }
         let Some((arguments, places)) = self.arguments(call, scope) else { return nothing() };
-        let template = |name: &str, text: &str, names: &Entries| render(name, text, names, surroundings);
+        // What takes a list makes one of this size at most, and what looks at one goes through it.
+        if !self.gone_through(&arguments, whole) {
+            return nothing();
+        }
+        let template = |name: &str, text: &str, names: &Entries| render(name, text, names, surroundings, &env.budget);
         let mut context = Ctx::new(&surroundings.ambient, &surroundings.base);
         context.in_variable_default = defaults;
         context.render = (!nested).then_some(&template);
         match functions::call(name, &arguments, &context) {
-            Ok(value) => value,
+            Ok(value) => self.made(value, whole.span()),
             Err(error) => {
                 let place =
                     error.argument().and_then(|i| places.get(i).or(places.last()).cloned()).unwrap_or(whole.span());
@@ -155,7 +160,13 @@ impl Evaluator<'_> {
 }
 
 /// Renders the file of a `templatefile`: it sees the given names and nothing else.
-fn render(name: &str, text: &str, names: &Entries, surroundings: &Arc<Surroundings>) -> Result<Value, String> {
+fn render(
+    name: &str,
+    text: &str,
+    names: &Entries,
+    surroundings: &Arc<Surroundings>,
+    budget: &Arc<Budget>,
+) -> Result<Value, String> {
     let source = Source::new(name, text);
     let template = hcl_edit::parser::parse_template(source.text()).map_err(|error| {
         let at = source.position(error.location().offset());
@@ -163,6 +174,7 @@ fn render(name: &str, text: &str, names: &Entries, surroundings: &Arc<Surroundin
     })?;
     let mut env = Env::empty();
     env.callable = Callable::Nested(Arc::clone(surroundings));
+    env.budget = Arc::clone(budget);
     let names: Vec<(String, Value)> = names.iter().map(|(name, value)| (name.to_string(), value.clone())).collect();
     let mut diags = Diagnostics::new();
     let scope = env.scope();

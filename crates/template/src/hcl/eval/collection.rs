@@ -31,8 +31,7 @@ impl Evaluator<'_> {
             let value = self.expression(value.expr(), scope);
             entries.extend(name.map(|name| (name, value)));
         }
-        let _ = whole;
-        let result = if known { Value::object(entries) } else { nothing() };
+        let result = if known { self.made(Value::object(entries), whole.span()) } else { nothing() };
         result.sensitive_if(sensitive)
     }
 
@@ -146,7 +145,7 @@ impl Evaluator<'_> {
                 (key, value)
             })),
         };
-        result.sensitive_if(sensitive)
+        self.made(result, whole.span()).sensitive_if(sensitive)
     }
 
     /// Both arms are evaluated, since the result has the type that both can have; errors of the other arm don't matter.
@@ -189,6 +188,9 @@ impl Evaluator<'_> {
             return chosen.sensitive_if(sensitive);
         }
         let marked = chosen.is_sensitive();
+        if !self.gone_through(std::slice::from_ref(&chosen), whole) {
+            return nothing();
+        }
         match convert(&chosen, &ty) {
             Ok(value) => value.sensitive_if(sensitive || marked),
             Err(error) => self.fail(format!("Inconsistent conditional result types: {error}"), whole.span()),

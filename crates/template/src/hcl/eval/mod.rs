@@ -1,7 +1,7 @@
 //! Evaluates expressions as HCL's specification and its Go implementation do.
 //!
 //! What is wrong is pushed to the diagnostics and the value is then unknown, so that one pass finds everything and no error begets
-//! another. Work is bounded: nesting by the parser, the number of steps here.
+//! another. Work is bounded: nesting by the parser, steps and sizes by the [budget](super::budget).
 
 mod call;
 mod collection;
@@ -25,9 +25,6 @@ use imgbuild_diag::{Diagnostic, Diagnostics, Source, Span};
 use std::ops::Range;
 use std::sync::Arc;
 
-/// Steps of one expression: enough for any real one, too few to fill the memory.
-const STEPS: u64 = 4_000_000;
-
 /// Where the text of an expression stands.
 #[derive(Clone, Copy)]
 pub(crate) enum Place<'a> {
@@ -42,7 +39,8 @@ pub(crate) struct Evaluator<'a> {
     place: Place<'a>,
     env: &'a Env,
     diags: &'a mut Diagnostics,
-    steps: u64,
+    /// It was said that the budget does not suffice.
+    spent: bool,
 }
 
 /// What stands for a value that could not be had.
@@ -52,7 +50,7 @@ fn nothing() -> Value {
 
 impl<'a> Evaluator<'a> {
     pub(crate) fn new(place: Place<'a>, env: &'a Env, diags: &'a mut Diagnostics) -> Self {
-        Evaluator { place, env, diags, steps: 0 }
+        Evaluator { place, env, diags, spent: false }
     }
 
     /// The value of an expression.
@@ -65,7 +63,10 @@ impl<'a> Evaluator<'a> {
             Expression::Bool(flag) => Value::from(*flag.value()),
             Expression::Number(number) => self.number(expression, number.value()),
             Expression::String(text) => Value::string(text.value()),
-            Expression::Array(items) => Value::tuple(items.iter().map(|item| self.expression(item, scope)).collect()),
+            Expression::Array(items) => {
+                let tuple = Value::tuple(items.iter().map(|item| self.expression(item, scope)).collect());
+                self.made(tuple, expression.span())
+            }
             Expression::Object(object) => self.object(object, expression, scope),
             Expression::StringTemplate(template) => self.template(template, scope, Lines::Whole),
             Expression::HeredocTemplate(heredoc) => {
@@ -138,15 +139,40 @@ impl<'a> Evaluator<'a> {
 
     /// Counts work; past the bound everything is an error, said once.
     fn step(&mut self, amount: u64, at: &Expression) -> bool {
-        let before = self.steps;
-        self.steps = self.steps.saturating_add(amount);
-        if self.steps <= STEPS {
+        if self.env.budget.step(amount) {
             return true;
         }
-        if before <= STEPS {
-            self.fail("this expression does too much work: its result would be too large", at.span());
-        }
+        self.too_much("this expression does too much work", at.span());
         false
+    }
+
+    /// A value that was made here, if there is room for it.
+    fn made(&mut self, value: Value, at: Option<Range<usize>>) -> Value {
+        if self.env.budget.value(&value) {
+            return value;
+        }
+        self.too_large(at);
+        nothing()
+    }
+
+    /// A value that something goes through as a whole, however often: work for its size.
+    fn gone_through(&mut self, values: &[Value], at: &Expression) -> bool {
+        let Some(size) = self.env.budget.measure(values) else {
+            self.too_large(at.span());
+            return false;
+        };
+        self.step((size.elements + size.bytes / 64) / 16, at)
+    }
+
+    fn too_large(&mut self, at: Option<Range<usize>>) {
+        self.too_much("this expression makes too much: its result and those before it would be too large", at);
+    }
+
+    fn too_much(&mut self, what: &str, at: Option<Range<usize>>) {
+        if !self.spent {
+            self.spent = true;
+            self.fail(what, at);
+        }
     }
 
     /// The place of a part of the expression.
@@ -167,9 +193,8 @@ impl<'a> Evaluator<'a> {
     /// Runs a part with diagnostics of its own: for what may fail without harm.
     fn apart<T>(&mut self, part: impl FnOnce(&mut Evaluator<'_>) -> T) -> (T, Diagnostics) {
         let mut diags = Diagnostics::new();
-        let mut inner = Evaluator { place: self.place, env: self.env, diags: &mut diags, steps: self.steps };
+        let mut inner = Evaluator { place: self.place, env: self.env, diags: &mut diags, spent: false };
         let result = part(&mut inner);
-        self.steps = inner.steps;
         (result, diags)
     }
 }

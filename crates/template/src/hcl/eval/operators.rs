@@ -38,6 +38,9 @@ impl Evaluator<'_> {
                 let right = self.expression(&op.rhs_expr, scope);
                 let sensitive = left.has_sensitive() || right.has_sensitive();
                 let wanted = *op.operator.value() == B::Eq;
+                if !self.gone_through(std::slice::from_ref(&left), whole) {
+                    return nothing();
+                }
                 let result =
                     left.equals(&right).map_or_else(|| Value::unknown(Type::Bool), |e| Value::from(e == wanted));
                 result.sensitive_if(sensitive)

@@ -9,6 +9,7 @@ use crate::hcl::value::Value;
 use hcl_edit::Span as _;
 use hcl_edit::expr::Expression;
 use hcl_edit::template::{Directive, Element, ForDirective, IfDirective, Strip, Template};
+use std::ops::Range;
 
 /// What the literals of a template are.
 pub(crate) enum Lines {
@@ -54,7 +55,7 @@ impl Evaluator<'_> {
                         _ => None,
                     };
                     if let Some(known) = known {
-                        text.out.push_str(known);
+                        self.push(known, literal.span(), text);
                         continue;
                     }
                     let before = match i.checked_sub(1) {
@@ -65,9 +66,9 @@ impl Evaluator<'_> {
                         Some(next) => strips(next).0,
                         None => outer.1,
                     };
-                    let literal = literal.value().as_str();
-                    let literal = if before { literal.trim_start() } else { literal };
-                    text.out.push_str(if after { literal.trim_end() } else { literal });
+                    let whole = literal.value().as_str();
+                    let part = if before { whole.trim_start() } else { whole };
+                    self.push(if after { part.trim_end() } else { part }, literal.span(), text);
                 }
                 Element::Interpolation(interpolation) => {
                     let value = self.expression(&interpolation.expr, scope);
@@ -90,10 +91,7 @@ impl Evaluator<'_> {
         }
         match convert(&value, &Type::String) {
             Ok(converted) => match converted.as_str() {
-                Some(part) => {
-                    text.failed |= !self.step(part.len() as u64 / 64, at);
-                    text.out.push_str(part);
-                }
+                Some(part) => self.push(part, at.span(), text),
                 None => text.unknown = true,
             },
             Err(_) => {
@@ -103,6 +101,16 @@ impl Evaluator<'_> {
                 text.failed = true;
             }
         }
+    }
+
+    /// Appends to the text, if there is room for it.
+    fn push(&mut self, part: &str, at: Option<Range<usize>>, text: &mut Text) {
+        if self.env.budget.text(part.len()) {
+            text.out.push_str(part);
+            return;
+        }
+        self.too_much("this text makes too much: it and those before it would be too large", at);
+        text.failed = true;
     }
 
     fn choice(&mut self, choice: &IfDirective, scope: &Scope<'_>, lines: &Lines, text: &mut Text) {
@@ -152,6 +160,9 @@ impl Evaluator<'_> {
                 return;
             }
             self.parts(&each.for_expr.template, outer, &scope.child(&names), lines, text);
+            if text.failed {
+                return;
+            }
         }
     }
 }

@@ -83,14 +83,42 @@ fn work_is_bounded() {
         text = format!("flatten([for x{i} in [1, 2, 3, 4, 5, 6, 7, 8, 9, 10] : {text}])");
     }
     let errors = evaluate(&text).expect_err("too much work");
-    assert!(errors.iter().any(|e| e.contains("too much work")), "{errors:?}");
+    assert!(errors.iter().any(|e| e.contains("too much")), "{errors:?}");
     let deep = format!("{}1{}", "[".repeat(10_000), "]".repeat(10_000));
     assert!(evaluate(&deep).is_err());
     let wide = vec!["1"; 10_000].join(" + ");
     assert!(evaluate(&wide).is_err());
 }
 
+#[test]
+fn what_is_made_is_bounded() {
+    let table = [
+        ("[for x in range(1000) : [for y in range(1000) : [for z in range(1000) : 1]]]", "makes too much"),
+        (
+            r#"join(format("%10000s%10000s%10000s%10000s%10000s%10000s%10000s", "x", "x", "x", "x", "x", "x", "x"), [for x in range(1000) : "x"])"#,
+            "become too long",
+        ),
+        (
+            r#"formatlist("%10000s%10000s%10000s%10000s%10000s%10000s%10000s", range(1000), 1, 1, 1, 1, 1, 1)"#,
+            "too long",
+        ),
+        (r#"regex_replace(format("%10000s", "x"), ".", format("%10000s", "x"))"#, "too long"),
+        (r#"[for x in range(1000) : "%{for y in range(1000)}${format("%10000s", x)}%{endfor}"]"#, "makes too much"),
+        (r#"[for x in range(1000) : [for y in range(1000) : format("%10000s", x)]]"#, "makes too much"),
+        ("[for x in range(1000) : [for y in range(1000) : 1] == [x] ? 1 : 2]", "too much"),
+        ("bcrypt(\"x\", 21)", "a cost of 21 takes too long"),
+        ("[for x in range(20) : setproduct(range(300), range(300))]", "makes too much"),
+    ];
+    for (text, why) in table {
+        let errors = evaluate(text).map(drop).expect_err(text);
+        assert!(errors.len() == 1 && errors[0].contains(why), "{text}: {errors:?}");
+    }
+    assert_eq!(evaluate("length(distinct([for x in range(1000) : x % 7]))").unwrap(), Value::int(7));
+    assert_eq!(printable(&evaluate("distinct([3, 1, 3, 2, 1])").unwrap()), printable(&evaluate("[3, 1, 2]").unwrap()));
+}
+
 const ERRORS: &[(&str, &str)] = &[
+    ("\"a\nb\"", "Invalid multi-line string"),
     (r#"1 + "a""#, r#"Invalid operand: the right operand"#),
     (r#"!5"#, r#"Invalid operand: the operand must be a bool"#),
     (r#"[1, 2][5]"#, r#"Invalid index: 5"#),

@@ -58,7 +58,8 @@ impl Evaluator<'_> {
                         _ => false,
                     });
                     let (each, after) = rest.split_at(each.count());
-                    let spread = self.splat(&value, each, place, scope);
+                    let spread = self.splat(&value, each, place.clone(), scope);
+                    let spread = self.made(spread, place);
                     return self.operators(spread, after, None, scope);
                 }
             };
@@ -232,7 +233,6 @@ impl Evaluator<'_> {
         };
         let mut all = Vec::with_capacity(sequence.len());
         for element in sequence {
-            self.steps += 1;
             all.push(self.operators(element.clone(), each, None, scope));
         }
         let list = matches!(value.data(), Data::List(..) | Data::Set(..));

@@ -10,12 +10,14 @@ type Result = std::result::Result<Value, FunctionError>;
 pub(super) const FUNCTIONS: &[Spec] = &[
     Spec::new("csvdecode", &[p("str", Kind::String)], Kind::Any, csvdecode),
     Spec::new("jsondecode", &[p("str", Kind::String)], Kind::Any, |c| {
+        within(c)?;
         json::decode(c.text(0)).or_else(|error| c.bad(0, format!("this is not JSON: {}", position(c.text(0), &error))))
     }),
     Spec::new("jsonencode", &[nullable("val", Kind::Any)], Kind::String, |c| {
         Ok(json::encode(&c.args[0]).unwrap_or_default().into())
     }),
     Spec::new("yamldecode", &[p("src", Kind::String)], Kind::Any, |c| {
+        within(c)?;
         yaml::decode(c.text(0)).or_else(|message| c.bad(0, format!("this is not YAML: {message}")))
     }),
     Spec::new("yamlencode", &[nullable("value", Kind::Any)], Kind::String, |c| Ok(yaml::encode(&c.args[0]).into())),
@@ -29,7 +31,19 @@ fn position(text: &str, error: &json::JsonError) -> String {
     format!("{} (line {line}, column {column})", error.message)
 }
 
+/// The longest text that is decoded: a value takes many times the room of its text.
+const LONGEST: usize = 8 << 20;
+
+fn within(c: &Call<'_>) -> std::result::Result<(), FunctionError> {
+    if c.text(0).len() > LONGEST {
+        c.bad(0, format!("a text of more than {LONGEST} bytes is not decoded"))
+    } else {
+        Ok(())
+    }
+}
+
 fn csvdecode(c: &Call<'_>) -> Result {
+    within(c)?;
     let mut records =
         records(c.text(0)).or_else(|message| c.bad(0, format!("this is not CSV: {message}")))?.into_iter();
     let Some((_, names)) = records.next() else {

@@ -12,6 +12,8 @@ type Result = std::result::Result<Value, FunctionError>;
 
 /// The largest width and precision.
 const WIDEST: usize = 10_000;
+/// The longest text that is made.
+const LONGEST: usize = 64 << 20;
 
 pub(super) const FUNCTIONS: &[Spec] = &[
     Spec::new("format", &[p("format", Kind::String)], Kind::String, |c| {
@@ -35,11 +37,19 @@ fn formatlist(c: &Call<'_>) -> Result {
         }
     }
     let mut out = Vec::new();
-    for i in 0..length.map_or(1, |(length, _)| length) {
+    let rows = length.map_or(1, |(length, _)| length);
+    let mut length = 0;
+    for i in 0..rows {
         let row: Vec<Value> =
             args.iter().map(|arg| arg.as_elements().and_then(|e| e.get(i)).unwrap_or(arg).clone()).collect();
         match render(c.text(0), &row) {
-            Ok(text) => out.push(text),
+            Ok(text) => {
+                length += text.len();
+                if length > LONGEST {
+                    return c.fail("the texts would become too long");
+                }
+                out.push(text);
+            }
             Err(error) if args.is_empty() => return error.report(c),
             Err(error) => return c.fail(format!("in the text number {}: {}", i + 1, error.message)),
         }
@@ -99,6 +109,9 @@ fn render(format: &str, args: &[Value]) -> std::result::Result<String, Problem> 
         highest = highest.max(verb.argument);
         next = verb.argument + 1;
         append(&verb, args, &mut out)?;
+        if out.len() > LONGEST {
+            return problem("the text would become too long");
+        }
     }
     out.push_str(&format[at..]);
     if highest < args.len() {

@@ -5,7 +5,7 @@ use super::{Call, FunctionError, Kind, Spec, nullable, p};
 use crate::hcl::convert::convert;
 use crate::hcl::number::Number;
 use crate::hcl::types::Type;
-use crate::hcl::unify::unify;
+use crate::hcl::unify::{set_order, unify};
 use crate::hcl::value::{Data, Value};
 
 type Result = std::result::Result<Value, FunctionError>;
@@ -117,18 +117,13 @@ fn contains(c: &Call<'_>) -> Result {
 }
 
 fn distinct(c: &Call<'_>) -> Result {
-    let mut seen: Vec<Value> = Vec::new();
-    let mut keys = std::collections::BTreeSet::new();
-    for value in c.elements(0) {
-        let new = match value.as_str() {
-            Some(text) => keys.insert(text.to_owned()),
-            None => !seen.iter().any(|known| known.equals(value) == Some(true)),
-        };
-        if new {
-            seen.push(value.clone());
-        }
-    }
-    Ok(like(&c.args[0], seen))
+    // Those that are equal stand together in this order, the first of them first.
+    let elements = c.elements(0);
+    let mut order: Vec<usize> = (0..elements.len()).collect();
+    order.sort_by(|a, b| set_order(&elements[*a], &elements[*b]));
+    order.dedup_by(|b, a| elements[*a].equals(&elements[*b]) == Some(true));
+    order.sort_unstable();
+    Ok(like(&c.args[0], order.into_iter().map(|i| elements[i].clone()).collect()))
 }
 
 fn element(c: &Call<'_>) -> Result {

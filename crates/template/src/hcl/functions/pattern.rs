@@ -12,6 +12,8 @@ type Result = std::result::Result<Value, FunctionError>;
 
 /// The largest text that a replacement may make.
 const LONGEST: usize = 64 << 20;
+/// As many matches as `regexall` gives.
+const MOST_MATCHES: usize = 500_000;
 
 pub(super) const FUNCTIONS: &[Spec] = &[
     Spec::new("regex", &[p("pattern", Kind::String), p("string", Kind::String)], Kind::Any, first),
@@ -22,6 +24,13 @@ pub(super) const FUNCTIONS: &[Spec] = &[
         Kind::String,
         |c| {
             let pattern = compile(c, 1)?;
+            // A group of the replacement may be the whole text.
+            let found = pattern.find_iter(c.text(0)).count();
+            let groups = c.text(2).matches('$').count();
+            let most = found.saturating_mul(c.text(2).len());
+            if most.saturating_add(groups.saturating_mul(c.text(0).len())) > LONGEST {
+                return c.fail("the text would become too long");
+            }
             Ok(pattern.replace_all(c.text(0), c.text(2)).into_owned().into())
         },
     ),
@@ -101,7 +110,12 @@ fn first(c: &Call<'_>) -> Result {
 fn all(c: &Call<'_>) -> Result {
     let pattern = compile(c, 0)?;
     let shape = shape(c, &pattern)?;
-    Ok(Value::list(shape.ty(), pattern.captures_iter(c.text(1)).map(|found| shape.value(&found)).collect()))
+    let found: Vec<Value> =
+        pattern.captures_iter(c.text(1)).take(MOST_MATCHES + 1).map(|found| shape.value(&found)).collect();
+    if found.len() > MOST_MATCHES {
+        return c.fail("the list would become too long");
+    }
+    Ok(Value::list(shape.ty(), found))
 }
 
 /// Go's pattern in the words of the `regex` crate: `\d`, `\w`, `\s` and `\b` know ASCII only, `\Q...\E` is taken literally, a

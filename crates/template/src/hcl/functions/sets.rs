@@ -3,7 +3,7 @@
 use super::{Call, FunctionError, Kind, Spec, p};
 use crate::hcl::convert::convert;
 use crate::hcl::types::Type;
-use crate::hcl::unify::unify;
+use crate::hcl::unify::{set_order, unify};
 use crate::hcl::value::{Data, Value};
 
 type Result = std::result::Result<Value, FunctionError>;
@@ -13,7 +13,7 @@ const LARGEST_PRODUCT: usize = 1 << 17;
 
 pub(super) const FUNCTIONS: &[Spec] = &[
     Spec::new("setintersection", &[p("first_set", Kind::Set)], Kind::Set, |c| {
-        combine(c, |all, next| all.retain(|v| next.iter().any(|w| v.equals(w) == Some(true))))
+        combine(c, |all, next| all.retain(|v| next.binary_search_by(|w| set_order(w, v)).is_ok()))
     })
     .rest(p("other_sets", Kind::Set)),
     Spec::new("setproduct", &[], Kind::Any, setproduct).rest(p("sets", Kind::Any)),

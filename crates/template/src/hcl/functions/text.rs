@@ -6,8 +6,10 @@ use unicode_segmentation::UnicodeSegmentation as _;
 
 type Result = std::result::Result<Value, FunctionError>;
 
-/// The longest text that `indent` makes.
+/// The longest text that `indent` and `join` make.
 const LONGEST: usize = 64 << 20;
+/// As many parts as `split` makes.
+const MOST_PARTS: usize = 500_000;
 
 pub(super) const FUNCTIONS: &[Spec] = &[
     Spec::new("chomp", &[p("str", Kind::String)], Kind::String, |c| {
@@ -106,11 +108,19 @@ fn join(c: &Call<'_>) -> Result {
     for index in 1..c.args.len() {
         all.extend(c.strings(index)?);
     }
+    let length: usize = all.iter().map(|text| text.len() + c.text(0).len()).sum();
+    if length > LONGEST {
+        return c.fail("the text would become too long");
+    }
     Ok(all.join(c.text(0)).into())
 }
 
 fn split(c: &Call<'_>) -> Result {
     let (separator, text) = (c.text(0), c.text(1));
+    let parts = if separator.is_empty() { text.chars().count() } else { text.matches(separator).count() };
+    if parts > MOST_PARTS {
+        return c.fail("the list would become too long");
+    }
     if separator.is_empty() {
         return Ok(Value::strings(text.chars().map(String::from)));
     }
