@@ -126,7 +126,8 @@ impl Config {
             plugins: &plugins,
         };
         let values = work.run(&mut diags);
-        let env = Arc::new(env.with("local", values.local()).with("data", values.data()));
+        // What was made up to here is no reason to refuse the blocks.
+        let env = Arc::new(env.afresh().with("local", values.local()).with("data", values.data()));
         register(&values.local(), &options.redactor);
         register(&values.data(), &options.redactor);
         let bodies: Vec<Body> = self.bodies.iter().map(|body| body.expanded(&env)).collect();
