@@ -18,6 +18,7 @@ use imgbuild_engine::run::{Cancel, Run};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -131,7 +132,7 @@ pub async fn run(args: Args, settings: &Settings, style: Style) -> Outcome {
     }
     let cancel = Cancel::new();
     let run = open(settings, &args, &cancel)?;
-    signals(&run, &reporter);
+    signals(&run, &reporter).map_err(anyhow::Error::from)?;
     let shared = Shared {
         connect: wire::connect(settings),
         ask: Arc::new(wire::Terminal),
@@ -169,7 +170,9 @@ fn made_of(
         ..Default::default()
     };
     let template = prepare::load(&args.path, &args.template, settings, redactor, how)?.template;
-    inputs::digests(&template, &settings.cwd, redactor).map_err(|error| anyhow::Error::from(error).into())
+    let verify = args.verify.as_ref().map(|path| settings.cwd.join(path));
+    inputs::digests(&template, verify.as_deref(), &settings.cwd, redactor)
+        .map_err(|error| anyhow::Error::from(error).into())
 }
 
 fn job(
@@ -210,14 +213,15 @@ fn crash_point(settings: &Settings) -> Option<CrashPoint> {
 }
 
 /// The first Ctrl-C (or SIGTERM, or a terminal that goes away) cancels: every build undoes what it made. The second ends the program at once and lists what
-/// is left.
-fn signals(run: &Run, reporter: &Reporter) {
+/// is left. They are caught from here on, before anything is made.
+fn signals(run: &Run, reporter: &Reporter) -> std::io::Result<()> {
+    let mut interruptions = Interruptions::new()?;
     let (run, reporter) = (run.clone(), reporter.clone());
     tokio::spawn(async move {
-        interrupt().await;
+        interruptions.next().await;
         reporter.say("\nCancelling: what this run has made is being removed. Once more to stop at once.");
         run.cancel().cancel();
-        interrupt().await;
+        interruptions.next().await;
         let text = std::fs::read_to_string(run.journal().path()).unwrap_or_default();
         if let Ok((_, entries, _)) = imgbuild_engine::journal::replay(&text) {
             ui::note("Stopped. Left behind (imgbuild gc removes it):");
@@ -227,18 +231,32 @@ fn signals(run: &Run, reporter: &Reporter) {
         }
         std::process::exit(i32::from(failure::INTERRUPTED));
     });
+    Ok(())
 }
 
-async fn interrupt() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut terminate), Ok(mut hangup)) = (signal(SignalKind::terminate()), signal(SignalKind::hangup())) else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        _ = terminate.recv() => {}
-        // A terminal that was closed must not leave an instance running.
-        _ = hangup.recv() => {}
+/// Signals that ask for an end.
+struct Interruptions {
+    interrupt: Signal,
+    terminate: Signal,
+    /// A terminal that was closed must not leave an instance running.
+    hangup: Signal,
+}
+
+impl Interruptions {
+    fn new() -> std::io::Result<Self> {
+        Ok(Interruptions {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+            _ = self.hangup.recv() => {}
+        }
     }
 }
 

@@ -62,7 +62,7 @@ fn options_of_amazon_ebs_become_what_hcl2_takes() {
         let template = format!(
             r#"{{"variables": {{"groups.of.it": "sg-12345678,sg-23456789", "n": "a, b"}}, "builders": [{{"type": "amazon-ebs",
                "region": "us-east-1", "access_key": "a", "secret_key": "b", "source_ami": "ami-12345678", "ssh_username": "u",
-               "instance_type": "t3.micro", "ami_name": "x", {option}}}]}}"#
+               "instance_type": "t3.micro", "ami_name": "image", {option}}}]}}"#
         );
         env.write("t.json", &template);
         env.run(["validate", "t.json"]).expect(code);

@@ -1,8 +1,10 @@
 //! What an image is made of, as one digest: `build --if-changed` (complaint 5 of docs/pains.md).
 //!
-//! In it: the options of the builder and its provisioners, rendered with a clock that stands still, and the content of the files
-//! of this machine that they name. Not in it: secrets (only that there are some), post-processors, and what the world outside gives (packages,
+//! In it: the options of the builder and its provisioners, rendered with a clock that stands still, the values of user variables,
+//! and the content of the files of this machine that they name; of playbooks also what they use ([`playbooks`]). Not in it: secrets (only that there are some), post-processors, and what the world outside gives (packages,
 //! downloads, what a `shell-local` reads by itself): for those there is `--max-age`. The builder adds the source image.
+
+mod playbooks;
 
 use crate::amazon::options::DATA_NAMES;
 use crate::registry;
@@ -45,31 +47,6 @@ const LOCAL: &[(&str, &[&str])] = &[
     ("amazon-ebssurrogate", &["user_data_file"]),
 ];
 
-/// What stands beside a playbook and belongs to it. Other things there (manifests, logs) change with every build.
-const BESIDE_PLAYBOOK: &[&str] = &[
-    "ansible.cfg",
-    "ansible_collections",
-    "collections",
-    "defaults",
-    "files",
-    "filter_plugins",
-    "group_vars",
-    "handlers",
-    "host_vars",
-    "hosts",
-    "inventory",
-    "library",
-    "lookup_plugins",
-    "meta",
-    "module_utils",
-    "playbooks",
-    "roles",
-    "tasks",
-    "templates",
-    "test_plugins",
-    "vars",
-];
-
 /// What an image is made of, and how old one may be that was made of the same.
 #[derive(Debug, Clone)]
 pub struct Inputs {
@@ -83,8 +60,13 @@ pub struct Inputs {
 ///
 /// # Errors
 /// A file can't be read.
-pub fn digests(template: &Template, cwd: &Path, redactor: &Redactor) -> std::io::Result<Vec<String>> {
-    let of = |build| digest(template, build, cwd, redactor).map(|hash| hex(hash));
+pub fn digests(
+    template: &Template,
+    verify: Option<&Path>,
+    cwd: &Path,
+    redactor: &Redactor,
+) -> std::io::Result<Vec<String>> {
+    let of = |build| digest(template, build, verify, cwd, redactor).map(hex);
     template.builds.iter().map(of).collect()
 }
 
@@ -97,8 +79,23 @@ fn hex(hash: Sha256) -> String {
     hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn digest(template: &Template, build: &Build, cwd: &Path, redactor: &Redactor) -> std::io::Result<Sha256> {
+fn digest(
+    template: &Template,
+    build: &Build,
+    verify: Option<&Path>,
+    cwd: &Path,
+    redactor: &Redactor,
+) -> std::io::Result<Sha256> {
     let mut hash = Sha256::new();
+    // Options that are rendered later name them still.
+    let variables = template.variables.values();
+    let variables: std::collections::BTreeMap<_, _> = variables.iter().collect();
+    hash.update(redactor.redact(&json!(variables).to_string()));
+    if let Some(playbook) = verify {
+        // What was not proved by this playbook is not the same.
+        hash.update("verify");
+        playbooks::add(&mut hash, playbook, cwd, &[])?;
+    }
     let kind = build.builder.kind.as_str();
     let context = template.context(build);
     let own = context.clone().with_amazon_functions(kind.starts_with("amazon-"));
@@ -130,10 +127,10 @@ fn part(
     let names = LOCAL.iter().find(|(of, _)| *of == kind).map_or(&[][..], |(_, names)| names);
     let names = names.iter().filter(|_| kind != "file" || outline["direction"] != "download");
     for name in names {
-        for path in paths(&outline[*name]) {
+        for path in paths(name, &outline[*name]) {
             content(hash, &cwd.join(path), 0)?;
             if name.starts_with("playbook_file") {
-                beside(hash, &cwd.join(path))?;
+                playbooks::add(hash, &cwd.join(path), cwd, &paths("ansible_env_vars", &outline["ansible_env_vars"]))?;
             }
         }
     }
@@ -141,31 +138,17 @@ fn part(
 }
 
 /// The paths in an option's value: a text, a list, and `@file` among the arguments of a program.
-fn paths(value: &Value) -> Vec<&str> {
+fn paths<'a>(name: &str, value: &'a Value) -> Vec<&'a str> {
     let texts = match value {
         Value::String(text) => vec![text.as_str()],
         Value::Array(list) => list.iter().filter_map(Value::as_str).collect(),
         _ => Vec::new(),
     };
-    texts
-        .into_iter()
-        .map(|text| text.rsplit_once('@').map_or(text, |(_, file)| file))
-        .filter(|t| !t.is_empty())
-        .collect()
-}
-
-/// What a playbook uses from its own folder: known names, and every file of YAML.
-fn beside(hash: &mut Sha256, playbook: &Path) -> std::io::Result<()> {
-    let Some(folder) = playbook.parent() else { return Ok(()) };
-    let Ok(entries) = std::fs::read_dir(folder) else { return Ok(()) };
-    let mut names: Vec<String> = entries.filter_map(|e| e.ok()?.file_name().into_string().ok()).collect();
-    names.sort();
-    let yaml = |name: &str| name.ends_with(".yml") || name.ends_with(".yaml");
-    for name in names.iter().filter(|n| yaml(n) || BESIDE_PLAYBOOK.contains(&n.as_str())) {
-        hash.update(name);
-        content(hash, &folder.join(name), 0)?;
-    }
-    Ok(())
+    let file = |text: &'a str| match name {
+        "extra_arguments" => text.rsplit_once('@').map(|(_, file)| file),
+        _ => Some(text),
+    };
+    texts.into_iter().filter_map(file).filter(|text| !text.is_empty()).collect()
 }
 
 /// Adds a file with its mode, a link with its target, a folder with all that is in it but version control. What is not there adds
@@ -216,16 +199,16 @@ mod tests {
         options.vars = vars.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let redactor = options.redactor.clone();
         let loaded = imgbuild_template::load(&folder.join(file), &options).unwrap_or_else(|d| panic!("{d}"));
-        digests(&loaded.template, folder, &redactor).unwrap().remove(0)
+        digests(&loaded.template, None, folder, &redactor).unwrap().remove(0)
     }
 
     const JSON: &str = r#"{
-      "variables": {"size": "8", "password": "", "at": "{{timestamp}}"},
+      "variables": {"how": "sh", "size": "8", "password": "", "at": "{{timestamp}}"},
       "sensitive-variables": ["password"],
       "builders": [{"type": "amazon-ebs", "ami_name": "a {{clean_resource_name isotime}} {{user `at`}} {{uuid}}", "region": "us-east-1",
         "source_ami": "ami-1", "instance_type": "t3.micro", "ssh_username": "admin", "ssh_password": "{{user `password`}}",
         "launch_block_device_mappings": [{"device_name": "/dev/sda1", "volume_size": "{{user `size`}}"}]}],
-      "provisioners": [{"type": "shell", "scripts": ["set up.sh"]}, {"type": "file", "source": "conf", "destination": "/etc/conf"},
+      "provisioners": [{"type": "shell", "scripts": ["set up.sh"], "execute_command": "{{user `how`}} {{.Path}}"}, {"type": "file", "sources": ["conf", "app@.service"], "destination": "/etc/conf/"},
         {"type": "ansible", "playbook_file": "site.yml", "extra_arguments": ["-e", "@extra.json"]}]
     }"#;
     const HCL: &str = r#"
@@ -259,7 +242,17 @@ mod tests {
         write("t.pkr.hcl", HCL);
         write("set up.sh", "true");
         write("conf/a/b", "1");
-        write("site.yml", "[]");
+        write("app@.service", "1");
+        write(
+            "site.yml",
+            "- import_playbook: shared/imp.yml\n- hosts: all\n  vars_files: [vars/main.yml]\n  tasks:\n  - copy: {content: \"{{ lookup('template', 'x.j2') }}\", dest: /x}\n",
+        );
+        write("vars/main.yml", "a: 1");
+        write("shared/imp.yml", "- hosts: all\n  tasks:\n  - include_tasks: tasks/t.yml\n");
+        write("shared/tasks/t.yml", "[]");
+        write("ansible.cfg", "[defaults]\nroles_path = more:roles\n");
+        write("more/r2/tasks/main.yml", "[]");
+        write("x.j2", "1");
         write("extra.json", "{}");
         write("roles/r/tasks/main.yml", "[]");
         let of = |vars: &[(&str, &str)]| digest_at(1, folder.path(), "t.json", vars);
@@ -270,6 +263,7 @@ mod tests {
         assert_eq!(digest_at(1_900_000_000, folder.path(), "t.pkr.hcl", &[]), last.1);
         assert_eq!(of(&[("password", "correct horse")]), of(&[("password", "battery staple")]));
         assert_ne!(of(&[("size", "9")]), last.0);
+        assert_ne!(of(&[("how", "bash")]), last.0, "an option that is rendered later");
         assert_ne!(hcl(&[("size", "9")]), last.1);
         // What a build leaves in the folder is no change.
         write("manifest.json", "{}");
@@ -287,7 +281,7 @@ mod tests {
             last.0 = now;
         }
         write("set up.sh", "false");
-        assert_ne!((of(&[]) == last.0, hcl(&[]) == last.1), (true, true));
+        assert_ne!(of(&[]), last.0);
         assert_ne!(hcl(&[]), last.1, "the text of file()");
     }
 }

@@ -42,6 +42,22 @@ pub struct BuildSession {
     pub debug: bool,
 }
 
+impl BuildSession {
+    /// The same, deaf to the run's cancellation.
+    pub fn to_the_end(&self) -> BuildSession {
+        BuildSession {
+            run: self.run.to_the_end(),
+            provision: Arc::clone(&self.provision),
+            connect: Arc::clone(&self.connect),
+            ask: Arc::clone(&self.ask),
+            agents: self.agents,
+            on_error: self.on_error,
+            force: self.force,
+            debug: self.debug,
+        }
+    }
+}
+
 /// What a builder made.
 pub struct Built {
     /// The artifact; none where the template asked for none (`skip_create_ami`).

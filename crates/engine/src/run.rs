@@ -185,6 +185,12 @@ impl BuildRun {
         &self.run.cancel
     }
 
+    /// The same build, deaf to the run's cancellation: for what has to be finished once it is begun.
+    pub fn to_the_end(&self) -> BuildRun {
+        let run = Run { cancel: Cancel::new(), ..self.run.clone() };
+        BuildRun { run, reporter: self.reporter.clone(), open: Arc::clone(&self.open) }
+    }
+
     fn open(&self) -> std::sync::MutexGuard<'_, BTreeMap<u64, Entry>> {
         self.open.lock().unwrap_or_else(|e| e.into_inner())
     }

@@ -268,6 +268,14 @@ pub(super) async fn to_all_regions(
         }
         _ => images.insert(0, image),
     }
+    // Once old images go there is no way back: a cancellation comes too late.
+    let swaps = images.iter().any(|image| checked.replaces(&image.region));
+    if swaps {
+        env.go_on()?;
+    }
+    let session = env.session.to_the_end();
+    let deaf = env.with_session(&session);
+    let env = if swaps { &deaf } else { env };
     let images = copy::swap(env, checked, labels, images).await?;
     phase(env, "share").await?;
     publish::share(env, &images).await?;
@@ -397,10 +405,11 @@ async fn fail(env: &Env<'_>, progress: &Progress, failure: Failure) -> BuildErro
     {
         communicator.close().await;
     }
-    let leaks = match policy {
+    let mut leaks = match policy {
         OnError::Cleanup | OnError::Ask => env.session.run.unwind(&env.releaser, UNWIND).await,
         OnError::Abort | OnError::RunCleanupProvisioner => left(env),
     };
+    leaks.extend(failure.left.iter().cloned());
     build_error(failure, leaks)
 }
 

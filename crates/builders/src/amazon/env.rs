@@ -89,6 +89,22 @@ impl<'a> Env<'a> {
         Ok(Env { session, config, shared, account, region, ec2, poller, releaser })
     }
 
+    /// The same in another session of the same build.
+    pub fn with_session<'b>(&'b self, session: &'b BuildSession) -> Env<'b> {
+        let (account, config) = (&self.account, self.config);
+        let pollers = Arc::clone(&self.shared.pollers);
+        Env {
+            session,
+            config,
+            shared: self.shared,
+            account: Arc::clone(account),
+            region: self.region.clone(),
+            ec2: Arc::clone(&self.ec2),
+            poller: self.poller.clone(),
+            releaser: AmazonReleaser::new(Arc::clone(account), pollers, config.polling.clone(), self.shared.pause),
+        }
+    }
+
     /// Tells the person.
     pub fn ui(&self) -> &Reporter {
         self.session.run.reporter()
@@ -173,7 +189,18 @@ impl<'a> Env<'a> {
 
     /// The second pass's context: what is known once the source image is.
     pub fn context(&self, source: Option<&Image>) -> Context {
-        let context = self.config.context.clone().with_data([("BuildRegion", self.region.as_str())]);
+        // Packer 1.16, amazon's BuildInfoTemplate: a struct.
+        const FIELDS: &[&str] = &[
+            "BuildRegion",
+            "SourceAMI",
+            "SourceAMICreationDate",
+            "SourceAMIName",
+            "SourceAMIOwner",
+            "SourceAMIOwnerName",
+            "SourceAMITags",
+        ];
+        let context = self.config.context.clone().with_known_fields(FIELDS);
+        let context = context.with_data([("BuildRegion", self.region.as_str())]);
         match source {
             None => context,
             Some(image) => data(&self.region, Some(image))

@@ -60,6 +60,12 @@ async fn what_ec2_would_refuse_at_the_end_is_refused_at_the_beginning() {
         (json!({"deprecate_at": "1999-01-01T00:00:00Z"}), "more than ten years"),
         (json!({"ami_block_device_mappings": gp3(6000)}), "10 GiB can have 5000 IOPS at most, not 6000"),
         (json!({"launch_block_device_mappings": gp3(5001)}), "5000 IOPS at most"),
+        (
+            json!({"ami_block_device_mappings": [{"device_name": "/dev/sdb"}, {"device_name": "/dev/sdb"}]}),
+            "/dev/sdb stands twice",
+        ),
+        (json!({"ami_users": ["123"]}), "one has 12 digits"),
+        (json!({"iam_instance_profile": "nope"}), "there is no instance profile \"nope\""),
     ] {
         let world = World::new();
         let error = world.build(options, None).await.err().unwrap();
@@ -74,7 +80,8 @@ async fn what_ec2_would_refuse_at_the_end_is_refused_at_the_beginning() {
 #[tokio::test]
 async fn a_session_leads_to_the_instance_and_ends_before_it_stops() {
     let world = World::new();
-    let options = json!({"ssh_interface": "session_manager", "iam_instance_profile": "ssm"});
+    let options =
+        json!({"ssh_interface": "session_manager", "iam_instance_profile": "ssm", "skip_profile_validation": true});
     world.build(options, None).await.unwrap_or_else(|e| panic!("{}", e.message));
     let calls = world.cloud.calls();
     let at = |name: &str| calls.iter().position(|call| call.ends_with(name));
@@ -163,6 +170,32 @@ async fn no_old_image_goes_where_any_new_one_fails() {
     world.build(force, None).await.err().unwrap();
     world.gc().await;
     assert_eq!(world.cloud.left(), old);
+}
+
+#[tokio::test]
+async fn the_only_image_is_no_leftover_where_the_last_copy_fails() {
+    let world = World::new();
+    world.build(json!({}), None).await.unwrap();
+    world.cloud.fail_next("us-east-1 CopyImage", Fault::Refused);
+    let error = world.build(json!({"force_deregister": true}), None).await.err().unwrap();
+    let [leak] = error.leaks.as_slice() else { panic!("{error:?}") };
+    let images = world.cloud.own_images();
+    let [image] = images.as_slice() else { panic!("{images:?}") };
+    assert_eq!(leak.id.as_deref(), Some(image.id.as_str()));
+    assert!(leak.why.contains("kept"), "{leak}");
+    assert!(!image.tags.contains_key(RUN_TAG), "gc --from-tags would take the only image for a leftover");
+    world.gc().await;
+    assert_eq!(world.cloud.own_images().len(), 1);
+}
+
+#[tokio::test]
+async fn a_field_that_there_is_not_ends_the_build_before_it_begins() {
+    let world = World::new();
+    let error = world.build(json!({"tags": {"a": "{{ .SourceAmi }}"}}), None).await.err().unwrap();
+    assert!(error.message.contains("can't evaluate field SourceAmi"), "{error:?}");
+    assert_eq!(world.cloud.launches().len(), 0);
+    let world = World::new();
+    world.build(json!({"tags": {"a": "x{{ .SourceAMITags.Nope }}"}}), None).await.unwrap();
 }
 
 #[tokio::test]

@@ -54,7 +54,7 @@ fn small() -> Value {
 }
 
 fn copied() -> Value {
-    json!({"ami_regions": ["us-west-2", "eu-west-1"], "encrypt_boot": true, "skip_region_validation": true, "ami_users": ["1"], "kms_key_id": "alias/x"})
+    json!({"ami_regions": ["us-west-2", "eu-west-1"], "encrypt_boot": true, "skip_region_validation": true, "ami_users": ["123456789012"], "kms_key_id": "alias/x"})
 }
 
 #[tokio::test]
@@ -64,7 +64,7 @@ async fn refused() {
 }
 
 fn through_a_session() -> Value {
-    json!({"ssh_interface": "session_manager", "iam_instance_profile": "ssm"})
+    json!({"ssh_interface": "session_manager", "iam_instance_profile": "ssm", "skip_profile_validation": true})
 }
 
 #[tokio::test]

@@ -54,7 +54,11 @@ impl Journal {
         // The name itself must survive a power cut, or gc would not find the file.
         fs::File::open(dir)?.sync_all()?;
         let journal = Journal { path, inner: Arc::new(Mutex::new(Inner { file, seq: 0, writes: 0 })), crash };
-        journal.write(&Record::Begin(begin))?;
+        if let Err(error) = journal.write(&Record::Begin(begin)) {
+            // A full disk: nothing was made, and an empty journal says nothing.
+            let _ = fs::remove_file(&journal.path);
+            return Err(error);
+        }
         Ok(journal)
     }
 

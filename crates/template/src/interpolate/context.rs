@@ -112,6 +112,8 @@ pub const BUILD_NAMES: [&str; 13] = [
 pub struct Context {
     pub(crate) ambient: Arc<Ambient>,
     pub(crate) user: Arc<IndexMap<String, String>>,
+    /// The fields that data may have; others are errors, as those that a struct of Go's has not.
+    pub(crate) fields: Option<&'static [&'static str]>,
     /// There are no user variables at all: HCL2.
     pub(crate) no_user: bool,
     pub(crate) template_path: Option<Arc<Path>>,
@@ -137,6 +139,7 @@ impl Context {
         Context {
             ambient,
             user: Arc::default(),
+            fields: None,
             no_user: false,
             template_path: None,
             build_name: None,
@@ -145,6 +148,12 @@ impl Context {
             in_variables: false,
             amazon: false,
         }
+    }
+
+    /// Data has these fields and no others: to name another one is an error.
+    pub fn with_known_fields(mut self, fields: &'static [&'static str]) -> Self {
+        self.fields = Some(fields);
+        self
     }
 
     /// Without user variables: `user` is an error, as in Packer's HCL2.

@@ -7,6 +7,7 @@ use super::lex::{Fault, Number};
 use super::parse::Parsed;
 use super::printf::{plain, type_name};
 use super::{Datum, functions};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// More output than this is a template gone wild.
@@ -282,6 +283,9 @@ impl Evaluator<'_> {
                 Datum::Map(_) if has_args && i + 1 == names.len() => {
                     return Err(Fault::new(at, format!("{name} is not a method but has arguments")));
                 }
+                Datum::Map(map) if i == 0 && self.is_no_field(map, name) => {
+                    return Err(Fault::new(at, format!("can't evaluate field {name}: there is none of that name")));
+                }
                 Datum::Map(map) => map.get(name).unwrap_or(&Datum::Nil),
                 other => {
                     return Err(Fault::new(at, format!("can't evaluate field {name} in type {}", type_name(other))));
@@ -289,6 +293,12 @@ impl Evaluator<'_> {
             };
         }
         Ok(value.clone())
+    }
+
+    /// Whether the data itself, not a map in it, is asked for a field that it can't have.
+    fn is_no_field(&self, map: &Arc<BTreeMap<String, Datum>>, name: &str) -> bool {
+        let data = matches!(&self.context.data, Data::Fields(fields) if Arc::ptr_eq(fields, map));
+        data && self.context.fields.is_some_and(|known| !known.contains(&name))
     }
 
     fn call(

@@ -33,6 +33,8 @@ pub struct Run {
     pub security_groups: SecurityGroups,
     /// Instance profile.
     pub iam_instance_profile: Option<String>,
+    /// RunInstances tells whether it exists.
+    pub skip_profile_validation: bool,
     /// The policy, JSON, of a role that is made for the build with a profile of its own.
     pub temporary_profile: Option<String>,
     /// User data.
@@ -75,7 +77,7 @@ pub struct Places(Vec<(&'static str, Span)>);
 
 impl Places {
     /// Options whose values only the account can judge.
-    const OPTIONS: [&'static str; 20] = [
+    const OPTIONS: [&'static str; 22] = [
         "instance_type",
         "spot_instance_types",
         "fallback_instance_types",
@@ -93,6 +95,8 @@ impl Places {
         "region",
         "ami_regions",
         "ami_name",
+        "ami_users",
+        "snapshot_users",
         "deprecate_at",
         "launch_block_device_mappings",
         "ami_block_device_mappings",
@@ -231,6 +235,7 @@ impl Run {
             }),
             security_groups,
             iam_instance_profile: text(reader, "iam_instance_profile"),
+            skip_profile_validation: reader.is_true("skip_profile_validation"),
             temporary_profile: temporary_profile(reader, diags),
             user_data,
             run_tags: LateTags::read(reader, "run_tags"),
@@ -271,6 +276,7 @@ impl Run {
             subnet_pick: Pick::Only,
             security_groups: SecurityGroups::Ids(Vec::new()),
             iam_instance_profile: None,
+            skip_profile_validation: false,
             temporary_profile: None,
             user_data: UserData::None,
             run_tags: LateTags::default(),

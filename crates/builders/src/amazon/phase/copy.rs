@@ -6,7 +6,7 @@
 
 use super::image::{Imaged, Labels, available, lacks, run_tag, snapshots, tag, with_run};
 use super::preflight::Checked;
-use super::publish::retire;
+use super::publish::{retire, settle};
 use crate::amazon::env::Env;
 use crate::amazon::failure::Failure;
 use crate::amazon::ids::{AmiId, Region};
@@ -14,7 +14,7 @@ use crate::amazon::options::ami::Encryption;
 use crate::amazon::releaser::kind;
 use crate::amazon::types::ImageCopy;
 use futures_util::future::join_all;
-use imgbuild_engine::run::CallFailed;
+use imgbuild_engine::run::{CallFailed, Held, Leak};
 
 /// A name of its own that still tells what it is for.
 pub fn interim_name(name: &str) -> String {
@@ -103,17 +103,50 @@ pub async fn swap(
         }
         kept.push(image);
     }
+    // Nor may anybody take them for leftovers by their tag, once the old ones are gone.
+    if let Err(failure) = settle(env, &kept).await {
+        for image in kept {
+            let _ = owe(env, labels, &image).await?;
+        }
+        return Err(failure);
+    }
     let swapped = join_all(kept.into_iter().map(|image| async move {
         if !checked.replaces(&image.region) {
             return Ok(image);
         }
         let (region, id, name) = (image.region.clone(), image.id.clone(), image.image.name.clone());
-        swap_one(env, checked, labels, image).await.map_err(|failure| Failure {
-            message: format!("{}; the new image is {id} in {region}, under the name {name:?}", failure.message),
-            ..failure
+        swap_one(env, checked, labels, image).await.map_err(|failure| {
+            let intent = env.intent(kind::IMAGE, &region, Some(name.clone()), None, labels.image.clone());
+            let why = format!("it is the new image, under the name {name:?}, and kept: gc leaves it alone");
+            let mut left = failure.left;
+            left.push(Leak { intent, id: Some(id.to_string()), why });
+            let message = format!("{}; the new image is {id} in {region}, under the name {name:?}", failure.message);
+            Failure { message, left, ..failure }
         })
     }));
-    swapped.await.into_iter().collect()
+    // All regions are told of, not only the first that failed.
+    let mut images = Vec::new();
+    let mut failed: Option<Failure> = None;
+    for result in swapped.await {
+        match (result, &mut failed) {
+            (Ok(image), _) => images.push(image),
+            (Err(failure), None) => failed = Some(failure),
+            (Err(failure), Some(first)) => {
+                first.message = format!("{}; {}", first.message, failure.message);
+                first.left.extend(failure.left);
+            }
+        }
+    }
+    failed.map_or(Ok(images), Err)
+}
+
+/// An image that was kept is owed again.
+async fn owe(env: &Env<'_>, labels: &Labels, image: &Imaged) -> Result<Held<()>, Failure> {
+    let name = Some(image.image.name.clone());
+    let intent = env.intent(kind::IMAGE, &image.region, name, None, labels.image.clone());
+    let id = image.id.to_string();
+    let owed = env.session.run.acquire(intent, |_| async move { Ok::<_, CallFailed<_>>((id, ())) });
+    owed.await.map_err(|e| Failure::acquire("taking back an AMI", e))
 }
 
 async fn swap_one(env: &Env<'_>, checked: &Checked, labels: &Labels, interim: Imaged) -> Result<Imaged, Failure> {
@@ -124,11 +157,7 @@ async fn swap_one(env: &Env<'_>, checked: &Checked, labels: &Labels, interim: Im
         env.session.run.keep(held)?;
     }
     // The interim image is owed again, now that it is of no more use.
-    let name = Some(interim.image.name.clone());
-    let intent = env.intent(kind::IMAGE, &region, name, None, labels.image.clone());
-    let id = interim.id.to_string();
-    let owed = env.session.run.acquire(intent, |_| async move { Ok::<_, CallFailed<_>>((id, ())) });
-    let owed = owed.await.map_err(|e| Failure::acquire("removing the interim AMI", e))?;
+    let owed = owe(env, labels, &interim).await?;
     env.ui().say(format!("Removing the interim AMI {}", interim.id));
     let released = env.session.run.release(owed, &env.releaser).await;
     released.map_err(|leak| Failure::new(format!("the interim AMI could not be removed: {leak}")))?;

@@ -28,8 +28,26 @@ pub async fn run(env: &Env<'_>) -> Result<Checked, Failure> {
     env.ui().say("Prevalidating any provided VPC information");
     sharing(env);
     too_late_to_find_out(env)?;
-    let ((), (), (), replaced) = tokio::try_join!(regions(env), vpc(env), keys(env), names(env))?;
+    let ((), (), (), (), replaced) = tokio::try_join!(regions(env), vpc(env), keys(env), profile(env), names(env))?;
     Ok(Checked { replaced })
+}
+
+/// The instance profile exists, as far as the account may be asked (Packer: unless `skip_profile_validation`).
+async fn profile(env: &Env<'_>) -> Result<(), Failure> {
+    let run = &env.config.run;
+    let Some(name) = run.iam_instance_profile.as_deref().filter(|_| !run.skip_profile_validation) else {
+        return Ok(());
+    };
+    let iam = env.account.iam();
+    let found = env.session.run.cancel().guard(iam.instance_profile(name)).await.ok_or_else(Failure::cancelled)?;
+    match found {
+        // Who may not look is told by RunInstances.
+        Ok(Some(_)) | Err(_) => Ok(()),
+        Ok(None) => {
+            let message = format!("there is no instance profile {name:?} in this account");
+            Err(Failure::new(message).at(run.places.of(&["iam_instance_profile"])))
+        }
+    }
 }
 
 /// What EC2 refuses only once there is an image (EnableImageDeprecation, CreateImage).
@@ -52,6 +70,23 @@ fn too_late_to_find_out(env: &Env<'_>) -> Result<(), Failure> {
         ("launch_block_device_mappings", &config.launch_mappings),
         ("ami_block_device_mappings", &config.ami_mappings),
     ];
+    for (option, list) in &lists {
+        let mut names = std::collections::BTreeSet::new();
+        if let Some(twice) = list.iter().map(|d| &d.mapping.device_name).find(|name| !names.insert(*name)) {
+            let message = format!("the device {twice} stands twice in {option:?}");
+            return Err(Failure::new(message).at(config.run.places.of(&[option])));
+        }
+    }
+    for (option, grant) in [("ami_users", &config.ami.grant), ("snapshot_users", &config.ami.snapshot_grant)] {
+        let account = |user: &&String| user.len() == 12 && user.bytes().all(|b| b.is_ascii_digit());
+        if let Some(user) = grant.users.iter().find(|user| !account(user)) {
+            let message = format!("{user:?} in {option:?} is no account: one has 12 digits");
+            return Err(Failure::new(message).at(config.run.places.of(&[option])));
+        }
+        if let Some(group) = grant.groups.iter().find(|group| *group != "all") {
+            return Err(Failure::new(format!("there is no group {group:?} to share with: only \"all\"")));
+        }
+    }
     for (option, device) in lists.into_iter().flat_map(|(option, list)| list.iter().map(move |d| (option, d))) {
         let ebs = device.mapping.ebs.as_ref().filter(|ebs| ebs.volume_type.as_deref() == Some("gp3"));
         let Some((size, iops)) = ebs.and_then(|ebs| Some((i64::from(ebs.volume_size?), i64::from(ebs.iops?)))) else {
