@@ -129,8 +129,8 @@ fn of_what_can_not_be_loaded() {
     ];
     for (name, text, more, code) in rows {
         env.write("site.yml", text);
-        eprintln!("{name}");
-        env.run([&["playbook", "site.yml"], *more].concat()).expect(*code);
+        let output = env.run([&["playbook", "site.yml"], *more].concat());
+        assert_eq!(output.code, *code, "{name}\n{}\n{}", output.stdout, output.stderr);
     }
     for (args, code) in [
         (&["groups/site.yml"][..], 4),
@@ -146,7 +146,6 @@ fn of_what_can_not_be_loaded() {
         (&["roles"], 1),
         (&[], 2),
     ] {
-        eprintln!("{args:?}");
         env.run([&["playbook"], args].concat()).expect(code);
     }
 }
@@ -210,7 +209,6 @@ fn of_runs() {
         ("role, no such tasks", rescue("include_role: {name: ok, tasks_from: nosuch}"), &[], 4, false),
     ] {
         env.write("site.yml", &text);
-        eprintln!("{name}");
         let output = env.run([&["playbook", "site.yml"], more].concat()).expect(code);
         assert_eq!(output.stdout.contains("\"msg\": \"rescued\""), rescued, "{name}\n{}", output.stdout);
     }

@@ -258,7 +258,8 @@ fn without_null(node: &Node, name: &str, diags: &mut Diagnostics) -> bool {
             diags.push(Diagnostic::error(message).at(&node.span));
             false
         }
-        Plain::List(items) => items.iter().fold(true, |good, item| without_null(item, name, diags) && good),
+        // Each null is told, not only the first.
+        Plain::List(items) => items.iter().filter(|item| !without_null(item, name, diags)).count() == 0,
         _ => true,
     }
 }

@@ -12,6 +12,9 @@ use std::sync::Arc;
 /// The Packer version whose behaviour we follow; what `{{packer_version}}` says and `min_packer_version` is compared with.
 pub const PACKER_VERSION: &str = "1.16.0";
 
+/// Fills in random bytes.
+pub type Random = dyn Fn(&mut [u8]) + Send + Sync;
+
 /// What one run takes from outside: the clock, the environment, randomness, other services. One per run, shared.
 #[derive(Clone)]
 pub struct Ambient {
@@ -26,7 +29,7 @@ pub struct Ambient {
     /// The time of now, which HCL2's `timestamp` says.
     pub now: Arc<dyn Fn() -> jiff::Timestamp + Send + Sync>,
     /// Fills in random bytes: `uuidv4` and `bcrypt` of HCL2.
-    pub random: Arc<dyn Fn(&mut [u8]) + Send + Sync>,
+    pub random: Arc<Random>,
     /// What `packer_version` says.
     pub packer_version: String,
     /// Where `vault`, `consul_key` and `aws_secretsmanager` are looked up. Without it they are refused by name.
@@ -51,7 +54,7 @@ impl Ambient {
     /// The same at a standstill: no time passes and no two ids differ. What two runs make of a template can be compared then.
     pub fn still(mut self) -> Self {
         self.start = jiff::Timestamp::UNIX_EPOCH;
-        self.uuid = Arc::new(|| uuid::Uuid::nil());
+        self.uuid = Arc::new(uuid::Uuid::nil);
         self.now = Arc::new(|| jiff::Timestamp::UNIX_EPOCH);
         self.random = Arc::new(|bytes| bytes.fill(0));
         self

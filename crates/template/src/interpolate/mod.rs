@@ -17,7 +17,7 @@ mod printf;
 #[cfg(test)]
 mod tests;
 
-pub use context::{Ambient, BUILD_NAMES, Context, Data, Lookup, PACKER_VERSION};
+pub use context::{Ambient, BUILD_NAMES, Context, Data, Lookup, PACKER_VERSION, Random};
 pub use datum::Datum;
 pub(crate) use functions::{NOT_SET, NOT_YET};
 pub(crate) use lex::{Fault, expressions, opening};
