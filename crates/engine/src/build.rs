@@ -23,6 +23,7 @@ pub enum OnError {
 }
 
 /// What a builder works with.
+#[derive(Clone)]
 pub struct BuildSession {
     /// The build: its journal, reporter, cancellation.
     pub run: BuildRun,
@@ -45,16 +46,7 @@ pub struct BuildSession {
 impl BuildSession {
     /// The same, deaf to the run's cancellation.
     pub fn to_the_end(&self) -> BuildSession {
-        BuildSession {
-            run: self.run.to_the_end(),
-            provision: Arc::clone(&self.provision),
-            connect: Arc::clone(&self.connect),
-            ask: Arc::clone(&self.ask),
-            agents: self.agents,
-            on_error: self.on_error,
-            force: self.force,
-            debug: self.debug,
-        }
+        BuildSession { run: self.run.to_the_end(), ..self.clone() }
     }
 }
 

@@ -20,7 +20,10 @@ impl Failed {
         let told = |error: CommError| match error {
             CommError::Unreachable(why) => CommError::Unreachable(format!("the bastion: {why}")),
             CommError::Authentication(why) => CommError::Authentication(format!("the bastion: {why}")),
-            CommError::HostKey(why) => CommError::HostKey(format!("the bastion: {why}")),
+            // Nothing comes that could make it known: this side's files lack it.
+            CommError::HostKey(why) => CommError::Local(format!(
+                "the bastion: {why}; put its key into ~/.ssh/known_hosts once you know that it is the bastion's"
+            )),
             other => other,
         };
         match self {

@@ -221,11 +221,6 @@ async fn connect(
                 };
                 return pause(env, ssh, communicator).await;
             }
-            // Nothing is waited for there: the bastion's key is known beforehand or not at all.
-            Err(CommError::HostKey(why)) if why.starts_with("the bastion: ") => {
-                let help = "put the bastion's key into ~/.ssh/known_hosts once you know that it is the bastion's";
-                return Err(Failure::new(why).help(help));
-            }
             Err(CommError::HostKey(why)) => {
                 // Either the machine has not installed our key yet, or its image does not take user data: its console tells.
                 if let Some(keys) = console_keys(env, launched).await?
