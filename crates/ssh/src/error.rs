@@ -21,9 +21,7 @@ impl Failed {
             CommError::Unreachable(why) => CommError::Unreachable(format!("the bastion: {why}")),
             CommError::Authentication(why) => CommError::Authentication(format!("the bastion: {why}")),
             // Nothing comes that could make it known: this side's files lack it.
-            CommError::HostKey(why) => CommError::Local(format!(
-                "the bastion: {why}; put its key into ~/.ssh/known_hosts once you know that it is the bastion's"
-            )),
+            CommError::HostKey(why) => CommError::Local(format!("the bastion: {why}")),
             other => other,
         };
         match self {
