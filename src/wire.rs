@@ -41,6 +41,14 @@ impl Ask for Terminal {
     async fn ask(&self, question: &str) -> Option<String> {
         ui::ask(question.to_owned()).await
     }
+
+    fn is_there(&self) -> bool {
+        ui::interactive()
+    }
+
+    async fn ask_secret(&self, question: &str) -> Option<String> {
+        ui::ask_secret(question.to_owned()).await
+    }
 }
 
 fn agent_socket(settings: &Settings) -> Option<PathBuf> {

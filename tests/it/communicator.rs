@@ -207,6 +207,45 @@ fn passwords_let_in_and_bastions_lead_on() {
     let _ = build(&env, &sshd, &through(bastion.port, json!({"ssh_bastion_agent_auth": true}))).expect(0).has(&user);
 }
 
+#[test]
+fn a_person_answers_the_bastions_questions() {
+    const NAME: &str = "a_person_answers_the_bastions_questions";
+    if !root_or_skip(NAME) || !program_or_skip(NAME, "sshd") || !program_or_skip(NAME, "script") {
+        return;
+    }
+    let env = Env::new();
+    let (sshd, asks) = (Sshd::start(), with_passwords(&env, true));
+    let dir = env.path().join("home/.ssh");
+    std::fs::create_dir_all(&dir).expect("a directory");
+    std::fs::write(dir.join("known_hosts"), format!("[127.0.0.1]:{} {}\n", asks.port, asks.host_key.trim()))
+        .expect("a file");
+    let options = json!({
+        "ssh_bastion_host": "127.0.0.1", "ssh_bastion_port": asks.port, "ssh_bastion_username": "bastion",
+        "ssh_bastion_interactive": true, "ssh_bastion_private_key_file": sshd.key, "ssh_timeout": "10s"
+    });
+    // Nobody is there.
+    let _ = build(&env, &sshd, &options).expect(1).has("nobody is there to answer");
+    // On a terminal.
+    let line = format!("{} build -color=false t.json", env!("CARGO_BIN_EXE_imgbuild"));
+    let mut command = env.command("script");
+    command.args(["-qefc", &line, "/dev/null"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut child = command.spawn().expect("script");
+    let (mut terminal, mut answers) = (child.stdout.take().expect("a pipe"), child.stdin.take().expect("a pipe"));
+    let (mut seen, mut buffer) = (String::new(), [0; 4096]);
+    let mut answered = false;
+    while let Ok(n @ 1..) = terminal.read(&mut buffer) {
+        seen.push_str(&String::from_utf8_lossy(&buffer[..n]));
+        if !answered && seen.contains("Password:") {
+            // What comes before the terminal's echo is off would be shown.
+            std::thread::sleep(Duration::from_millis(300));
+            answers.write_all(format!("{PASSWORD}\n").as_bytes()).expect("an answer");
+            answered = true;
+        }
+    }
+    assert!(child.wait().expect("an end").success(), "{seen}");
+    assert!(seen.contains(&format!("in as {}", sshd.user)) && !seen.contains(PASSWORD), "{seen}");
+}
+
 /// A SOCKS5 proxy that wants a user name and a password, if it is given one; counts the connections that it made.
 fn socks(user: Option<(&'static str, &'static str)>) -> (u16, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
@@ -274,6 +313,35 @@ fn negotiate(mut stream: &TcpStream, user: Option<(&str, &str)>) -> Option<TcpSt
     Some(onward)
 }
 
+/// An HTTP proxy that knows CONNECT, for those who have the right `Proxy-Authorization: Basic`; and how many connections it made.
+fn http_proxy(basic: Option<&'static str>) -> (u16, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    let made = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&made);
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().map_while(Result::ok) {
+            let mut head = Vec::new();
+            let mut byte = [0];
+            while !head.ends_with(b"\r\n\r\n") && matches!(stream.read(&mut byte), Ok(1)) {
+                head.push(byte[0]);
+            }
+            let head = String::from_utf8_lossy(&head).into_owned();
+            let allowed = basic.is_none_or(|basic| head.contains(&format!("Proxy-Authorization: Basic {basic}\r\n")));
+            let target = head.strip_prefix("CONNECT ").and_then(|rest| rest.split(' ').next()).map(str::to_owned);
+            let onward = target.filter(|_| allowed).and_then(|target| TcpStream::connect(target).ok());
+            let Some(onward) = onward else {
+                let _ = stream.write_all(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n");
+                continue;
+            };
+            count.fetch_add(1, Ordering::Relaxed);
+            let _ = stream.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n");
+            std::thread::spawn(move || pipe(stream, onward, &Arc::new(AtomicBool::new(false))));
+        }
+    });
+    (port, made)
+}
+
 /// Carries bytes in both directions until `silent`; from then on nothing is carried and nothing is closed.
 fn pipe(a: TcpStream, b: TcpStream, silent: &Arc<AtomicBool>) {
     let (Ok(back_a), Ok(back_b)) = (a.try_clone(), b.try_clone()) else { return };
@@ -310,6 +378,23 @@ fn proxies_and_tunnels() {
     assert!(!output.stdout.contains("no-secret"), "{}", output.stdout);
     let none = json!({"ssh_proxy_host": "127.0.0.1", "ssh_proxy_port": free_port(), "ssh_timeout": "2s"});
     let _ = build(&env, &sshd, &none).expect(1).has("proxy");
+
+    // A proxy that knows CONNECT, with a password and without.
+    let (open, made) = http_proxy(None);
+    let _ = build(&env, &sshd, &json!({"ssh_proxy_host": "http://127.0.0.1", "ssh_proxy_port": open}))
+        .expect(0)
+        .has("in as ");
+    assert!(made.load(Ordering::Relaxed) > 0);
+    // proxy-user:proxy-secret
+    let (closed, made) = http_proxy(Some("cHJveHktdXNlcjpwcm94eS1zZWNyZXQ="));
+    let mut options = right.clone();
+    options["ssh_proxy_host"] = json!("http://127.0.0.1");
+    options["ssh_proxy_port"] = json!(closed);
+    let output = build(&env, &sshd, &options).expect(0);
+    assert!(made.load(Ordering::Relaxed) > 0 && !output.stdout.contains("proxy-secret"), "{}", output.stdout);
+    options["ssh_proxy_password"] = json!("no-secret");
+    let output = build(&env, &sshd, &options).expect(1).has("asks for another user or password");
+    assert!(!output.stdout.contains("no-secret"), "{}", output.stdout);
 
     // Something that listens "there" is reached from here, and the other way round.
     let greeter = TcpListener::bind("127.0.0.1:0").expect("a port");

@@ -58,6 +58,8 @@ pub fn image(image: &sdk::Image) -> Image {
         ena_support: image.ena_support().unwrap_or(false),
         kernel_id: some(image.kernel_id()),
         ramdisk_id: some(image.ramdisk_id()),
+        // "disabled", or for a day after protection with a cooldown was taken off "disabled after …".
+        protection: some(image.deregistration_protection()).filter(|how| how != "disabled"),
         mappings: image.block_device_mappings().iter().map(image_mapping).collect(),
         tags: tags(image.tags()),
     }

@@ -137,12 +137,7 @@ impl Ec2 for Client {
     }
 
     async fn try_run_instance(&self, launch: &Launch) -> Ec2Result<()> {
-        let out = self.launch(launch).dry_run(true).send().await.map_err(|e| error::ec2("RunInstances", e));
-        match out {
-            // EC2's way of saying that it would have done it.
-            Err(error) if error.code == "DryRunOperation" => Ok(()),
-            other => other.map(drop),
-        }
+        tried(self.launch(launch).dry_run(true).send().await.map(drop).map_err(|e| error::ec2("RunInstances", e)))
     }
     async fn create_launch_template(&self, template: &NewLaunchTemplate) -> Ec2Result<String> {
         fleet::create_template(&self.sdk, self.creating, template).await
@@ -209,23 +204,7 @@ impl Ec2 for Client {
     }
 
     async fn copy_image(&self, copy: &ImageCopy) -> Ec2Result<AmiId> {
-        let tags = [
-            tagging(sdk::ResourceType::Image, &copy.image_tags),
-            tagging(sdk::ResourceType::Snapshot, &copy.snapshot_tags),
-        ];
-        let tags: Vec<_> = tags.into_iter().flatten().collect();
-        let call = self
-            .sdk
-            .copy_image()
-            .client_token(&copy.client_token)
-            .source_region(&copy.source_region)
-            .source_image_id(copy.source.as_str())
-            .name(&copy.name)
-            .set_description((!copy.description.is_empty()).then(|| copy.description.clone()))
-            .set_encrypted(copy.encrypted)
-            .set_kms_key_id(copy.kms_key_id.clone())
-            .set_snapshot_copy_completion_duration_minutes(copy.completion_minutes)
-            .set_tag_specifications((!tags.is_empty()).then_some(tags));
+        let call = self.copy(copy);
         let send = || call.clone().customize().config_override(no_retry()).send();
         let out = once(self.creating, send, "CopyImage").await?;
         out.image_id().map(AmiId::new).ok_or_else(|| lacking("CopyImage", "image id"))
@@ -234,6 +213,18 @@ impl Ec2 for Client {
     async fn deregister_image(&self, image: &AmiId) -> Ec2Result<()> {
         let call = self.sdk.deregister_image().image_id(image.as_str());
         call.send().await.map(drop).map_err(|e| error::ec2("DeregisterImage", e))
+    }
+
+    async fn try_deregister_image(&self, image: &AmiId) -> Ec2Result<()> {
+        let call = self.sdk.deregister_image().image_id(image.as_str()).dry_run(true);
+        tried(call.send().await.map(drop).map_err(|e| error::ec2("DeregisterImage", e)))
+    }
+    async fn try_copy_image(&self, copy: &ImageCopy) -> Ec2Result<()> {
+        tried(self.copy(copy).dry_run(true).send().await.map(drop).map_err(|e| error::ec2("CopyImage", e)))
+    }
+    async fn try_delete_snapshot(&self, snapshot: &SnapshotId) -> Ec2Result<()> {
+        let call = self.sdk.delete_snapshot().snapshot_id(snapshot.as_str()).dry_run(true);
+        tried(call.send().await.map(drop).map_err(|e| error::ec2("DeleteSnapshot", e)))
     }
 
     async fn delete_snapshot(&self, snapshot: &SnapshotId) -> Ec2Result<()> {
@@ -282,7 +273,35 @@ impl Ec2 for Client {
     }
 }
 
+/// What a dry run has told.
+pub fn tried(answer: Ec2Result<()>) -> Ec2Result<()> {
+    match answer {
+        // EC2's way of saying that it would have done it.
+        Err(error) if error.code == "DryRunOperation" => Ok(()),
+        other => other,
+    }
+}
+
 impl Client {
+    fn copy(&self, copy: &ImageCopy) -> aws_sdk_ec2::operation::copy_image::builders::CopyImageFluentBuilder {
+        let tags = [
+            tagging(sdk::ResourceType::Image, &copy.image_tags),
+            tagging(sdk::ResourceType::Snapshot, &copy.snapshot_tags),
+        ];
+        let tags: Vec<_> = tags.into_iter().flatten().collect();
+        self.sdk
+            .copy_image()
+            .client_token(&copy.client_token)
+            .source_region(&copy.source_region)
+            .source_image_id(copy.source.as_str())
+            .name(&copy.name)
+            .set_description((!copy.description.is_empty()).then(|| copy.description.clone()))
+            .set_encrypted(copy.encrypted)
+            .set_kms_key_id(copy.kms_key_id.clone())
+            .set_snapshot_copy_completion_duration_minutes(copy.completion_minutes)
+            .set_tag_specifications((!tags.is_empty()).then_some(tags))
+    }
+
     fn launch(&self, launch: &Launch) -> aws_sdk_ec2::operation::run_instances::builders::RunInstancesFluentBuilder {
         let groups: Vec<String> = launch.security_groups.iter().map(ToString::to_string).collect();
         let groups = (!groups.is_empty()).then_some(groups);

@@ -1,7 +1,7 @@
 //! CreateVolume.
 
 use crate::convert::tagging;
-use crate::ec2::lacking;
+use crate::ec2::{lacking, tried};
 use crate::error;
 use crate::retry::{Creating, no_retry, once};
 use aws_sdk_ec2::Client as Sdk;
@@ -34,9 +34,5 @@ pub async fn create(client: &Sdk, how: Creating, volume: &NewVolume) -> Ec2Resul
 }
 
 pub async fn try_create(client: &Sdk, volume: &NewVolume) -> Ec2Result<()> {
-    match call(client, volume).dry_run(true).send().await.map_err(|e| error::ec2("CreateVolume", e)) {
-        // EC2's way of saying that it would have done it.
-        Err(error) if error.code == "DryRunOperation" => Ok(()),
-        other => other.map(drop),
-    }
+    tried(call(client, volume).dry_run(true).send().await.map(drop).map_err(|e| error::ec2("CreateVolume", e)))
 }

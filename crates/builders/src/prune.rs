@@ -194,6 +194,7 @@ mod tests {
             ena_support: true,
             kernel_id: None,
             ramdisk_id: None,
+            protection: None,
             mappings: Vec::new(),
             tags,
         };

@@ -2,9 +2,10 @@
 
 use crate::paths::Paths;
 use crate::private_key;
-use crate::read::{Diags, strings, text};
-use imgbuild_diag::Secret;
+use crate::read::{Diags, text};
+use imgbuild_diag::{Secret, did_you_mean};
 use imgbuild_engine::connect::{Auth, FileTransfer, HostKeys, Proxy, Route, SshSpec, Tunnel, UnknownKey};
+use imgbuild_engine::ssh_algorithms::{CIPHERS, KEY_EXCHANGES};
 use imgbuild_template::{Kind, Opt, Reader};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -54,7 +55,11 @@ pub const COMMUNICATOR: &[Opt] = &[
     Opt::new("ssh_bastion_private_key_file", Kind::String, "Private key there.").default("ssh_private_key_file"),
     Opt::new("ssh_bastion_certificate_file", Kind::String, "OpenSSH certificate for it."),
     Opt::new("ssh_file_transfer_method", Kind::String, "\"scp\" or \"sftp\".").default("scp"),
-    Opt::new("ssh_proxy_host", Kind::String, "SOCKS5 proxy to go through."),
+    Opt::new(
+        "ssh_proxy_host",
+        Kind::String,
+        "SOCKS5 proxy to go through; imgbuild's own: `http://HOST` is one that knows CONNECT.",
+    ),
     Opt::new("ssh_proxy_port", Kind::UInt(65535), "Its port.").default("1080"),
     Opt::new("ssh_proxy_username", Kind::String, "User there."),
     Opt::new("ssh_proxy_password", Kind::String, "Password there."),
@@ -216,11 +221,24 @@ fn ssh(reader: &Reader, temporary_keys: bool, paths: &Paths, diags: &mut Diags) 
     }
     let host_keys = HostKeys::Any("not decided yet");
     let bastion = bastion(reader, key_file.as_ref(), certificate.as_ref(), paths, diags);
-    let proxy = text(reader, "ssh_proxy_host").map(|host| Proxy {
-        host,
-        port: port("ssh_proxy_port", 1080),
-        username: text(reader, "ssh_proxy_username"),
-        password: text(reader, "ssh_proxy_password").map(Secret::new),
+    let proxy = text(reader, "ssh_proxy_host").map(|host| {
+        let (host, http) = match host.split_once("://") {
+            Some(("http", host)) => (host.trim_end_matches('/').to_owned(), true),
+            Some(("socks5" | "socks5h", host)) => (host.trim_end_matches('/').to_owned(), false),
+            Some((scheme, _)) => {
+                let message = format!("there are no {scheme:?} proxies for SSH: a host's name is a SOCKS5 proxy, http://HOST one that knows CONNECT");
+                diags.error(&reader.place("ssh_proxy_host"), message);
+                (host, false)
+            }
+            None => (host, false),
+        };
+        let proxy = Proxy {
+            host,
+            port: port("ssh_proxy_port", 1080),
+            username: text(reader, "ssh_proxy_username"),
+            password: text(reader, "ssh_proxy_password").map(Secret::new),
+        };
+        if http { Route::Http(proxy) } else { Route::Socks5(proxy) }
     });
     if bastion.is_some() && proxy.is_some() {
         let message = "specify either \"ssh_bastion_host\" or \"ssh_proxy_host\", not both";
@@ -228,7 +246,7 @@ fn ssh(reader: &Reader, temporary_keys: bool, paths: &Paths, diags: &mut Diags) 
     }
     let route = match (bastion, proxy) {
         (Some(bastion), _) => Route::Bastion(Box::new(bastion)),
-        (None, Some(proxy)) => Route::Socks5(proxy),
+        (None, Some(proxy)) => proxy,
         (None, None) => Route::Direct,
     };
     let file_transfer = match text(reader, "ssh_file_transfer_method").as_deref() {
@@ -256,13 +274,34 @@ fn ssh(reader: &Reader, temporary_keys: bool, paths: &Paths, diags: &mut Diags) 
             route,
             agent_forwarding: agent && !reader.is_true("ssh_disable_agent_forwarding"),
             file_transfer,
-            ciphers: strings(reader, "ssh_ciphers"),
-            kex_algorithms: strings(reader, "ssh_key_exchange_algorithms"),
+            ciphers: algorithms(reader, "ssh_ciphers", CIPHERS, diags),
+            kex_algorithms: algorithms(reader, "ssh_key_exchange_algorithms", KEY_EXCHANGES, diags),
             local_tunnels: tunnels(reader, "ssh_local_tunnels", diags),
             remote_tunnels: tunnels(reader, "ssh_remote_tunnels", diags),
             ..SshSpec::new("", port("ssh_port", 22), username, host_keys)
         },
     }
+}
+
+/// The names of a list that are known. Go's SSH library leaves out the others without a word; a list of which nothing is left
+/// would connect to nobody.
+fn algorithms(reader: &Reader, option: &str, known: &[&str], diags: &mut Diags) -> Vec<String> {
+    let Some(list) = reader.strings(option) else { return Vec::new() };
+    let (known_ones, unknown): (Vec<_>, Vec<_>) =
+        list.value.into_iter().partition(|name| known.contains(&name.value.as_str()));
+    for name in unknown {
+        let message = format!("{:?} in {option:?} is not an algorithm that imgbuild has", name.value);
+        let help = match did_you_mean(&name.value, known.iter().copied()) {
+            Some(right) => format!("did you mean {right:?}?"),
+            None => format!("there are {}", known.join(", ")),
+        };
+        if known_ones.is_empty() {
+            diags.error_help(&name.span, message, help);
+        } else {
+            diags.warning(&name.span, message, format!("it is left out; {help}"));
+        }
+    }
+    known_ones.into_iter().map(|name| name.value).collect()
 }
 
 fn key_source(

@@ -16,5 +16,6 @@ pub mod postprocess;
 pub mod provision;
 pub mod run;
 pub mod shell_quote;
+pub mod ssh_algorithms;
 pub mod tree;
 pub mod url_client;

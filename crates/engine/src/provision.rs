@@ -55,9 +55,7 @@ pub trait Ask: Send + Sync {
     }
 
     /// The same for a password: what is typed is not shown.
-    async fn ask_secret(&self, question: &str) -> Option<String> {
-        self.ask(question).await
-    }
+    async fn ask_secret(&self, question: &str) -> Option<String>;
 }
 
 /// Nobody is there.
@@ -66,6 +64,9 @@ pub struct NobodyToAsk;
 #[async_trait]
 impl Ask for NobodyToAsk {
     async fn ask(&self, _: &str) -> Option<String> {
+        None
+    }
+    async fn ask_secret(&self, _: &str) -> Option<String> {
         None
     }
     fn is_there(&self) -> bool {

@@ -62,6 +62,8 @@ pub(crate) fn preferred(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use imgbuild_engine::ssh_algorithms::{CIPHERS, KEY_EXCHANGES};
+    use std::collections::BTreeSet;
 
     #[test]
     fn keys_that_we_can_compare_come_first() {
@@ -70,6 +72,16 @@ mod tests {
         assert!(first[0].clone().is_rsa() && first.contains(&Algorithm::Ed25519));
         let only = preferred(&[], &[], false, &[Algorithm::Ed25519], true).unwrap().key.into_owned();
         assert_eq!(only, [Algorithm::Ed25519]);
+    }
+
+    #[test]
+    fn templates_may_name_what_there_is() {
+        let ciphers: BTreeSet<&str> = cipher::ALL_CIPHERS.iter().map(|name| name.as_ref()).collect();
+        let secret: BTreeSet<&str> = ciphers.into_iter().filter(|name| !["none", "clear"].contains(name)).collect();
+        assert_eq!(secret, CIPHERS.iter().copied().collect());
+        let exchanges = kex::ALL_KEX_ALGORITHMS.iter().map(|name| name.as_ref());
+        let real: BTreeSet<&str> = exchanges.filter(|name| *name != "none").collect();
+        assert_eq!(real, KEY_EXCHANGES.iter().copied().collect());
     }
 
     #[test]

@@ -8,6 +8,7 @@ use super::options::ami::Replace;
 use super::options::chroot::Chroot;
 use super::options::run::Choice;
 use super::options::{Config, Product};
+use super::phase::replace;
 use super::types::{EbsVolume, Filter, Image, ImageQuery, Launch, NewVolume, Placement, Subnet, Tags};
 use futures_util::future::join_all;
 use std::sync::Arc;
@@ -115,7 +116,10 @@ async fn names(config: &Config, account: &Arc<dyn Account>, region: &Region) -> 
             Ok(found) => match (found.first(), config.ami.replace) {
                 (None, _) => Verdict::Good("free".into()),
                 (Some(taken), Replace::Never) => Verdict::Bad(format!("{} has it", taken.id)),
-                (Some(taken), _) => Verdict::Good(format!("{} has it and will be replaced", taken.id)),
+                (Some(taken), _) => match replace::obstacles(config, account, at, taken).await.as_slice() {
+                    [] => Verdict::Good(format!("{} has it and will be replaced", taken.id)),
+                    obstacles => Verdict::Bad(format!("it can't be replaced: {}", obstacles.join("; "))),
+                },
             },
             Err(error) => failed(&error),
         };

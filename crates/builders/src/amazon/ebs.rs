@@ -10,8 +10,8 @@ use super::phase::image::{Imaged, Labels};
 use super::phase::interruption::recognise;
 use super::phase::launch::{HeldLaunch, Launched, Subject};
 use super::phase::{
-    connect, copy, image, interruption, launch, network, preflight, provision, publish, register, source, stop,
-    unchanged, verify, volumes,
+    connect, copy, image, interruption, launch, network, preflight, provision, publish, register, replace, source,
+    stop, unchanged, verify, volumes,
 };
 use super::types::Image;
 use crate::inputs::Inputs;
@@ -222,8 +222,11 @@ impl AmazonEbs {
         phase(env, "image").await?;
         let name = name(labels, is_interim(env, checked));
         let image = match &self.config.product {
-            Product::Surrogate(surrogate) => register::run(env, surrogate, &launched, labels, &name).await?,
-            _ => image::run(env, &launched, labels, &name).await?,
+            Product::Surrogate(surrogate) => register::run(env, checked, surrogate, &launched, labels, name).await?,
+            _ => {
+                let make = async |name: String| image::run(env, &launched, labels, &name).await;
+                replace::named(env, checked, &env.region, name, make).await?
+            }
         };
         progress.gone();
         let proof = self.verify.as_deref().map(|plan| (source, plan));
@@ -278,8 +281,10 @@ pub(super) async fn to_all_regions(
     let env = if swaps { &deaf } else { env };
     let images = copy::swap(env, checked, labels, images).await?;
     phase(env, "share").await?;
-    publish::share(env, &images).await?;
-    publish::settle(env, &images).await?;
+    // Those that have replaced others are.
+    let new: Vec<&Imaged> = images.iter().filter(|image| !checked.replaces(&image.region)).collect();
+    publish::share(env, &new).await?;
+    publish::settle(env, &new).await?;
     for image in &images {
         env.ui().message(format!("AMI {} is available in {}", image.id, image.region));
     }

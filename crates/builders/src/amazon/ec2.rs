@@ -174,6 +174,12 @@ pub trait Ec2: Send + Sync {
     async fn copy_image(&self, copy: &ImageCopy) -> Ec2Result<AmiId>;
     /// DeregisterImage.
     async fn deregister_image(&self, image: &AmiId) -> Ec2Result<()>;
+    /// DeregisterImage with DryRun: the error is what EC2 would say, permissions included.
+    async fn try_deregister_image(&self, image: &AmiId) -> Ec2Result<()>;
+    /// CopyImage with DryRun.
+    async fn try_copy_image(&self, copy: &ImageCopy) -> Ec2Result<()>;
+    /// DeleteSnapshot with DryRun.
+    async fn try_delete_snapshot(&self, snapshot: &SnapshotId) -> Ec2Result<()>;
     /// DeleteSnapshot.
     async fn delete_snapshot(&self, snapshot: &SnapshotId) -> Ec2Result<()>;
     /// ModifyImageAttribute.

@@ -5,10 +5,11 @@ use super::chroot::here::{Here, Imds};
 use super::ec2::{Account, Accounts, Ec2, Ec2Result, ErrorKind};
 use super::failure::Failure;
 use super::ids::Region;
-use super::options::{Config, Interface};
+use super::options::{Config, DATA_NAMES, Interface};
 use super::phase::launch::admission::Source;
 use super::pollers::Pollers;
 use super::releaser::AmazonReleaser;
+use super::sources::Sources;
 use super::types::{Image, Tags};
 use super::wait::{Poller, Wait};
 use crate::read::LateTags;
@@ -33,6 +34,8 @@ pub struct Amazon {
     pub here: Arc<dyn Here>,
     /// One poller for all builds.
     pub pollers: Arc<Pollers>,
+    /// What builds ask alike.
+    pub sources: Sources,
     /// The shortest pause before something is tried again; tests set it to nothing.
     pub pause: Duration,
 }
@@ -45,6 +48,7 @@ impl Amazon {
             caller,
             here: Arc::new(Imds::default()),
             pollers: Arc::default(),
+            sources: Sources::default(),
             pause: Duration::from_secs(1),
         }
     }
@@ -190,16 +194,8 @@ impl<'a> Env<'a> {
     /// The second pass's context: what is known once the source image is.
     pub fn context(&self, source: Option<&Image>) -> Context {
         // Packer 1.16, amazon's BuildInfoTemplate: a struct.
-        const FIELDS: &[&str] = &[
-            "BuildRegion",
-            "SourceAMI",
-            "SourceAMICreationDate",
-            "SourceAMIName",
-            "SourceAMIOwner",
-            "SourceAMIOwnerName",
-            "SourceAMITags",
-        ];
-        let context = self.config.context.clone().with_known_fields(FIELDS);
+        let known = |name: &str| name == "SourceAMITags" || DATA_NAMES.contains(&name);
+        let context = self.config.context.clone().with_known_fields(known);
         let context = context.with_data([("BuildRegion", self.region.as_str())]);
         match source {
             None => context,

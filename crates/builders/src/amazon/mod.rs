@@ -15,6 +15,7 @@ pub mod phase;
 pub mod pollers;
 pub mod releaser;
 pub mod secrets;
+pub mod sources;
 pub mod ssm;
 pub mod tunnel;
 pub mod types;

@@ -89,6 +89,8 @@ pub struct Image {
     pub kernel_id: Option<String>,
     /// `ari-…` of a paravirtual image.
     pub ramdisk_id: Option<String>,
+    /// How it is protected from being deregistered, in EC2's words; none where it is not.
+    pub protection: Option<String>,
     /// Device mappings.
     pub mappings: Vec<ImageMapping>,
     /// Tags.

@@ -8,6 +8,7 @@ mod harness;
 mod known_options;
 mod options;
 mod packer_rows;
+mod replace;
 mod strays;
 mod unchanged;
 mod volumes;

@@ -116,7 +116,7 @@ pub struct Context {
     pub(crate) ambient: Arc<Ambient>,
     pub(crate) user: Arc<IndexMap<String, String>>,
     /// The fields that data may have; others are errors, as those that a struct of Go's has not.
-    pub(crate) fields: Option<&'static [&'static str]>,
+    pub(crate) fields: Option<fn(&str) -> bool>,
     /// There are no user variables at all: HCL2.
     pub(crate) no_user: bool,
     pub(crate) template_path: Option<Arc<Path>>,
@@ -153,9 +153,9 @@ impl Context {
         }
     }
 
-    /// Data has these fields and no others: to name another one is an error.
-    pub fn with_known_fields(mut self, fields: &'static [&'static str]) -> Self {
-        self.fields = Some(fields);
+    /// Data may have these fields and no others: to name another one is an error.
+    pub fn with_known_fields(mut self, known: fn(&str) -> bool) -> Self {
+        self.fields = Some(known);
         self
     }
 

@@ -298,7 +298,7 @@ impl Evaluator<'_> {
     /// Whether the data itself, not a map in it, is asked for a field that it can't have.
     fn is_no_field(&self, map: &Arc<BTreeMap<String, Datum>>, name: &str) -> bool {
         let data = matches!(&self.context.data, Data::Fields(fields) if Arc::ptr_eq(fields, map));
-        data && self.context.fields.is_some_and(|known| !known.contains(&name))
+        data && self.context.fields.is_some_and(|known| !known(name))
     }
 
     fn call(

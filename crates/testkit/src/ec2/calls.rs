@@ -527,12 +527,23 @@ impl Ec2 for Client {
 
     async fn deregister_image(&self, image: &AmiId) -> Ec2Result<()> {
         self.call("DeregisterImage", |state, _| match state.images.iter().position(|(_, i)| i.id == *image) {
+            Some(n) if state.images[n].1.protection.is_some() => refuse("DeregisterImage", "OperationNotPermitted"),
             Some(n) => {
                 state.images.remove(n);
                 Ok(())
             }
             None => refuse("DeregisterImage", "InvalidAMIID.NotFound"),
         })
+    }
+
+    async fn try_deregister_image(&self, _: &AmiId) -> Ec2Result<()> {
+        self.call("DeregisterImage (dry run)", |_, _| Ok(()))
+    }
+    async fn try_copy_image(&self, _: &ImageCopy) -> Ec2Result<()> {
+        self.call("CopyImage (dry run)", |_, _| Ok(()))
+    }
+    async fn try_delete_snapshot(&self, _: &SnapshotId) -> Ec2Result<()> {
+        self.call("DeleteSnapshot (dry run)", |_, _| Ok(()))
     }
 
     async fn delete_snapshot(&self, snapshot: &SnapshotId) -> Ec2Result<()> {
@@ -560,8 +571,14 @@ impl Ec2 for Client {
     async fn deprecate_image(&self, _: &AmiId, _: &str) -> Ec2Result<()> {
         self.call("EnableImageDeprecation", |_, _| Ok(()))
     }
-    async fn protect_image(&self, _: &AmiId, _: bool) -> Ec2Result<()> {
-        self.call("EnableImageDeregistrationProtection", |_, _| Ok(()))
+    async fn protect_image(&self, id: &AmiId, _: bool) -> Ec2Result<()> {
+        self.call("EnableImageDeregistrationProtection", |state, _| {
+            match state.images.iter_mut().find(|(_, image)| image.id == *id) {
+                Some((_, image)) => image.protection = Some("enabled-without-cooldown".into()),
+                None => return refuse("EnableImageDeregistrationProtection", "InvalidAMIID.NotFound"),
+            }
+            Ok(())
+        })
     }
 
     async fn create_snapshot(&self, new: &NewSnapshot) -> Ec2Result<SnapshotId> {
@@ -646,6 +663,7 @@ pub fn image(name: &str, description: &str, owner: &str, tags: Tags) -> Image {
         ena_support: true,
         kernel_id: None,
         ramdisk_id: None,
+        protection: None,
         mappings: vec![ImageMapping {
             device_name: "/dev/sda1".into(),
             snapshot: Some("snap-0".into()),

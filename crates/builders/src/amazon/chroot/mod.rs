@@ -100,7 +100,7 @@ async fn phases(env: &Env<'_>, chroot: &Chroot, shell: &Shell, progress: &Progre
     }
     ebs::phase(env, "image").await?;
     let interim = ebs::is_interim(env, &checked);
-    let image = register::run(env, chroot, source, &labels, &ebs::name(&labels, interim), part).await?;
+    let image = register::run(env, &checked, chroot, source, &labels, ebs::name(&labels, interim), part).await?;
     let images = ebs::to_all_regions(env, &checked, &labels, image, None).await?;
     Ok(Done { artifact: Some(ebs::keep(env, images)?), data })
 }

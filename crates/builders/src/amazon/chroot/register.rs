@@ -5,6 +5,8 @@ use crate::amazon::failure::Failure;
 use crate::amazon::ids::{AmiId, SnapshotId};
 use crate::amazon::options::chroot::Chroot;
 use crate::amazon::phase::image::{Imaged, Labels, available, snapshots};
+use crate::amazon::phase::preflight::Checked;
+use crate::amazon::phase::replace;
 use crate::amazon::releaser::kind;
 use crate::amazon::types::{DeviceMapping, EbsVolume, Image, ImageMapping, Registration};
 use imgbuild_engine::run::Held;
@@ -12,10 +14,11 @@ use imgbuild_engine::run::Held;
 /// Registers and waits until the image is available. `part` is the root's snapshot.
 pub async fn run(
     env: &Env<'_>,
+    checked: &Checked,
     chroot: &Chroot,
     source: Option<&Image>,
     labels: &Labels,
-    name: &str,
+    name: String,
     part: Held<()>,
 ) -> Result<Imaged, Failure> {
     let own: Vec<DeviceMapping> = env.config.ami_mappings.iter().map(|d| d.mapping.clone()).collect();
@@ -26,11 +29,11 @@ pub async fn run(
         virtualization.or(source.map(|i| i.virtualization_type.clone())).unwrap_or_else(|| "hvm".into());
     let paravirtual = source.filter(|_| virtualization != "hvm");
     env.ui().say("Registering the AMI...");
-    let intent = env.intent(kind::IMAGE, &env.region, Some(name.to_owned()), None, labels.image.clone());
-    let held = env
-        .acquire("registering the AMI", intent, |intent| {
+    let register = async |name: String| {
+        let intent = env.intent(kind::IMAGE, &env.region, Some(name.clone()), None, labels.image.clone());
+        env.acquire("registering the AMI", intent, |intent| {
             let registration = Registration {
-                name: name.to_owned(),
+                name: name.clone(),
                 description: labels.description.clone(),
                 architecture: source.map_or_else(|| chroot.architecture.clone(), |i| i.architecture.clone()),
                 virtualization_type: virtualization.clone(),
@@ -49,7 +52,9 @@ pub async fn run(
             };
             async move { env.ec2.register_image(&registration).await.map(|id| id.to_string()) }
         })
-        .await?;
+        .await
+    };
+    let held = replace::named(env, checked, &env.region, name, register).await?;
     let id = AmiId::new(held.id.clone());
     env.ui().say(format!("AMI: {id}"));
     env.ui().say("Waiting for AMI to become ready...");

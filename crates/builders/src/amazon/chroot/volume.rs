@@ -276,6 +276,7 @@ mod tests {
             ena_support: true,
             kernel_id: None,
             ramdisk_id: None,
+            protection: None,
             mappings: vec![ImageMapping {
                 device_name: "/dev/sda1".into(),
                 snapshot: Some("snap-1".into()),

@@ -73,6 +73,14 @@ pub(super) fn device(block: &Reader, diags: &mut Diags) -> Device {
     };
     let volume_type = text(block, "volume_type");
     let size = number("volume_size", diags).filter(|size| *size != 0);
+    if let Some(size) = size.filter(|size| *size < 0) {
+        let message = format!("device {name}: \"volume_size\" is {size}");
+        diags.warning(
+            &block.place("volume_size"),
+            message,
+            "as in Packer it counts for nothing: sizes are in GiB, from 1 on",
+        );
+    }
     let (iops, throughput) = (number("iops", diags), number("throughput", diags));
     let encrypted = block.boolean("encrypted").map(|b| b.value);
     let kms_key_id = text(block, "kms_key_id");

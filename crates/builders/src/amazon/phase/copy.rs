@@ -6,7 +6,8 @@
 
 use super::image::{Imaged, Labels, available, lacks, run_tag, snapshots, tag, with_run};
 use super::preflight::Checked;
-use super::publish::{retire, settle};
+use super::publish::{settle, share};
+use super::replace;
 use crate::amazon::env::Env;
 use crate::amazon::failure::Failure;
 use crate::amazon::ids::{AmiId, Region};
@@ -34,7 +35,7 @@ pub async fn run(env: &Env<'_>, checked: &Checked, source: &Imaged, labels: &Lab
     env.ui().say(format!("Copying/Encrypting AMI ({}) to {}", source.id, list.join(", ")));
     let copies = regions.iter().map(|region| {
         let name = if checked.replaces(region) { interim_name(&labels.name) } else { labels.name.clone() };
-        copy(env, source, labels, region, name)
+        replace::named(env, checked, region, name, move |name| copy(env, source, labels, region, name))
     });
     join_all(copies).await.into_iter().collect()
 }
@@ -104,7 +105,7 @@ pub async fn swap(
         kept.push(image);
     }
     // Nor may anybody take them for leftovers by their tag, once the old ones are gone.
-    if let Err(failure) = settle(env, &kept).await {
+    if let Err(failure) = settle(env, &kept.iter().collect::<Vec<_>>()).await {
         for image in kept {
             let _ = owe(env, labels, &image).await?;
         }
@@ -115,14 +116,19 @@ pub async fn swap(
             return Ok(image);
         }
         let (region, id, name) = (image.region.clone(), image.id.clone(), image.image.name.clone());
-        swap_one(env, checked, labels, image).await.map_err(|failure| {
+        let image = swap_one(env, labels, image).await.map_err(|failure| {
             let intent = env.intent(kind::IMAGE, &region, Some(name.clone()), None, labels.image.clone());
             let why = format!("it is the new image, under the name {name:?}, and kept: gc leaves it alone");
             let mut left = failure.left;
             left.push(Leak { intent, id: Some(id.to_string()), why });
             let message = format!("{}; the new image is {id} in {region}, under the name {name:?}", failure.message);
             Failure { message, left, ..failure }
-        })
+        })?;
+        // A run that waits for its turn to replace this one sees by the tag that it is finished.
+        let finished = &[&image];
+        share(env, finished).await?;
+        settle(env, finished).await?;
+        Ok(image)
     }));
     // All regions are told of, not only the first that failed.
     let mut images = Vec::new();
@@ -149,10 +155,23 @@ async fn owe(env: &Env<'_>, labels: &Labels, image: &Imaged) -> Result<Held<()>,
     owed.await.map_err(|e| Failure::acquire("taking back an AMI", e))
 }
 
-async fn swap_one(env: &Env<'_>, checked: &Checked, labels: &Labels, interim: Imaged) -> Result<Imaged, Failure> {
+/// How often the name may be lost to another run between the old image's end and the new one's beginning.
+const LOST: u32 = 8;
+
+async fn swap_one(env: &Env<'_>, labels: &Labels, interim: Imaged) -> Result<Imaged, Failure> {
     let region = interim.region.clone();
-    let old = retire(env, checked, &region).await?;
-    let mut image = copy(env, &interim, labels, &region, labels.name.clone()).await?;
+    let mut old = Vec::new();
+    let mut tries = 0;
+    let mut image = loop {
+        old.push(replace::retire(env, &region).await?);
+        match copy(env, &interim, labels, &region, labels.name.clone()).await {
+            Err(failure) if replace::is_taken(&failure) && tries < LOST => {
+                tries += 1;
+                env.sleep(env.shared.pause * tries).await?;
+            }
+            made => break made?,
+        }
+    };
     if let Some(held) = image.held.take() {
         env.session.run.keep(held)?;
     }
@@ -161,7 +180,9 @@ async fn swap_one(env: &Env<'_>, checked: &Checked, labels: &Labels, interim: Im
     env.ui().say(format!("Removing the interim AMI {}", interim.id));
     let released = env.session.run.release(owed, &env.releaser).await;
     released.map_err(|leak| Failure::new(format!("the interim AMI could not be removed: {leak}")))?;
-    old.delete_snapshots(env).await?;
+    for retired in old {
+        retired.delete_snapshots(env).await?;
+    }
     Ok(image)
 }
 

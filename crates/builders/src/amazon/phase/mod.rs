@@ -11,6 +11,7 @@ pub mod preflight;
 pub mod provision;
 pub mod publish;
 pub mod register;
+pub mod replace;
 pub mod seal;
 pub mod snapshot;
 pub mod source;

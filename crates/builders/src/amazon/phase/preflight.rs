@@ -1,25 +1,33 @@
 //! Before anything is made: do the regions exist, is the VPC usable, are the names free everywhere?
 
+use super::replace;
 use crate::amazon::check::{self, Verdict};
 use crate::amazon::env::Env;
 use crate::amazon::failure::Failure;
-use crate::amazon::ids::{AmiId, Region};
+use crate::amazon::ids::Region;
 use crate::amazon::options::ami::Replace;
 use crate::amazon::options::run::Choice;
-use crate::amazon::types::{Filter, Image, ImageQuery};
+use crate::amazon::types::Image;
 use futures_util::future::try_join_all;
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
 
 /// What the account allows.
 #[derive(Debug, Default)]
 pub struct Checked {
-    /// Images that have the name already and will be replaced, by region.
-    pub replaced: Vec<(Region, AmiId)>,
+    /// Regions where an image has the name already and will be replaced. Another run may add to them in the middle.
+    replaced: Mutex<BTreeSet<Region>>,
 }
 
 impl Checked {
     /// Whether an image of the name is replaced in a region.
     pub fn replaces(&self, region: &Region) -> bool {
-        self.replaced.iter().any(|(at, _)| at == region)
+        self.replaced.lock().unwrap_or_else(PoisonError::into_inner).contains(region)
+    }
+
+    /// From now on one is.
+    pub fn replace_in(&self, region: &Region) {
+        self.replaced.lock().unwrap_or_else(PoisonError::into_inner).insert(region.clone());
     }
 }
 
@@ -29,7 +37,7 @@ pub async fn run(env: &Env<'_>) -> Result<Checked, Failure> {
     sharing(env);
     too_late_to_find_out(env)?;
     let ((), (), (), (), replaced) = tokio::try_join!(regions(env), vpc(env), keys(env), profile(env), names(env))?;
-    Ok(Checked { replaced })
+    Ok(Checked { replaced: Mutex::new(replaced.into_iter().collect()) })
 }
 
 /// The instance profile exists, as far as the account may be asked (Packer: unless `skip_profile_validation`).
@@ -208,7 +216,7 @@ async fn vpc(env: &Env<'_>) -> Result<(), Failure> {
     }
 }
 
-async fn names(env: &Env<'_>) -> Result<Vec<(Region, AmiId)>, Failure> {
+async fn names(env: &Env<'_>) -> Result<Vec<Region>, Failure> {
     let config = env.config;
     if config.skip_create_ami {
         return Ok(Vec::new());
@@ -216,21 +224,17 @@ async fn names(env: &Env<'_>) -> Result<Vec<(Region, AmiId)>, Failure> {
     env.ui().say(format!("Prevalidating AMI Name: {}", config.ami.name));
     let build_region = (!config.ami.skip_build_region).then_some(&env.region);
     let looks = build_region.into_iter().chain(&config.ami.regions).map(|region| async move {
-        let query = ImageQuery {
-            owners: vec!["self".into()],
-            filters: vec![Filter::new("name", config.ami.name.clone())],
-            include_deprecated: true,
-            ..ImageQuery::default()
-        };
-        let ec2 = env.account.ec2(region);
-        let found = env.read("looking for AMIs of the same name", ec2.images(query)).await?;
-        Ok::<_, Failure>(found.into_iter().map(|image| (region.clone(), image.id)).collect::<Vec<_>>())
+        let found = replace::holders(env, region).await?;
+        Ok::<_, Failure>(found.into_iter().map(|image| (region.clone(), image)).collect::<Vec<_>>())
     });
-    let taken: Vec<(Region, AmiId)> = try_join_all(looks).await?.into_iter().flatten().collect();
-    if taken.is_empty() || config.ami.replace != Replace::Never {
-        return Ok(taken);
+    let taken: Vec<(Region, Image)> = try_join_all(looks).await?.into_iter().flatten().collect();
+    if config.ami.replace != Replace::Never {
+        replace::possible(env, &taken).await?;
     }
-    let list: Vec<String> = taken.iter().map(|(region, id)| format!("{region}: {id}")).collect();
+    if taken.is_empty() || config.ami.replace != Replace::Never {
+        return Ok(taken.into_iter().map(|(region, _)| region).collect());
+    }
+    let list: Vec<String> = taken.iter().map(|(region, image)| format!("{region}: {}", image.id)).collect();
     let name = &config.ami.name;
     Err(Failure::new(format!("name conflict: an AMI named {name:?} is there already ({})", list.join(", ")))
         .help(format!("the name comes from {}", config.ami.name_place))

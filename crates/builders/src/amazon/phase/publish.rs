@@ -1,19 +1,17 @@
-//! Who may use the images, how long they count as current, and the end of those that they replace.
+//! Who may use the images, how long they count as current, and that they are the user's.
 
 use super::image::Imaged;
 use super::patiently;
-use super::preflight::Checked;
 use crate::amazon::env::Env;
 use crate::amazon::failure::Failure;
-use crate::amazon::ids::{Region, SnapshotId};
-use crate::amazon::options::ami::{Protection, Replace};
+use crate::amazon::options::ami::Protection;
 use crate::amazon::releaser::{KEEP_TAG, TOKEN_TAG};
-use crate::amazon::types::{Filter, Grant, ImageChange, ImageQuery, Tags};
+use crate::amazon::types::{Grant, ImageChange, Tags};
 use futures_util::future::try_join_all;
 use imgbuild_engine::run::RUN_TAG;
 
 /// Attributes of all images.
-pub async fn share(env: &Env<'_>, images: &[Imaged]) -> Result<(), Failure> {
+pub async fn share(env: &Env<'_>, images: &[&Imaged]) -> Result<(), Failure> {
     try_join_all(images.iter().map(|image| attributes(env, image))).await?;
     Ok(())
 }
@@ -74,54 +72,9 @@ pub(super) fn each(grant: &Grant) -> Vec<(Grant, &'static str)> {
     grants
 }
 
-/// What an image that was replaced leaves behind.
-pub struct Retired {
-    region: Region,
-    snapshots: Vec<SnapshotId>,
-}
-
-impl Retired {
-    /// Deletes its snapshots, where the template says so.
-    pub async fn delete_snapshots(self, env: &Env<'_>) -> Result<(), Failure> {
-        let ec2 = env.account.ec2(&self.region);
-        for snapshot in self.snapshots {
-            match ec2.delete_snapshot(&snapshot).await {
-                Err(error) if !error.is_not_found() => {
-                    return Err(Failure::call("deleting a snapshot of the replaced AMI", &error));
-                }
-                _ => env.ui().message(format!("Deleted snapshot: {snapshot}")),
-            }
-        }
-        Ok(())
-    }
-}
-
-/// `force_deregister`: what had the name in a region goes, now that the new image is there. Its snapshots stay for the moment.
-pub async fn retire(env: &Env<'_>, checked: &Checked, region: &Region) -> Result<Retired, Failure> {
-    let ec2 = env.account.ec2(region);
-    let mut snapshots = Vec::new();
-    for (_, id) in checked.replaced.iter().filter(|(at, _)| at == region) {
-        if env.config.ami.replace == Replace::WithSnapshots {
-            let filters = vec![Filter::new("image-id", id.as_str())];
-            let query = ImageQuery { owners: vec!["self".into()], filters, ..ImageQuery::default() };
-            let found = ec2.images(query).await.map_err(|e| Failure::call("looking at the replaced AMI", &e))?;
-            snapshots.extend(found.iter().flat_map(super::image::snapshots));
-        }
-        match ec2.deregister_image(id).await {
-            // Another build that replaces the same image was faster.
-            Err(error) if !error.is_not_found() && error.code != "InvalidAMIID.Unavailable" => {
-                return Err(Failure::call("deregistering the replaced AMI", &error));
-            }
-            _ => {}
-        }
-        env.ui().message(format!("Deregistered AMI {}, id: {id}", env.config.ami.name));
-    }
-    Ok(Retired { region: region.clone(), snapshots })
-}
-
 /// Takes the run's tag off what stays: what carries it is a leftover to `imgbuild gc --from-tags`. Who may not delete tags gets
 /// a tag more instead, which tells the image apart.
-pub async fn settle(env: &Env<'_>, images: &[Imaged]) -> Result<(), Failure> {
+pub async fn settle(env: &Env<'_>, images: &[&Imaged]) -> Result<(), Failure> {
     try_join_all(images.iter().map(|image| async move {
         let ec2 = &env.account.ec2(&image.region);
         let mut ids = vec![image.id.to_string()];

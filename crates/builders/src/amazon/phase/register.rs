@@ -2,6 +2,8 @@
 
 use super::image::{Imaged, Labels, available, snapshots};
 use super::launch::Launched;
+use super::preflight::Checked;
+use super::replace;
 use super::snapshot;
 use crate::amazon::env::Env;
 use crate::amazon::failure::Failure;
@@ -15,10 +17,11 @@ use imgbuild_engine::run::Held;
 /// Makes snapshots and image, and waits until it is available.
 pub async fn run(
     env: &Env<'_>,
+    checked: &Checked,
     surrogate: &Surrogate,
     launched: &Launched,
     labels: &Labels,
-    name: &str,
+    name: String,
 ) -> Result<Imaged, Failure> {
     let devices: Vec<(&DeviceMapping, VolumeId)> = env
         .config
@@ -56,12 +59,12 @@ pub async fn run(
         of.ebs = Some(EbsVolume { snapshot: Some(id.clone()), encrypted: None, kms_key_id: None, ..ebs });
         mappings.push(of);
     }
-    env.ui().say(format!("Registering the AMI {name}..."));
-    let intent = env.intent(kind::IMAGE, &env.region, Some(name.to_owned()), None, labels.image.clone());
-    let held = env
-        .acquire("registering the AMI", intent, |intent| {
+    let register = async |name: String| {
+        env.ui().say(format!("Registering the AMI {name}..."));
+        let intent = env.intent(kind::IMAGE, &env.region, Some(name.clone()), None, labels.image.clone());
+        env.acquire("registering the AMI", intent, |intent| {
             let registration = Registration {
-                name: name.to_owned(),
+                name: name.clone(),
                 description: labels.description.clone(),
                 architecture: surrogate.architecture.clone(),
                 virtualization_type: surrogate.virtualization_type.clone(),
@@ -79,7 +82,9 @@ pub async fn run(
             };
             async move { env.ec2.register_image(&registration).await.map(|id| id.to_string()) }
         })
-        .await?;
+        .await
+    };
+    let held = replace::named(env, checked, &env.region, name, register).await?;
     let id = AmiId::new(held.id.clone());
     env.ui().message(format!("AMI: {id}"));
     env.ui().say("Waiting for AMI to become ready...");

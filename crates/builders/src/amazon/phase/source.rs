@@ -13,7 +13,7 @@ pub async fn run(env: &Env<'_>) -> Result<Image, Failure> {
         filters: source.filters.clone(),
         include_deprecated: source.include_deprecated,
     };
-    let mut found = env.read("looking for the source AMI", env.ec2.images(query)).await?;
+    let mut found = env.read("looking for the source AMI", env.shared.sources.images(&env.ec2, query)).await?;
     let filters = || {
         let mut all: Vec<String> =
             source.filters.iter().map(|f| format!("{} = {}", f.name, f.values.join(" or "))).collect();
