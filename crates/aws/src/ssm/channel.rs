@@ -7,19 +7,17 @@
 //! message is acknowledged when it came in, whether its turn has come or not; a broken connection is brought back by
 //! ResumeSession and loses nothing, a session that has ended ends its streams.
 
+mod port;
+mod shake;
+
 use super::cipher::Cipher;
 use super::frame::{Frame, Kind, flag, payload};
-use super::handshake::{
-    Acknowledged, CLIENT_VERSION, Challenge, ChannelClosed, Forwarding, HandshakeComplete, HandshakeRequest,
-    HandshakeResponse, OpenDataChannel, ProcessedAction, RequestedAction,
-};
-use super::mux::{Command as Mux, LARGEST, MuxFrame, MuxReader};
+use super::handshake::{Acknowledged, CLIENT_VERSION, ChannelClosed, Forwarding, HandshakeComplete, OpenDataChannel};
+use super::mux::{Command as Mux, MuxFrame, MuxReader};
 use super::reliable::{Receiver, Sender};
 use super::streams::{End, Opened};
 use super::websocket::{self, Socket};
 use async_trait::async_trait;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use futures_util::{Sink, Stream};
 use imgbuild_diag::Secret;
@@ -429,178 +427,6 @@ impl Driver {
                 Ok(())
             }
         }
-    }
-
-    fn take_from_port(&mut self, bytes: Bytes) -> Result<(), Left> {
-        if !self.forwarding.is_some_and(|f| f.multiplexed) {
-            match self.streams.get_mut(&0) {
-                Some(stream) => stream.give(bytes),
-                None if self.next_stream == 3 => self.early.push(bytes),
-                // Its caller is gone.
-                None => {}
-            }
-            return Ok(());
-        }
-        self.mux.feed(&bytes);
-        while let Some(frame) = self.mux.next().map_err(Left::Over)? {
-            let Some(stream) = self.streams.get_mut(&frame.stream) else { continue };
-            match frame.command {
-                Mux::Data => stream.give(frame.data),
-                Mux::Close => stream.finish("the port closed the connection"),
-                Mux::Open | Mux::Nothing => {}
-            }
-        }
-        Ok(())
-    }
-
-    async fn shake(&mut self, request: &[u8]) -> Result<(), Left> {
-        let unreadable = |e| Left::Over(format!("the agent's handshake can't be read: {e}"));
-        let request: HandshakeRequest = serde_json::from_slice(request).map_err(unreadable)?;
-        tracing::debug!("the agent is of version {}", request.agent_version);
-        self.forwarding = Some(Forwarding::of(&request.agent_version));
-        let mut processed = Vec::new();
-        for action in request.requested_client_actions {
-            processed.push(self.act(action).await);
-        }
-        let errors: Vec<String> = processed.iter().map(|p| p.error.clone()).filter(|e| !e.is_empty()).collect();
-        let failed = (!errors.is_empty()).then(|| errors.join("; "));
-        let answer = HandshakeResponse { client_version: CLIENT_VERSION, processed_client_actions: processed, errors };
-        let answer = serde_json::to_vec(&answer).map_err(|e| Left::Over(e.to_string()))?;
-        self.sender.push(payload::HANDSHAKE_RESPONSE, answer.into());
-        // The agent ends the session; why is known best here.
-        match (failed, self.ready.take()) {
-            (Some(why), Some(ready)) => drop(ready.send(Err(why))),
-            (_, ready) => self.ready = ready,
-        }
-        Ok(())
-    }
-
-    async fn act(&mut self, action: RequestedAction) -> ProcessedAction {
-        let RequestedAction { action_type: name, action_parameters: asked } = action;
-        let text = |key: &str| asked.get(key).and_then(|v| v.as_str()).unwrap_or_default().to_owned();
-        match name.as_str() {
-            "SessionType" => match text("SessionType").as_str() {
-                "Port" => ProcessedAction::done(name, serde_json::Value::Null),
-                other => {
-                    let why = format!("the session is of type {other:?}, not a port's");
-                    ProcessedAction::failed(name, 2, why)
-                }
-            },
-            "KMSEncryption" => {
-                let key = text("KMSKeyId");
-                // Agents of 2025 on bind the key to a random text, if the client says that it knows how.
-                let challenge = Some(text("Challenge")).filter(|text| !text.is_empty());
-                let made = match self.service.data_key(&key, challenge.as_deref()).await {
-                    Ok(made) => made,
-                    Err(why) => {
-                        let why = format!("the account's sessions are encrypted with KMS key {key}: {why}");
-                        return ProcessedAction::failed(name, 2, why);
-                    }
-                };
-                self.cipher = Cipher::new(made.plain.expose());
-                if self.cipher.is_none() {
-                    return ProcessedAction::failed(name, 2, "KMS made a data key of another length".into());
-                }
-                let sealed = STANDARD.encode(made.sealed);
-                let mut result = serde_json::json!({ "KMSCipherTextKey": sealed });
-                if challenge.is_some() {
-                    result["ChallengeAcknowledgement"] = true.into();
-                }
-                ProcessedAction::done(name, result)
-            }
-            other => {
-                let why = format!("the agent asks for {other:?}, which is not known here");
-                ProcessedAction::failed(name, 3, why)
-            }
-        }
-    }
-
-    fn challenge(&self, request: &[u8]) -> Result<Vec<u8>, String> {
-        let cipher = self.cipher.as_ref().ok_or("the agent challenges a session that is not encrypted")?;
-        let request: Challenge = serde_json::from_slice(request).map_err(|e| e.to_string())?;
-        let sealed = STANDARD.decode(request.challenge).map_err(|e| e.to_string())?;
-        let answer = Challenge { challenge: STANDARD.encode(cipher.seal(&cipher.open(&sealed)?)?) };
-        serde_json::to_vec(&answer).map_err(|e| e.to_string())
-    }
-
-    fn command(&mut self, command: Command) {
-        let multiplexed = self.forwarding.is_some_and(|f| f.multiplexed);
-        let outcome = match command {
-            Command::Open(reply) => return self.open(reply, multiplexed),
-            // A stream that the far side has finished may still be written to, to no end.
-            Command::Data { number, .. } if !self.streams.contains_key(&number) => Ok(0),
-            Command::Data { bytes, .. } if !multiplexed => self.send(&bytes),
-            Command::Data { number, bytes } => {
-                let mut sent = Ok(0);
-                for part in bytes.chunks(LARGEST) {
-                    let data = bytes.slice_ref(part);
-                    sent = self.send_mux(&MuxFrame { command: Mux::Data, stream: number, data });
-                }
-                sent
-            }
-            Command::Closed { number } => {
-                self.streams.remove(&number);
-                match multiplexed {
-                    true => self.send_mux(&MuxFrame::bare(Mux::Close, number)),
-                    false => {
-                        let flag = Bytes::copy_from_slice(&flag::DISCONNECT_TO_PORT.to_be_bytes());
-                        Ok(self.sender.push(payload::FLAG, flag))
-                    }
-                }
-            }
-        };
-        if let Err(Left::Over(why) | Left::Broken(why)) = outcome {
-            tracing::debug!("a stream's data could not be sent: {why}");
-        }
-    }
-
-    fn open(&mut self, reply: oneshot::Sender<Result<Opened, String>>, multiplexed: bool) {
-        let Some(commands) = self.commands.upgrade() else { return };
-        let number = if multiplexed { self.next_stream } else { 0 };
-        if !multiplexed && self.next_stream != 3 {
-            let _ = reply.send(Err("this agent forwards one connection in a session".into()));
-            return;
-        }
-        self.next_stream += 2;
-        let (mut end, opened) = End::new(number, commands, &self.unread);
-        self.early.drain(..).for_each(|bytes| end.give(bytes));
-        self.streams.insert(number, end);
-        if !multiplexed {
-            // The agent connected to the port before it completed the handshake.
-            let _ = reply.send(Ok(opened));
-            return;
-        }
-        match self.send_mux(&MuxFrame::bare(Mux::Open, number)) {
-            Ok(sequence) => self.opening.push((sequence, reply, opened)),
-            Err(Left::Over(why) | Left::Broken(why)) => drop(reply.send(Err(why))),
-        }
-    }
-
-    /// Hands over the streams that the agent has taken note of.
-    fn opened(&mut self) {
-        let (sender, waiting) = (&self.sender, std::mem::take(&mut self.opening));
-        let (done, waiting): (Vec<_>, Vec<_>) = waiting.into_iter().partition(|(n, ..)| sender.has_arrived(*n));
-        self.opening = waiting;
-        for (_, reply, opened) in done {
-            let _ = reply.send(Ok(opened));
-        }
-    }
-
-    fn send_mux(&mut self, frame: &MuxFrame) -> Result<i64, Left> {
-        self.send(&frame.encode())
-    }
-
-    /// Bytes for the port; the number of the last message.
-    fn send(&mut self, bytes: &Bytes) -> Result<i64, Left> {
-        let mut last = 0;
-        for piece in bytes.chunks(PIECE) {
-            let payload = match &self.cipher {
-                Some(cipher) => cipher.seal(piece).map_err(Left::Over)?.into(),
-                None => bytes.slice_ref(piece),
-            };
-            last = self.sender.push(payload::OUTPUT, payload);
-        }
-        Ok(last)
     }
 
     /// Tells the agent that the session is over. Whether it hears is not waited for: TerminateSession follows.

@@ -68,6 +68,11 @@ impl Twister {
         Twister::init_by_array(&key)
     }
 
+    /// As Python seeds from a text.
+    fn of_text(text: &[u8]) -> Twister {
+        Twister::from_big_endian(&[text, &Sha512::digest(text)[..]].concat())
+    }
+
     fn next(&mut self) -> u32 {
         if self.at >= 624 {
             for i in 0..624 {
@@ -100,8 +105,7 @@ impl<'c, 'a> Generator<'c, 'a> {
                     Val::Bytes(b) => b.to_vec(),
                     other => cx.text(other)?.into_bytes(),
                 };
-                let digest = Sha512::digest(&text);
-                Twister::from_big_endian(&[&text[..], &digest[..]].concat())
+                Twister::of_text(&text)
             }
             other => match other.as_int() {
                 Some(i) => Twister::from_big_endian(&i.unsigned_abs().to_be_bytes()),
@@ -161,6 +165,12 @@ impl<'c, 'a> Generator<'c, 'a> {
             items.swap(i, j);
         }
     }
+}
+
+/// `length` of these characters, each as `random.Random(seed).choice` picks it: the `password` lookup with a seed.
+pub fn seeded_choices(seed: &str, chars: &[char], length: usize) -> String {
+    let mut generator = Generator::Seeded(Box::new(Twister::of_text(seed.as_bytes())));
+    (0..length).filter_map(|_| chars.get(generator.below(chars.len() as u64) as usize)).collect()
 }
 
 fn generator<'c, 'a>(cx: &'c Cx<'a>, seed: Option<&Val>) -> R<Generator<'c, 'a>> {

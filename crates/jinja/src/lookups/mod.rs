@@ -200,10 +200,7 @@ fn together(terms: Vec<Value>) -> Result<Vec<Value>, LookupError> {
 }
 
 fn choose(templar: &Templar, terms: Vec<Value>) -> Vec<Value> {
-    let items = match terms.as_slice() {
-        [Value::List(l)] => l.to_vec(),
-        _ => terms,
-    };
+    let items = terms;
     if items.is_empty() {
         return items;
     }

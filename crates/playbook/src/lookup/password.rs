@@ -104,8 +104,6 @@ fn parse(ask: &Ask<'_>, term: &str) -> Result<Wanted, LookupError> {
         chars.extend(class(part).chars());
     }
     chars.retain(|c| !matches!(c, '"' | '\''));
-    let mut seen = std::collections::HashSet::new();
-    chars.retain(|c| seen.insert(*c));
     let encrypt = option("encrypt").filter(|e| !matches!(e.to_lowercase().as_str(), "" | "false" | "none" | "no"));
     let encrypt = encrypt.map(|e| if e.eq_ignore_ascii_case("true") { "sha512_crypt".to_owned() } else { e });
     Ok(Wanted { path, length, chars, encrypt, ident: option("ident"), seed: option("seed") })
@@ -133,21 +131,15 @@ fn make(wanted: &Wanted) -> Result<String, LookupError> {
     random(wanted.length, &wanted.chars, wanted.seed.as_deref())
 }
 
-/// Without a seed from the system's generator; with one the same text every time.
+/// Without a seed from the system's generator; with one the password that Python's `random.Random(seed)` makes.
 fn random(length: usize, chars: &[char], seed: Option<&str>) -> Result<String, LookupError> {
-    use sha2::{Digest as _, Sha256};
+    if let Some(seed) = seed {
+        return Ok(imgbuild_jinja::seeded_choices(seed, chars, length));
+    }
     let mut source = fs_err::File::open("/dev/urandom").map_err(|e| failed(e.to_string()))?;
-    let mut counter = 0u64;
     let mut next = || -> Result<u64, LookupError> {
         let mut bytes = [0; 8];
-        match seed {
-            None => std::io::Read::read_exact(&mut source, &mut bytes).map_err(|e| failed(e.to_string()))?,
-            Some(seed) => {
-                counter += 1;
-                let digest = Sha256::digest(format!("{seed}:{counter}"));
-                bytes.copy_from_slice(&digest[..8]);
-            }
-        }
+        std::io::Read::read_exact(&mut source, &mut bytes).map_err(|e| failed(e.to_string()))?;
         Ok(u64::from_le_bytes(bytes))
     };
     let count = chars.len() as u64;
