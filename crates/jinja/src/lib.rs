@@ -26,7 +26,7 @@ mod value;
 mod yaml;
 
 pub use error::{Detail, ErrorKind, Frame, LookupError, TemplateError, Warning};
-pub use filters::random::seeded_choices;
+pub use filters::random::SeededRandom;
 pub use filters::time::strftime_at as strftime;
 pub use functions::NAMES as FUNCTIONS;
 pub use host::{FileKind, FileStat, Host, LocalHost, Stamp};

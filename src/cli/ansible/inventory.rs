@@ -105,8 +105,10 @@ async fn show(args: &Args, process: &Process) -> Result<u8, Diagnostics> {
         ..PlaybookArgs::default()
     };
     warn(&common.apply(&mut settings)?);
-    if let Some(dir) = &args.playbook_dir {
-        settings.playbook_dir = Some(process.cwd.join(dir));
+    // Without a playbook the current folder stands for its folder.
+    match &args.playbook_dir {
+        Some(dir) => settings.playbook_dir = Some(process.cwd.join(dir)),
+        None => _ = settings.playbook_dir.get_or_insert_with(|| process.cwd.clone()),
     }
     let (mut inventory, warnings) = Inventory::load(&settings)?;
     warn(&warnings);

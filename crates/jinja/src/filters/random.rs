@@ -167,10 +167,19 @@ impl<'c, 'a> Generator<'c, 'a> {
     }
 }
 
-/// `length` of these characters, each as `random.Random(seed).choice` picks it: the `password` lookup with a seed.
-pub fn seeded_choices(seed: &str, chars: &[char], length: usize) -> String {
-    let mut generator = Generator::Seeded(Box::new(Twister::of_text(seed.as_bytes())));
-    (0..length).filter_map(|_| chars.get(generator.below(chars.len() as u64) as usize)).collect()
+/// Python's `random.Random(seed)` for lookups that make texts.
+pub struct SeededRandom(Generator<'static, 'static>);
+
+impl SeededRandom {
+    /// From a text.
+    pub fn new(seed: &str) -> Self {
+        SeededRandom(Generator::Seeded(Box::new(Twister::of_text(seed.as_bytes()))))
+    }
+
+    /// A number below `n`, as `choice` and `randrange` pick it; 0 of nothing.
+    pub fn below(&mut self, n: u64) -> u64 {
+        self.0.below(n)
+    }
 }
 
 fn generator<'c, 'a>(cx: &'c Cx<'a>, seed: Option<&Val>) -> R<Generator<'c, 'a>> {

@@ -15,6 +15,7 @@ pub(crate) const PURE: &[&str] = &[
     "indexed_items",
     "items",
     "list",
+    "cartesian",
     "nested",
     "random_choice",
     "sequence",
@@ -33,6 +34,9 @@ pub(crate) fn short(name: &str) -> &str {
     }
     match name {
         "community.general.flattened" => "flattened",
+        "community.general.cartesian" => "cartesian",
+        "community.general.filetree" => "filetree",
+        "community.general.random_string" => "random_string",
         other => other,
     }
 }
@@ -95,7 +99,7 @@ pub(crate) fn run(
             .map(|(i, v)| Value::list(vec![Value::Int(i as i64), v]))
             .collect()),
         "dict" => dicts(terms),
-        "nested" => nested(terms),
+        "nested" | "cartesian" => nested(terms),
         "together" => together(terms),
         "random_choice" => Ok(choose(templar, terms)),
         "subelements" => subelements(terms),

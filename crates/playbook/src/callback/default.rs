@@ -430,8 +430,7 @@ impl Callback for DefaultCallback {
             }
             Event::AsyncPoll { host, result, .. } => {
                 let field = |key: &str| match result.get(key) {
-                    Some(Value::Str(s)) => s.text.to_string(),
-                    Some(other) => dump::json(other, None),
+                    Some(value) => crate::text::of(value),
                     None => "None".into(),
                 };
                 self.line(

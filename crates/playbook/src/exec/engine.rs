@@ -268,7 +268,6 @@ impl Engine {
         let inventory = self.inventory.read().unwrap_or_else(PoisonError::into_inner);
         let list = |name: &String| {
             let hosts = inventory.hosts_of(name).into_iter();
-            let hosts = hosts.filter(|h| !inventory.hosts.get(h).is_some_and(|h| h.implicit));
             Value::list(hosts.map(Value::str).collect())
         };
         Value::map(inventory.groups.keys().map(|g| (Key::from(g.as_str()), list(g))).collect())

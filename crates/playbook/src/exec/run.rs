@@ -234,7 +234,8 @@ async fn run_play(engine: &Arc<Engine>, play: &Arc<Play>) -> Result<Next, Fatal>
         if engine.cancelled() {
             return Ok(Next::End);
         }
-        if bad > 0 && bad == before.len() || shared.broken {
+        // All of the batch: those that earlier plays lost are in it and are no failures of this one (PlaybookExecutor.run).
+        if bad > 0 && bad == batch.len() || shared.broken {
             return Ok(Next::End);
         }
         if shared.stop_play {

@@ -265,6 +265,7 @@ impl Growth {
                     inventory.add_group(parent);
                     inventory.add_child(parent, group);
                 }
+                // The host that no inventory names may be in groups of the run's own.
                 if inventory.hosts.contains_key(&**host) {
                     inventory.add_host_to_group(host, group);
                 }

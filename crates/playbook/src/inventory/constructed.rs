@@ -44,6 +44,7 @@ pub fn parse(root: &Node, inventory: &mut Inventory, settings: &Settings, templa
         use_files: flag("use_vars_plugins", false),
         leading_separator: flag("leading_separator", true),
         root: root.span.clone(),
+        warnings: Vec::new(),
     };
     let part = |name: &str| options.get(&Key::from(name)).cloned().unwrap_or_default();
     let (compose, groups, keyed) = (part("compose"), part("groups"), part("keyed_groups"));
@@ -74,9 +75,10 @@ pub fn parse(root: &Node, inventory: &mut Inventory, settings: &Settings, templa
                 Stop::One(problem) => out.push(*problem),
                 Stop::Files(problems) => out.extend(problems),
             }
-            return;
+            break;
         }
     }
+    work.warnings.into_iter().for_each(|warning| out.push(warning));
 }
 
 /// Why the plugin ends.
@@ -95,6 +97,7 @@ struct Work<'a> {
     use_files: bool,
     leading_separator: bool,
     root: Span,
+    warnings: Vec<Diagnostic>,
 }
 
 impl Work<'_> {
@@ -227,11 +230,15 @@ impl Work<'_> {
             let shown = crate::text::of(entry);
             return stop(format!("Invalid keyed group entry, it must be a dictionary: {shown}"), entry.span());
         };
-        if let Some(wrong) = options.keys().map(ToString::to_string).find(|k| !KEYED.contains(&k.as_str())) {
-            let problem = Diagnostic::error(format!("'{wrong}' is no option of an entry of keyed_groups"))
-                .at_opt(entry.span().or(Some(&self.root)))
-                .suggest(&wrong, KEYED);
-            return Err(Stop::One(Box::new(problem)));
+        for wrong in options.keys().map(ToString::to_string).filter(|k| !KEYED.contains(&k.as_str())) {
+            let problem =
+                Diagnostic::warning(format!("'{wrong}' is no option of an entry of keyed_groups: it is left out"))
+                    .at_opt(entry.span().or(Some(&self.root)))
+                    .suggest(&wrong, KEYED);
+            // Once, not for each host.
+            if !self.warnings.iter().any(|known| *known == problem) {
+                self.warnings.push(problem);
+            }
         }
         let option = |name: &str| options.get(&Key::from(name)).filter(|v| !matches!(v, Value::Null));
         let shown = option("key").map(crate::text::of).unwrap_or_default();

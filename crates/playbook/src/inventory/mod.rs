@@ -256,7 +256,10 @@ impl Inventory {
             }
             level = next;
         }
-        order.iter().flat_map(|g| self.groups.get(g)).flat_map(|g| g.hosts.iter().cloned()).collect()
+        let hosts = order.iter().flat_map(|g| self.groups.get(g)).flat_map(|g| g.hosts.iter().cloned());
+        // A host that no inventory names may be in a group that `group_by` made; `all` it is never in.
+        let named = |host: &String| group != "all" || !self.hosts.get(host).is_some_and(|h| h.implicit);
+        hosts.filter(named).collect()
     }
 
     /// All groups that a host is in, directly or not, in the order in which their variables are merged: by depth, then

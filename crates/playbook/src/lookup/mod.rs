@@ -6,11 +6,13 @@ mod config;
 mod csvfile;
 mod env;
 mod files;
+mod filetree;
 mod first_found;
 mod ini;
 mod inventory_hostnames;
 mod password;
 mod pipe;
+mod random_string;
 mod template;
 mod url;
 
@@ -30,12 +32,14 @@ const OWN: &[&str] = &[
     "env",
     "file",
     "fileglob",
+    "filetree",
     "first_found",
     "ini",
     "inventory_hostnames",
     "lines",
     "password",
     "pipe",
+    "random_string",
     "template",
     "unvault",
     "url",
@@ -45,6 +49,7 @@ const OWN: &[&str] = &[
 const PURE: &[&str] = &[
     "dict",
     "flattened",
+    "community.general.cartesian",
     "community.general.flattened",
     "indexed_items",
     "items",
@@ -172,12 +177,14 @@ impl Lookups for Plugins {
             "file" => files::file(&ask),
             "unvault" => files::unvault(&ask),
             "fileglob" => files::fileglob(&ask),
+            "filetree" => filetree::run(&ask),
             "first_found" => first_found::run(&ask),
             "ini" => ini::run(&ask),
             "inventory_hostnames" => inventory_hostnames::run(&ask),
             "lines" => pipe::lines(&ask),
             "password" => password::run(&ask),
             "pipe" => pipe::run(&ask),
+            "random_string" => random_string::run(&ask),
             "template" => template::run(&ask),
             "url" => url::run(&ask),
             _ => {

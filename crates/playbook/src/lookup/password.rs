@@ -131,28 +131,52 @@ fn make(wanted: &Wanted) -> Result<String, LookupError> {
     random(wanted.length, &wanted.chars, wanted.seed.as_deref())
 }
 
-/// Without a seed from the system's generator; with one the password that Python's `random.Random(seed)` makes.
 fn random(length: usize, chars: &[char], seed: Option<&str>) -> Result<String, LookupError> {
-    if let Some(seed) = seed {
-        return Ok(imgbuild_jinja::seeded_choices(seed, chars, length));
+    let mut chooser = Chooser::new(seed)?;
+    (0..length).map(|_| chooser.choice(chars)).collect()
+}
+
+/// Chooses characters: without a seed by the system's generator; with one as Python's `random.Random(seed)` does.
+pub(super) enum Chooser {
+    /// `/dev/urandom`.
+    System(fs_err::File),
+    /// Known to whoever knows the seed.
+    Seeded(imgbuild_jinja::SeededRandom),
+}
+
+impl Chooser {
+    pub(super) fn new(seed: Option<&str>) -> Result<Self, LookupError> {
+        Ok(match seed {
+            Some(seed) => Chooser::Seeded(imgbuild_jinja::SeededRandom::new(seed)),
+            None => Chooser::System(fs_err::File::open("/dev/urandom").map_err(|e| failed(e.to_string()))?),
+        })
     }
-    let mut source = fs_err::File::open("/dev/urandom").map_err(|e| failed(e.to_string()))?;
-    let mut next = || -> Result<u64, LookupError> {
-        let mut bytes = [0; 8];
-        std::io::Read::read_exact(&mut source, &mut bytes).map_err(|e| failed(e.to_string()))?;
-        Ok(u64::from_le_bytes(bytes))
-    };
-    let count = chars.len() as u64;
-    let limit = u64::MAX - u64::MAX % count;
-    let mut out = String::new();
-    while out.chars().count() < length {
-        let number = next()?;
-        // Numbers over the last whole multiple would favour the first characters.
-        if number < limit {
-            out.push(chars[(number % count) as usize]);
+
+    /// One of these.
+    pub(super) fn choice(&mut self, chars: &[char]) -> Result<char, LookupError> {
+        let none = || failed("there are no characters to choose from");
+        let count = std::num::NonZeroU64::new(chars.len() as u64).ok_or_else(none)?;
+        let at = self.below(count)?;
+        chars.get(at as usize).copied().ok_or_else(none)
+    }
+
+    /// A number below this one.
+    pub(super) fn below(&mut self, count: std::num::NonZeroU64) -> Result<u64, LookupError> {
+        let source = match self {
+            Chooser::Seeded(random) => return Ok(random.below(count.get())),
+            Chooser::System(source) => source,
+        };
+        // Numbers over the last whole multiple would favour the first ones.
+        let limit = u64::MAX - u64::MAX % count;
+        loop {
+            let mut bytes = [0; 8];
+            std::io::Read::read_exact(source, &mut bytes).map_err(|e| failed(e.to_string()))?;
+            let number = u64::from_le_bytes(bytes);
+            if number < limit {
+                return Ok(number % count);
+            }
         }
     }
-    Ok(out)
 }
 
 /// `password salt=… ident=…`.
