@@ -219,7 +219,8 @@ fn signals(run: &Run, reporter: &Reporter) -> std::io::Result<()> {
     let (run, reporter) = (run.clone(), reporter.clone());
     tokio::spawn(async move {
         interruptions.next().await;
-        reporter.say("\nCancelling: what this run has made is being removed. Once more to stop at once.");
+        reporter.say("\nCancelling: what this run has made is being removed (images that are just being replaced are replaced to the end). Once more \
+             to stop at once.");
         run.cancel().cancel();
         interruptions.next().await;
         let text = std::fs::read_to_string(run.journal().path()).unwrap_or_default();

@@ -56,7 +56,7 @@ fn tag(text: &str) -> Result<(String, String), String> {
 
 /// Removes them, and says what becomes of each.
 pub async fn run(args: Args, settings: &Settings, style: Style) -> Outcome {
-    if args.keep == 0 && args.older_than.is_none() {
+    if args.keep == 0 && args.older_than.is_none_or(|age| age.is_zero()) {
         return Err(
             anyhow::anyhow!("--keep 0 would remove every image of the pattern: say with --older-than which").into()
         );

@@ -38,6 +38,13 @@ pub fn check_certificate(path: &Path) -> Result<(), String> {
         .map_err(|e| format!("{} can't be read as a certificate: {e}", path.display()))
 }
 
+/// Whether a text holds a public key: `ssh-ed25519 AAAA…`, with or without host names before and a comment after.
+pub fn check_public(text: &str) -> Result<(), String> {
+    let fields: Vec<&str> = text.split_ascii_whitespace().collect();
+    let found = fields.windows(2).any(|pair| ssh_key::PublicKey::from_openssh(&pair.join(" ")).is_ok());
+    if found { Ok(()) } else { Err("it has no type and key as in \"ssh-ed25519 AAAA…\"".into()) }
+}
+
 /// A key pair in memory.
 #[derive(Debug, Clone)]
 pub struct KeyPair {

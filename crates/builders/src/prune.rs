@@ -3,10 +3,10 @@
 //! Images that a build published are the user's, so nothing here happens by itself: it is a command of its own, it wants to be told
 //! how many to keep, and `--dry-run` says what it would do.
 
-use crate::amazon::ec2::{Account, Ec2, Ec2Error};
+use crate::amazon::ec2::{Account, Ec2, Ec2Error, ErrorKind};
 use crate::amazon::ids::{AmiId, Region, SnapshotId};
 use crate::amazon::phase::image::snapshots;
-use crate::amazon::releaser::KEEP_TAG;
+use crate::amazon::releaser::{KEEP_TAG, PUBLISHED};
 use crate::amazon::types::{Filter, Image, ImageQuery, ImageState, InstanceState};
 use imgbuild_engine::run::RUN_TAG;
 use std::collections::BTreeMap;
@@ -97,6 +97,21 @@ pub async fn prune(
     // What a run has not finished yet may still go: it neither counts nor is it ours to remove.
     images.retain(|image| image.state == ImageState::Available && !is_unfinished(image));
     images.sort_by(|a, b| b.creation_date.cmp(&a.creation_date).then_with(|| b.id.cmp(&a.id)));
+    if let Some(tag) = wanted.per.as_ref().filter(|tag| !images.iter().any(|image| image.tags.contains_key(*tag)))
+        && !images.is_empty()
+    {
+        // All would be one family: a name that was mistyped must not cost all but the newest of them.
+        return Err(Ec2Error {
+            operation: "DescribeImages",
+            code: "NoSuchTag".into(),
+            message: format!(
+                "none of the {} images of this name in {region} has the tag {tag:?} of --per",
+                images.len()
+            ),
+            request_id: None,
+            kind: ErrorKind::Certain,
+        });
+    }
     let uses = if images.len() > wanted.keep { uses(&ec2).await? } else { BTreeMap::new() };
     let mut items = Vec::new();
     let mut newer: BTreeMap<Option<&String>, usize> = BTreeMap::new();
@@ -145,8 +160,12 @@ fn stays(image: &Image, n: usize, wanted: &Wanted, uses: &BTreeMap<AmiId, String
     if wanted.before.as_ref().is_some_and(|before| image.creation_date >= *before) {
         return Some("too young".into());
     }
-    if image.tags.contains_key(KEEP_TAG) && !image.tags.contains_key(RUN_TAG) {
+    // A build that may not take its run's tag off marks its images with the same tag, and another value.
+    if image.tags.get(KEEP_TAG).is_some_and(|value| value != PUBLISHED) {
         return Some(format!("tagged {KEEP_TAG}"));
+    }
+    if let Some(how) = &image.protection {
+        return Some(format!("protected from being deregistered ({how})"));
     }
     uses.get(&image.id).cloned()
 }

@@ -53,6 +53,12 @@ pub const COMMUNICATOR: &[Opt] = &[
     Opt::new("ssh_bastion_password", Kind::String, "Password there."),
     Opt::new("ssh_bastion_interactive", Kind::Bool, "Answer its questions at the terminal.").default("false"),
     Opt::new("ssh_bastion_private_key_file", Kind::String, "Private key there.").default("ssh_private_key_file"),
+    Opt::new(
+        "ssh_bastion_host_key",
+        Kind::String,
+        "Its host key, a line as in known_hosts. imgbuild's own: Packer trusts whoever answers.",
+    )
+    .default("what ~/.ssh/known_hosts has"),
     Opt::new("ssh_bastion_certificate_file", Kind::String, "OpenSSH certificate for it."),
     Opt::new("ssh_file_transfer_method", Kind::String, "\"scp\" or \"sftp\".").default("scp"),
     Opt::new(
@@ -221,25 +227,7 @@ fn ssh(reader: &Reader, temporary_keys: bool, paths: &Paths, diags: &mut Diags) 
     }
     let host_keys = HostKeys::Any("not decided yet");
     let bastion = bastion(reader, key_file.as_ref(), certificate.as_ref(), paths, diags);
-    let proxy = text(reader, "ssh_proxy_host").map(|host| {
-        let (host, http) = match host.split_once("://") {
-            Some(("http", host)) => (host.trim_end_matches('/').to_owned(), true),
-            Some(("socks5" | "socks5h", host)) => (host.trim_end_matches('/').to_owned(), false),
-            Some((scheme, _)) => {
-                let message = format!("there are no {scheme:?} proxies for SSH: a host's name is a SOCKS5 proxy, http://HOST one that knows CONNECT");
-                diags.error(&reader.place("ssh_proxy_host"), message);
-                (host, false)
-            }
-            None => (host, false),
-        };
-        let proxy = Proxy {
-            host,
-            port: port("ssh_proxy_port", 1080),
-            username: text(reader, "ssh_proxy_username"),
-            password: text(reader, "ssh_proxy_password").map(Secret::new),
-        };
-        if http { Route::Http(proxy) } else { Route::Socks5(proxy) }
-    });
+    let proxy = proxy(reader, port("ssh_proxy_port", 1080), diags);
     if bastion.is_some() && proxy.is_some() {
         let message = "specify either \"ssh_bastion_host\" or \"ssh_proxy_host\", not both";
         diags.error(&reader.place("ssh_proxy_host"), message);
@@ -372,6 +360,75 @@ fn key_file(
     (key, cert)
 }
 
+/// `ssh_proxy_host`: the name of a SOCKS5 proxy as in Packer, or a URL of a proxy of either kind.
+fn proxy(reader: &Reader, port: u16, diags: &mut Diags) -> Option<Route> {
+    let Some(written) = text(reader, "ssh_proxy_host") else {
+        for option in ["ssh_proxy_port", "ssh_proxy_username", "ssh_proxy_password"] {
+            without(reader, option, "ssh_proxy_host", diags);
+        }
+        return None;
+    };
+    let place = reader.place("ssh_proxy_host");
+    let (http, rest) = match written.split_once("://") {
+        None => (false, written.as_str()),
+        Some(("http", rest)) => (true, rest),
+        Some(("socks5" | "socks5h", rest)) => (false, rest),
+        Some((scheme, _)) => {
+            let message = format!("there are no {scheme:?} proxies for SSH");
+            diags.error_help(&place, message, "a host's name is a SOCKS5 proxy, http://HOST one that knows CONNECT");
+            return None;
+        }
+    };
+    let rest = rest.trim_end_matches('/');
+    // The value is not shown: there may be a password in it.
+    if rest.contains('@') {
+        let message = "\"ssh_proxy_host\" has a user in it";
+        diags.error_help(&place, message, "write it into \"ssh_proxy_username\" and \"ssh_proxy_password\"");
+        return None;
+    }
+    let (host, own_port) = match rest.rsplit_once(':') {
+        // An IPv6 address has more than one colon, unless it stands in brackets.
+        Some((host, digits)) if !host.contains(':') || host.ends_with(']') => match digits.parse::<u16>() {
+            Ok(own) => (host, Some(own)),
+            Err(_) => {
+                diags.error(&place, format!("\"ssh_proxy_host\": {digits:?} is no port"));
+                return None;
+            }
+        },
+        _ => (rest, None),
+    };
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    if host.is_empty() || host.contains('/') {
+        diags.error(&place, "\"ssh_proxy_host\" names no host");
+        return None;
+    }
+    let proxy = Proxy {
+        host: host.to_owned(),
+        port: own_port.unwrap_or(port),
+        username: text(reader, "ssh_proxy_username"),
+        password: text(reader, "ssh_proxy_password").map(Secret::new),
+    };
+    Some(if http { Route::Http(proxy) } else { Route::Socks5(proxy) })
+}
+
+/// An option that says nothing where another one is missing; Packer takes no notice of it, either.
+fn without(reader: &Reader, option: &str, other: &str, diags: &mut Diags) {
+    if reader.has(option) {
+        let message = format!("{option:?} has no effect without {other:?}");
+        diags.warning(&reader.place(option), message, format!("set {other:?}, or take it out"));
+    }
+}
+
+/// Options that belong to a bastion.
+const BASTION: [&str; 6] = [
+    "ssh_bastion_port",
+    "ssh_bastion_username",
+    "ssh_bastion_password",
+    "ssh_bastion_private_key_file",
+    "ssh_bastion_agent_auth",
+    "ssh_bastion_host_key",
+];
+
 fn bastion(
     reader: &Reader,
     key: Option<&PathBuf>,
@@ -385,6 +442,9 @@ fn bastion(
         {
             let message = "\"ssh_bastion_private_key_file\" must be specified if \"ssh_bastion_certificate_file\" is";
             diags.error(&reader.place("ssh_bastion_certificate_file"), message);
+        }
+        for option in BASTION {
+            without(reader, option, "ssh_bastion_host", diags);
         }
         return None;
     };
@@ -416,8 +476,22 @@ fn bastion(
     }
     let port = port.and_then(|n| u16::try_from(n).ok()).unwrap_or(22);
     let username = text(reader, "ssh_bastion_username").unwrap_or_default();
-    let host_keys =
-        HostKeys::Known { files: vec![paths.resolve("~/.ssh/known_hosts")], unknown: UnknownKey::Refuse, alias: None };
+    let host_keys = match text(reader, "ssh_bastion_host_key") {
+        Some(key) => {
+            if let Err(why) = private_key::check_public(&key) {
+                diags.error_help(
+                    &reader.place("ssh_bastion_host_key"),
+                    format!("\"ssh_bastion_host_key\" is no public key: {why}"),
+                    "copy the line that ssh-keyscan prints, or that stands in /etc/ssh/ssh_host_ed25519_key.pub",
+                );
+            }
+            HostKeys::Expected(vec![key])
+        }
+        None => {
+            let files = vec![paths.resolve("~/.ssh/known_hosts")];
+            HostKeys::Known { files, unknown: UnknownKey::Refuse, alias: None }
+        }
+    };
     Some(SshSpec { auth, ..SshSpec::new(host, port, username, host_keys) })
 }
 

@@ -116,7 +116,7 @@ impl Check {
                             .map_err(|e| format!("the host key of {host} can't be written down: {e}"))
                     }
                     UnknownKey::Refuse => Err(format!(
-                        "the host key of {host} ({kind} {shown}) is not known: connect once with ssh, so that it is in known_hosts (playbooks: or set host_key_checking to false)"
+                        "the host key of {host} ({kind} {shown}) is not known: connect once with ssh, so that it is in known_hosts (a bastion of a template: or set \"ssh_bastion_host_key\"; playbooks: or set host_key_checking to false)"
                     )),
                 }
             }

@@ -8,7 +8,7 @@ use super::options::ami::Replace;
 use super::options::chroot::Chroot;
 use super::options::run::Choice;
 use super::options::{Config, Product};
-use super::phase::replace;
+use super::phase::{preflight, replace};
 use super::types::{EbsVolume, Filter, Image, ImageQuery, Launch, NewVolume, Placement, Subnet, Tags};
 use futures_util::future::join_all;
 use std::sync::Arc;
@@ -65,6 +65,10 @@ pub async fn run(config: &Config, shared: &Amazon) -> Result<Vec<Finding>, Strin
     findings.extend((!scratch).then_some(source));
     findings.extend(names);
     findings.extend(keys.into_iter().map(|(_, finding)| finding));
+    findings.extend(preflight::too_late_to_find_out(config).err().map(|failure| {
+        let what = failure.message.clone();
+        Finding::new("options", Verdict::Bad(what))
+    }));
     if let Product::Chroot(chroot) = &config.product {
         findings.push(here(shared, &region).await);
         findings.push(volume(chroot, &account, &region, image.as_ref()).await);
@@ -73,12 +77,42 @@ pub async fn run(config: &Config, shared: &Amazon) -> Result<Vec<Finding>, Strin
     let (types, network) =
         tokio::join!(types(config, &account, &region, image.as_ref()), subnet(config, &account, &region));
     findings.extend(types);
+    findings.extend(profile(config, &account).await);
+    findings.extend(vpc(config, &account, &region).await);
     let (found, subnet) = network;
     findings.extend(found);
     if let Some(image) = &image {
         findings.push(dry_run(config, &account, &region, image, subnet).await);
     }
     Ok(findings)
+}
+
+/// The instance profile that the template names, as far as the account may be asked.
+async fn profile(config: &Config, account: &Arc<dyn Account>) -> Option<Finding> {
+    let name = config.run.iam_instance_profile.as_deref().filter(|_| !config.run.skip_profile_validation)?;
+    let verdict = match account.iam().instance_profile(name).await {
+        Ok(Some(_)) => Verdict::Good("there".into()),
+        Ok(None) => Verdict::Bad("it is not in this account".into()),
+        Err(error) => failed(&error),
+    };
+    Some(Finding::new(format!("instance profile {name:?}"), verdict))
+}
+
+/// The VPC that the template names: there, and the default one unless a subnet is named, too.
+async fn vpc(config: &Config, account: &Arc<dyn Account>, region: &Region) -> Option<Finding> {
+    let Choice::Id(id) = &config.run.vpc else { return None };
+    let verdict = match account.ec2(region).vpcs(vec![id.clone()], Vec::new()).await {
+        Err(error) if error.is_not_found() => Verdict::Bad(format!("it is not in {region}")),
+        Err(error) => failed(&error),
+        Ok(found) => match (found.first(), &config.run.subnet) {
+            (None, _) => Verdict::Bad(format!("it is not in {region}")),
+            (Some(vpc), Choice::Unset) if !vpc.is_default && config.run.public_ip.is_none() => {
+                Verdict::Bad("it is not the default one, so \"subnet_id\" or \"subnet_filter\" is needed".into())
+            }
+            _ => Verdict::Good("there".into()),
+        },
+    };
+    Some(Finding::new(format!("VPC {id}"), verdict))
 }
 
 async fn regions(config: &Config, account: &Arc<dyn Account>, region: &Region) -> Vec<Finding> {

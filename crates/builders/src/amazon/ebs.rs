@@ -410,11 +410,10 @@ async fn fail(env: &Env<'_>, progress: &Progress, failure: Failure) -> BuildErro
     {
         communicator.close().await;
     }
-    let mut leaks = match policy {
+    let leaks = match policy {
         OnError::Cleanup | OnError::Ask => env.session.run.unwind(&env.releaser, UNWIND).await,
         OnError::Abort | OnError::RunCleanupProvisioner => left(env),
     };
-    leaks.extend(failure.left.iter().cloned());
     build_error(failure, leaks)
 }
 

@@ -7,7 +7,7 @@ use imgbuild_diag::{Diagnostics, Span};
 use imgbuild_engine::communicator::CommError;
 use imgbuild_engine::journal::JournalError;
 use imgbuild_engine::provision::ProvisionError;
-use imgbuild_engine::run::{AcquireError, Leak};
+use imgbuild_engine::run::AcquireError;
 
 /// A failed phase.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,14 +20,12 @@ pub struct Failure {
     pub cancelled: bool,
     /// EC2 took the spot instance back.
     pub interrupted: bool,
-    /// What stays on purpose, though it is not what was asked for.
-    pub left: Vec<Leak>,
 }
 
 impl Failure {
     /// A failure with its sentence.
     pub fn new(message: impl Into<String>) -> Self {
-        Failure { message: message.into(), help: Vec::new(), cancelled: false, interrupted: false, left: Vec::new() }
+        Failure { message: message.into(), help: Vec::new(), cancelled: false, interrupted: false }
     }
 
     /// The run was cancelled.
@@ -65,8 +63,8 @@ impl Failure {
         let option = OPTIONS.iter().find(|(code, _)| self.message.contains(code)).map(|(_, options)| *options);
         let Some(place) = option.and_then(|options| places.of(options)).cloned() else { return self };
         // The place comes before what to do about it.
-        let Failure { message, help, cancelled, interrupted, left } = self;
-        let mut failure = Failure { message, help: Vec::new(), cancelled, interrupted, left }.at(Some(&place));
+        let Failure { message, help, cancelled, interrupted } = self;
+        let mut failure = Failure { message, help: Vec::new(), cancelled, interrupted }.at(Some(&place));
         failure.help.extend(help);
         failure
     }

@@ -10,7 +10,7 @@ use super::options::access::Polling;
 use super::pollers::Pollers;
 use super::ssm::Ssm;
 use super::tunnel;
-use super::types::{Filter, ImageQuery, ImageState, Instance, InstanceState, Snapshot, Tags};
+use super::types::{Filter, Image, ImageQuery, ImageState, Instance, InstanceState, Snapshot, Tags};
 use super::wait::{Verdict, Wait};
 use async_trait::async_trait;
 use imgbuild_engine::journal::Intent;
@@ -25,6 +25,9 @@ pub const TOKEN_TAG: &str = "imgbuild:token";
 const INVISIBLE: u32 = 4;
 /// Tag of a volume that the template wants to keep.
 pub const KEEP_TAG: &str = "imgbuild:keep";
+/// The value of that tag where it only says that a build published the image and could not take the run's tag off. `prune` takes no
+/// notice of it.
+pub const PUBLISHED: &str = "published";
 
 /// Kinds, as the journal names them.
 pub mod kind {
@@ -36,6 +39,11 @@ pub mod kind {
     pub const INSTANCE: &str = "instance";
     /// An image with its snapshots.
     pub const IMAGE: &str = "image";
+    /// A new image under an interim name, once old ones may be gone; the intent's name is the name that it is to get. It goes
+    /// when a newer image has that name, and not before.
+    pub const INTERIM: &str = "interim-image";
+    /// A snapshot of an image that is replaced; it goes unless an image still stands on it.
+    pub const OLD_SNAPSHOT: &str = "replaced-snapshot";
     /// A launch template.
     pub const LAUNCH_TEMPLATE: &str = "launch-template";
     /// A role of a temporary instance profile; its id is its name.
@@ -260,6 +268,36 @@ impl AmazonReleaser {
         Ok(())
     }
 
+    /// An image of the run under an interim name. Where the run's tag is still on it the swap had not begun, and it goes like any
+    /// other. Else it may be the only image of its content: it goes only when a newer one, finished, has the name.
+    async fn release_interim(&self, ec2: &Arc<dyn Ec2>, intent: &Intent, id: &AmiId) -> Result<(), String> {
+        let look = async |filter: Filter| {
+            let query = ImageQuery {
+                owners: vec!["self".into()],
+                filters: vec![filter],
+                include_deprecated: true,
+                ..ImageQuery::default()
+            };
+            ec2.images(query).await.map_err(|e| e.to_string())
+        };
+        let Some(interim) = look(Filter::new("image-id", id.as_str())).await?.into_iter().next() else { return Ok(()) };
+        let finished = |image: &Image| {
+            image.state == ImageState::Available
+                && (!image.tags.contains_key(RUN_TAG) || image.tags.contains_key(KEEP_TAG))
+        };
+        let name = intent.name.clone().unwrap_or_default();
+        let others = look(Filter::new("name", name.clone())).await?;
+        let replaced = others.iter().any(|i| i.id != *id && finished(i) && i.creation_date >= interim.creation_date);
+        if replaced || !finished(&interim) {
+            return self.release_image(ec2, intent, id).await;
+        }
+        Err(format!(
+            "it is the new image, under the name {:?}, and no newer one has the name {name:?}: it is kept until one has. Build \
+             again, then gc removes it",
+            interim.name
+        ))
+    }
+
     /// What EC2 says is not there may have been made a moment ago and not be visible yet: only when it says so for a while it is
     /// believed.
     async fn insist<F, Fut>(&self, call: F) -> Result<(), Ec2Error>
@@ -337,6 +375,17 @@ impl Releaser for AmazonReleaser {
             }
             kind::INSTANCE => self.release_instance(&ec2, intent, &InstanceId::from(id)).await,
             kind::IMAGE => self.release_image(&ec2, intent, &AmiId::from(id)).await,
+            kind::INTERIM => self.release_interim(&ec2, intent, &AmiId::from(id)).await,
+            kind::OLD_SNAPSHOT => {
+                let snapshot = SnapshotId::from(id);
+                match ec2.delete_snapshot(&snapshot).await {
+                    // It stays with the image that stands on it: that one was not replaced.
+                    Err(error) if !error.is_not_found() && error.code != "InvalidSnapshot.InUse" => {
+                        Err(error.to_string())
+                    }
+                    _ => Ok(()),
+                }
+            }
             kind::LAUNCH_TEMPLATE => match self.insist(|| ec2.delete_launch_template(id)).await {
                 Err(error) if !error.is_not_found() => Err(error.to_string()),
                 _ => Ok(()),

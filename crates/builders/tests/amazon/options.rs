@@ -107,6 +107,13 @@ fn refused() {
         (json!({"ssh_bastion_host": "b"}), "\"ssh_bastion_password\""),
         (json!({"ssh_bastion_host": "b", "ssh_bastion_agent_auth": true, "ssh_proxy_host": "p"}), "not both"),
         (json!({"ssh_proxy_host": "https://p"}), "no \"https\" proxies"),
+        (json!({"ssh_proxy_host": "http://u:p@h"}), "\"ssh_proxy_host\" has a user in it"),
+        (json!({"ssh_proxy_host": "socks5://:1080"}), "names no host"),
+        (json!({"ssh_proxy_host": "p:x"}), "\"x\" is no port"),
+        (
+            json!({"ssh_bastion_host": "b", "ssh_bastion_agent_auth": true, "ssh_bastion_host_key": "SHA256:x"}),
+            "is no public key",
+        ),
         (json!({"ssh_ciphers": ["aes256-ctx"]}), "did you mean \"aes256-ct"),
         (json!({"ssh_key_exchange_algorithms": ["none"]}), "not an algorithm that imgbuild has"),
         (json!({"ssh_file_transfer_method": "ftp"}), "sftp and scp"),

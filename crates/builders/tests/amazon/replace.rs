@@ -1,9 +1,13 @@
 //! `force_deregister` where something is in its way: protected images, missing permissions, another run with the same name.
 
 use crate::harness::World;
+use crate::strays::collect;
+use imgbuild_engine::journal::{CrashPoint, When};
 use imgbuild_engine::run::RUN_TAG;
 use imgbuild_testkit::ec2::Fault;
 use serde_json::json;
+use std::sync::Arc;
+use std::time::Duration;
 
 #[tokio::test]
 async fn a_protected_image_in_any_region_ends_the_build_before_it_begins() {
@@ -60,5 +64,44 @@ async fn two_runs_that_replace_the_same_image_both_succeed_and_one_image_stays()
         world.gc().await;
         assert_eq!(world.cloud.own_images().len(), 2);
         assert_eq!(world.cloud.left().len(), 4, "two images and their snapshots: {:?}", world.cloud.left());
+    }
+}
+
+/// Builds an image of the name, and then the options' build, which dies around its `k`th write; gc by the journal, then gc by tags
+/// alone. `None`: it wrote less often.
+async fn dies(when: When, k: u64, options: serde_json::Value) -> Option<World> {
+    let world = Arc::new(World::new());
+    world.build(json!({"ami_regions": ["us-west-2"]}), None).await.unwrap();
+    let crash: CrashPoint = Arc::new(move |at, n| {
+        if at == when && n == k {
+            std::panic::resume_unwind(Box::new("the program dies here"));
+        }
+    });
+    let inside = Arc::clone(&world);
+    let died = tokio::spawn(async move { inside.build(options, Some(crash)).await.map(drop) }).await.is_err();
+    died.then(|| Arc::try_unwrap(world).unwrap_or_else(|_| panic!("shared")))
+}
+
+#[tokio::test]
+async fn killed_at_every_write_an_image_of_each_region_survives_both_gcs() {
+    let force = json!({"ami_regions": ["us-west-2"], "force_deregister": true, "force_delete_snapshot": true});
+    for when in [When::Before, When::After] {
+        for k in 1.. {
+            let Some(world) = dies(when, k, force.clone()).await else { break };
+            world.gc().await;
+            collect(&world, Duration::ZERO, 86400).await;
+            let images = world.cloud.own_images();
+            assert!(images.len() >= 2, "{when:?} write {k}: {images:?}");
+            // Whoever has no image of the name is told so by gc, each time.
+            let named = images.iter().filter(|image| image.name == "an image").count();
+            let told = world.gc().await.leaks().count();
+            assert!(named == 2 || told > 0, "{when:?} write {k}: {named} named, {told} told: {images:?}");
+            // The next night's build puts all in order, and gc has nothing more to say.
+            world.build(force.clone(), None).await.unwrap();
+            let report = world.gc().await;
+            assert_eq!(report.leaks().count(), 0, "{when:?} write {k}: {:?}", report.items);
+            collect(&world, Duration::ZERO, 86400).await;
+            assert_eq!(world.cloud.left().len(), 4, "{when:?} write {k}: {:?}", world.cloud.left());
+        }
     }
 }

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
 
-async fn collect(world: &World, older_than: Duration, later: u64) -> Vec<imgbuild_builders::gc::Item> {
+pub async fn collect(world: &World, older_than: Duration, later: u64) -> Vec<imgbuild_builders::gc::Item> {
     let account: Arc<dyn Account> = Arc::new(world.cloud.clone());
     let polling = Polling { delay: Some(Duration::ZERO), ..Polling::default() };
     let releaser =

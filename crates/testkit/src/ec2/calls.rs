@@ -44,6 +44,8 @@ fn make_image(state: &mut State, region: &Region, image: Image, made_for: &str, 
             Snapshot { id: snapshot, description, state: "pending".into(), state_reason: None, progress: None, tags };
         state.snapshots.push((region.clone(), snapshot));
     }
+    // Later ones are younger.
+    image.creation_date = format!("2026-01-01T00:{:02}:{:02}.000Z", state.next / 60 % 60, state.next % 60);
     state.images.push((region.clone(), image));
     id
 }

@@ -10,7 +10,7 @@ use imgbuild_builders::amazon::types::*;
 /// Things, each with its region.
 #[derive(Default)]
 pub struct State {
-    next: u64,
+    pub next: u64,
     pub images: Vec<(Region, Image)>,
     pub instances: Vec<(Region, Instance)>,
     pub groups_of: Vec<(String, SecurityGroupId)>,

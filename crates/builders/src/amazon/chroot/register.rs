@@ -30,7 +30,7 @@ pub async fn run(
     let paravirtual = source.filter(|_| virtualization != "hvm");
     env.ui().say("Registering the AMI...");
     let register = async |name: String| {
-        let intent = env.intent(kind::IMAGE, &env.region, Some(name.clone()), None, labels.image.clone());
+        let intent = env.intent(kind::IMAGE, &env.region, Some(name.clone()), None, labels.of(&name).into_owned());
         env.acquire("registering the AMI", intent, |intent| {
             let registration = Registration {
                 name: name.clone(),

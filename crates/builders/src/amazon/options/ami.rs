@@ -225,6 +225,19 @@ impl Ami {
         if imds.as_deref().is_some_and(|v| v != "v2.0") {
             diags.error(&reader.place("imds_support"), "\"imds_support\" can only be \"v2.0\" or empty");
         }
+        if regions.is_empty() && reader.is_true("skip_save_build_region") {
+            let message = "\"skip_save_build_region\" without \"ami_regions\": there will be no AMI anywhere";
+            let help = "name the regions that it is for in \"ami_regions\", or say \"skip_create_ami\"";
+            diags.warning(&reader.place("skip_save_build_region"), message, help);
+        }
+        if regions.is_empty() && reader.has("snapshot_copy_duration_minutes") {
+            let message = "\"snapshot_copy_duration_minutes\" without \"ami_regions\"";
+            diags.warning(
+                &reader.place("snapshot_copy_duration_minutes"),
+                message,
+                "nothing is copied: it has no effect",
+            );
+        }
         let deprecate_at = text(reader, "deprecate_at");
         if let Some(at) = &deprecate_at
             && at.parse::<jiff::Timestamp>().is_err()

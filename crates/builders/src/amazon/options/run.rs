@@ -201,6 +201,11 @@ impl Run {
         }
         let instance_types = instance_type.map_or(types, |t| vec![t]);
         let security_groups = security_groups(reader, diags);
+        for (id, filter) in [("subnet_id", "subnet_filter"), ("vpc_id", "vpc_filter")] {
+            if text(reader, id).is_some() && reader.has(filter) {
+                overruled(reader, filter, id, diags);
+            }
+        }
         let user_data = user_data(reader, paths, diags);
         if reader.int("block_duration_minutes").is_some_and(|n| n.value % 60 != 0) {
             diags.error(&reader.place("block_duration_minutes"), "\"block_duration_minutes\" must be a multiple of 60");
@@ -387,6 +392,12 @@ pub(super) fn source(reader: &Reader, strict: bool, diags: &mut Diags) -> Source
     }
 }
 
+/// As in Packer another option decides; there nobody says so.
+fn overruled(reader: &Reader, option: &str, by: &str, diags: &mut Diags) {
+    let message = format!("{option:?} has no effect: {by:?} is set, too");
+    diags.warning(&reader.place(option), message, "take one of them out");
+}
+
 fn security_groups(reader: &Reader, diags: &mut Diags) -> SecurityGroups {
     let one = text(reader, "security_group_id");
     let mut ids = strings(reader, "security_group_ids");
@@ -406,6 +417,15 @@ fn security_groups(reader: &Reader, diags: &mut Diags) -> SecurityGroups {
         }
     }
     let cidrs: Vec<String> = cidrs.into_iter().map(|c| c.value).collect();
+    let chosen = [
+        (!ids.is_empty(), if reader.has("security_group_id") { "security_group_id" } else { "security_group_ids" }),
+        (reader.has("security_group_filter"), "security_group_filter"),
+        (!cidrs.is_empty(), "temporary_security_group_source_cidrs"),
+    ];
+    let mut chosen = chosen.into_iter().filter(|(is, _)| *is).map(|(_, option)| option);
+    if let Some(first) = chosen.next() {
+        chosen.for_each(|other| overruled(reader, other, first, diags));
+    }
     if !ids.is_empty() {
         return SecurityGroups::Ids(ids.into_iter().map(SecurityGroupId::new).collect());
     }

@@ -2,7 +2,8 @@
 //!
 //! Two AMIs of an account can't have one name in a region. So where one is replaced (`force_deregister`), the new one is first
 //! made under an interim name. Only when the new image is available in all regions (and verified) do the old ones go, and the
-//! interim ones are copied, inside their regions, to the name. From then on nothing is undone: what is available stays.
+//! interim ones are copied, inside their regions, to the name. From then on nothing is undone: what is available stays. At every
+//! moment there is an image that neither the journal nor a tag calls a leftover (docs/decisions/0033).
 
 use super::image::{Imaged, Labels, available, lacks, run_tag, snapshots, tag, with_run};
 use super::preflight::Checked;
@@ -15,7 +16,7 @@ use crate::amazon::options::ami::Encryption;
 use crate::amazon::releaser::kind;
 use crate::amazon::types::ImageCopy;
 use futures_util::future::join_all;
-use imgbuild_engine::run::{CallFailed, Held, Leak};
+use imgbuild_engine::run::{CallFailed, Held};
 
 /// A name of its own that still tells what it is for.
 pub fn interim_name(name: &str) -> String {
@@ -50,7 +51,8 @@ async fn copy(
     let ec2 = env.account.ec2(region);
     let encryption = &env.config.ami.encryption;
     let token = uuid::Uuid::new_v4().to_string();
-    let intent = env.intent(kind::IMAGE, region, Some(name.clone()), Some(token.clone()), labels.image.clone());
+    let tags = labels.of(&name);
+    let intent = env.intent(kind::IMAGE, region, Some(name.clone()), Some(token.clone()), tags.clone().into_owned());
     let what = format!("copying the AMI to {region}");
     let held = env
         .acquire(&what, intent, |intent| {
@@ -78,7 +80,7 @@ async fn copy(
     let image = available(env, region, &id).await?;
     let snapshots = snapshots(&image);
     let run = run_tag(env);
-    let wanted = with_run(&labels.image, &run);
+    let wanted = with_run(&tags, &run);
     if lacks(&image.tags, &wanted) {
         tag(env, region, &id, &snapshots, &wanted, &with_run(&labels.snapshots, &run)).await?;
     }
@@ -99,36 +101,21 @@ pub async fn swap(
     // From here on a death must leave the new images alone: soon they are the only ones.
     let mut kept = Vec::new();
     for mut image in images {
+        let interim = if checked.replaces(&image.region) { Some(owe(env, labels, &image).await?) } else { None };
         for held in std::mem::take(&mut image.parts).into_iter().chain(image.held.take()) {
             env.session.run.keep(held)?;
         }
-        kept.push(image);
+        kept.push((image, interim));
     }
     // Nor may anybody take them for leftovers by their tag, once the old ones are gone.
-    if let Err(failure) = settle(env, &kept.iter().collect::<Vec<_>>()).await {
-        for image in kept {
-            let _ = owe(env, labels, &image).await?;
-        }
-        return Err(failure);
-    }
-    let swapped = join_all(kept.into_iter().map(|image| async move {
-        if !checked.replaces(&image.region) {
-            return Ok(image);
-        }
+    settle(env, &kept.iter().map(|(image, _)| image).collect::<Vec<_>>()).await?;
+    let swapped = join_all(kept.into_iter().map(|(image, interim)| async move {
+        let Some(interim) = interim else { return Ok(image) };
         let (region, id, name) = (image.region.clone(), image.id.clone(), image.image.name.clone());
-        let image = swap_one(env, labels, image).await.map_err(|failure| {
-            let intent = env.intent(kind::IMAGE, &region, Some(name.clone()), None, labels.image.clone());
-            let why = format!("it is the new image, under the name {name:?}, and kept: gc leaves it alone");
-            let mut left = failure.left;
-            left.push(Leak { intent, id: Some(id.to_string()), why });
+        swap_one(env, labels, image, interim).await.map_err(|failure| {
             let message = format!("{}; the new image is {id} in {region}, under the name {name:?}", failure.message);
-            Failure { message, left, ..failure }
-        })?;
-        // A run that waits for its turn to replace this one sees by the tag that it is finished.
-        let finished = &[&image];
-        share(env, finished).await?;
-        settle(env, finished).await?;
-        Ok(image)
+            Failure { message, ..failure }
+        })
     }));
     // All regions are told of, not only the first that failed.
     let mut images = Vec::new();
@@ -137,34 +124,31 @@ pub async fn swap(
         match (result, &mut failed) {
             (Ok(image), _) => images.push(image),
             (Err(failure), None) => failed = Some(failure),
-            (Err(failure), Some(first)) => {
-                first.message = format!("{}; {}", first.message, failure.message);
-                first.left.extend(failure.left);
-            }
+            (Err(failure), Some(first)) => first.message = format!("{}; {}", first.message, failure.message),
         }
     }
     failed.map_or(Ok(images), Err)
 }
 
-/// An image that was kept is owed again.
+/// An interim image is owed from here on as what it is: it goes when a newer image has the name.
 async fn owe(env: &Env<'_>, labels: &Labels, image: &Imaged) -> Result<Held<()>, Failure> {
-    let name = Some(image.image.name.clone());
-    let intent = env.intent(kind::IMAGE, &image.region, name, None, labels.image.clone());
+    let name = Some(labels.name.clone());
+    let intent = env.intent(kind::INTERIM, &image.region, name, None, labels.image.clone());
     let id = image.id.to_string();
     let owed = env.session.run.acquire(intent, |_| async move { Ok::<_, CallFailed<_>>((id, ())) });
-    owed.await.map_err(|e| Failure::acquire("taking back an AMI", e))
+    owed.await.map_err(|e| Failure::acquire("noting the interim AMI", e))
 }
 
 /// How often the name may be lost to another run between the old image's end and the new one's beginning.
 const LOST: u32 = 8;
 
-async fn swap_one(env: &Env<'_>, labels: &Labels, interim: Imaged) -> Result<Imaged, Failure> {
-    let region = interim.region.clone();
+async fn swap_one(env: &Env<'_>, labels: &Labels, image: Imaged, interim: Held<()>) -> Result<Imaged, Failure> {
+    let region = image.region.clone();
     let mut old = Vec::new();
     let mut tries = 0;
-    let mut image = loop {
-        old.push(replace::retire(env, &region).await?);
-        match copy(env, &interim, labels, &region, labels.name.clone()).await {
+    let mut last = loop {
+        old.extend(replace::retire(env, &region).await?);
+        match copy(env, &image, labels, &region, labels.name.clone()).await {
             Err(failure) if replace::is_taken(&failure) && tries < LOST => {
                 tries += 1;
                 env.sleep(env.shared.pause * tries).await?;
@@ -172,18 +156,27 @@ async fn swap_one(env: &Env<'_>, labels: &Labels, interim: Imaged) -> Result<Ima
             made => break made?,
         }
     };
-    if let Some(held) = image.held.take() {
+    if let Some(held) = last.held.take() {
         env.session.run.keep(held)?;
     }
-    // The interim image is owed again, now that it is of no more use.
-    let owed = owe(env, labels, &interim).await?;
-    env.ui().say(format!("Removing the interim AMI {}", interim.id));
-    let released = env.session.run.release(owed, &env.releaser).await;
-    released.map_err(|leak| Failure::new(format!("the interim AMI could not be removed: {leak}")))?;
-    for retired in old {
-        retired.delete_snapshots(env).await?;
+    // Before the interim one goes, so that at every moment there is an image that gc leaves alone. A run that waits for its turn
+    // to replace this one sees by the tag that it is finished.
+    settle(env, &[&last]).await?;
+    if let Err(failure) = share(env, &[&last]).await {
+        let now = replace::holders(env, &region).await?;
+        if now.is_empty() || now.iter().any(|holder| holder.id == last.id) {
+            return Err(failure);
+        }
+        env.ui().say(format!("Another run has replaced {} in {region} before it was shared", last.id));
     }
-    Ok(image)
+    env.ui().say(format!("Removing the interim AMI {}", image.id));
+    for owed in std::iter::once(interim).chain(old) {
+        // The new image stands: what can't be removed now is tried again in the end, and told if it stays.
+        if let Err(leak) = env.session.run.release(owed, &env.releaser).await {
+            env.ui().error(format!("Could not be removed, trying again: {leak}"));
+        }
+    }
+    Ok(last)
 }
 
 #[cfg(test)]

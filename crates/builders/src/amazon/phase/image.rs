@@ -2,6 +2,7 @@
 
 use super::launch::Launched;
 use super::patiently;
+use super::unchanged::INPUTS_TAG;
 use crate::amazon::ec2::Ec2Error;
 use crate::amazon::env::Env;
 use crate::amazon::failure::Failure;
@@ -45,6 +46,16 @@ pub struct Labels {
 }
 
 impl Labels {
+    /// Of an image of this name. An interim one does not say what it is made of: `--if-changed` would take it.
+    pub fn of(&self, name: &str) -> std::borrow::Cow<'_, Tags> {
+        if name == self.name || !self.image.contains_key(INPUTS_TAG) {
+            return std::borrow::Cow::Borrowed(&self.image);
+        }
+        let mut tags = self.image.clone();
+        tags.remove(INPUTS_TAG);
+        std::borrow::Cow::Owned(tags)
+    }
+
     /// Renders them.
     pub fn render(env: &Env<'_>, source: Option<&Image>) -> Result<Labels, Failure> {
         let config = env.config;
@@ -60,15 +71,43 @@ impl Labels {
         image.extend(env.tags(&config.ami.tags, &context)?);
         let mut snapshots = image.clone();
         snapshots.extend(env.tags(&config.ami.snapshot_tags, &context)?);
+        if description.chars().count() > 255 {
+            let length = description.chars().count();
+            return Err(Failure::new(format!("\"ami_description\" has {length} characters; EC2 takes 255")));
+        }
+        fit("the AMI", &image)?;
+        fit("the snapshots", &snapshots)?;
         Ok(Labels { name: config.ami.name.clone(), description, image, snapshots })
     }
+}
+
+/// EC2's limits for tags. The run's own tags need room, too: two at most.
+fn fit(what: &str, tags: &Tags) -> Result<(), Failure> {
+    const MOST: usize = 50 - 2;
+    if tags.len() > MOST {
+        return Err(Failure::new(format!("{what} would get {} tags; EC2 takes 50, with those of the run", tags.len())));
+    }
+    for (key, value) in tags {
+        let (long, longest) = (key.chars().count(), value.chars().count());
+        if !(1..=128).contains(&long) || longest > 256 {
+            let message = format!(
+                "the tag {key:?} of {what} has a key of {long} and a value of {longest} characters; EC2 takes 1 to 128, and 256"
+            );
+            return Err(Failure::new(message));
+        }
+        if key.to_ascii_lowercase().starts_with("aws:") {
+            return Err(Failure::new(format!("the tag {key:?} of {what}: names that begin with aws: are EC2's own")));
+        }
+    }
+    Ok(())
 }
 
 /// Makes it and waits until it is available. `name` differs from the final one where the image is only an interim one.
 pub async fn run(env: &Env<'_>, launched: &Launched, labels: &Labels, name: &str) -> Result<Imaged, Failure> {
     env.ui().say(format!("Creating AMI {name} from instance {}", launched.id));
     let mappings: Vec<_> = env.config.ami_mappings.iter().map(|d| d.mapping.clone()).collect();
-    let intent = env.intent(kind::IMAGE, &env.region, Some(name.to_owned()), None, labels.image.clone());
+    let tags = labels.of(name);
+    let intent = env.intent(kind::IMAGE, &env.region, Some(name.to_owned()), None, tags.clone().into_owned());
     let untagged = AtomicBool::new(false);
     let held = env
         .acquire("creating the AMI", intent, |intent| {
@@ -100,7 +139,7 @@ pub async fn run(env: &Env<'_>, launched: &Launched, labels: &Labels, name: &str
     let image = available(env, &env.region, &id).await?;
     let snapshots = snapshots(&image);
     let run = run_tag(env);
-    let (want_image, want_snapshots) = (with_run(&labels.image, &run), with_run(&labels.snapshots, &run));
+    let (want_image, want_snapshots) = (with_run(&tags, &run), with_run(&labels.snapshots, &run));
     let lacks = lacks(&image.tags, &want_image);
     if lacks || untagged.load(Ordering::Relaxed) {
         tag(env, &env.region, &id, &snapshots, &want_image, &want_snapshots).await?;

@@ -5,6 +5,7 @@ use crate::amazon::check::{self, Verdict};
 use crate::amazon::env::Env;
 use crate::amazon::failure::Failure;
 use crate::amazon::ids::Region;
+use crate::amazon::options::Config;
 use crate::amazon::options::ami::Replace;
 use crate::amazon::options::run::Choice;
 use crate::amazon::types::Image;
@@ -35,7 +36,7 @@ impl Checked {
 pub async fn run(env: &Env<'_>) -> Result<Checked, Failure> {
     env.ui().say("Prevalidating any provided VPC information");
     sharing(env);
-    too_late_to_find_out(env)?;
+    too_late_to_find_out(env.config)?;
     let ((), (), (), (), replaced) = tokio::try_join!(regions(env), vpc(env), keys(env), profile(env), names(env))?;
     Ok(Checked { replaced: Mutex::new(replaced.into_iter().collect()) })
 }
@@ -59,8 +60,7 @@ async fn profile(env: &Env<'_>) -> Result<(), Failure> {
 }
 
 /// What EC2 refuses only once there is an image (EnableImageDeprecation, CreateImage).
-fn too_late_to_find_out(env: &Env<'_>) -> Result<(), Failure> {
-    let config = env.config;
+pub fn too_late_to_find_out(config: &Config) -> Result<(), Failure> {
     let now = config.context.ambient().start;
     if let Some(at) = config.ami.deprecate_at.as_deref().and_then(|at| at.parse::<jiff::Timestamp>().ok()) {
         let decade = jiff::SignedDuration::from_hours(10 * 366 * 24);
@@ -73,6 +73,10 @@ fn too_late_to_find_out(env: &Env<'_>) -> Result<(), Failure> {
             let place = config.run.places.of(&["deprecate_at"]);
             return Err(Failure::new(format!("\"deprecate_at\" is {wrong}: {at}")).at(place));
         }
+    }
+    if let Some(minutes) = config.ami.copy_minutes.filter(|m| *m % 15 != 0 || !(15..=2880).contains(m)) {
+        let message = format!("\"snapshot_copy_duration_minutes\" is {minutes}: EC2 takes multiples of 15 up to 2880");
+        return Err(Failure::new(message));
     }
     let lists = [
         ("launch_block_device_mappings", &config.launch_mappings),

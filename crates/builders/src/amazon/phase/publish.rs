@@ -5,7 +5,7 @@ use super::patiently;
 use crate::amazon::env::Env;
 use crate::amazon::failure::Failure;
 use crate::amazon::options::ami::Protection;
-use crate::amazon::releaser::{KEEP_TAG, TOKEN_TAG};
+use crate::amazon::releaser::{KEEP_TAG, PUBLISHED, TOKEN_TAG};
 use crate::amazon::types::{Grant, ImageChange, Tags};
 use futures_util::future::try_join_all;
 use imgbuild_engine::run::RUN_TAG;
@@ -86,7 +86,7 @@ pub async fn settle(env: &Env<'_>, images: &[&Imaged]) -> Result<(), Failure> {
         if failure.cancelled {
             return Err(failure);
         }
-        let keep = Tags::from([(KEEP_TAG.to_owned(), "true".to_owned())]);
+        let keep = Tags::from([(KEEP_TAG.to_owned(), PUBLISHED.to_owned())]);
         patiently(env, "marking the AMI as kept", |e| e.is_not_found(), || ec2.create_tags(&ids, &keep)).await
     }))
     .await?;

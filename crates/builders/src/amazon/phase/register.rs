@@ -61,7 +61,7 @@ pub async fn run(
     }
     let register = async |name: String| {
         env.ui().say(format!("Registering the AMI {name}..."));
-        let intent = env.intent(kind::IMAGE, &env.region, Some(name.clone()), None, labels.image.clone());
+        let intent = env.intent(kind::IMAGE, &env.region, Some(name.clone()), None, labels.of(&name).into_owned());
         env.acquire("registering the AMI", intent, |intent| {
             let registration = Registration {
                 name: name.clone(),

@@ -5,14 +5,14 @@ use super::preflight::Checked;
 use crate::amazon::ec2::{Account, ErrorKind};
 use crate::amazon::env::Env;
 use crate::amazon::failure::Failure;
-use crate::amazon::ids::{Region, SnapshotId};
+use crate::amazon::ids::Region;
 use crate::amazon::options::Config;
 use crate::amazon::options::ami::Replace;
-use crate::amazon::releaser::KEEP_TAG;
+use crate::amazon::releaser::{KEEP_TAG, kind};
 use crate::amazon::types::{Filter, Image, ImageCopy, ImageQuery, Tags};
 use crate::amazon::wait::Verdict;
 use futures_util::future::join_all;
-use imgbuild_engine::run::RUN_TAG;
+use imgbuild_engine::run::{CallFailed, Held, RUN_TAG};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -110,39 +110,20 @@ where
     }
 }
 
-/// What an image that was replaced leaves behind.
-pub struct Retired {
-    region: Region,
-    snapshots: Vec<SnapshotId>,
-}
-
-impl Retired {
-    /// Deletes its snapshots, where the template says so.
-    pub async fn delete_snapshots(self, env: &Env<'_>) -> Result<(), Failure> {
-        let ec2 = env.account.ec2(&self.region);
-        for snapshot in self.snapshots {
-            match ec2.delete_snapshot(&snapshot).await {
-                Err(error) if !error.is_not_found() => {
-                    return Err(Failure::call("deleting a snapshot of the replaced AMI", &error));
-                }
-                _ => env.ui().message(format!("Deleted snapshot: {snapshot}")),
-            }
-        }
-        Ok(())
-    }
-}
-
-/// What has the name in a region now goes, for the new image is there. Its snapshots stay for the moment.
-pub async fn retire(env: &Env<'_>, region: &Region) -> Result<Retired, Failure> {
+/// What has the name in a region now goes, for the new image is there. Its snapshots are owed from then on, where the template
+/// says that they go.
+pub async fn retire(env: &Env<'_>, region: &Region) -> Result<Vec<Held<()>>, Failure> {
     let ec2 = env.account.ec2(region);
-    let mut left = Retired { region: region.clone(), snapshots: Vec::new() };
+    let mut owed = Vec::new();
     for image in holders(env, region).await? {
         let id = &image.id;
         let image =
             if in_others_hands(env, &image) { finished(env, region, &image).await? } else { Some(image.clone()) };
         let Some(image) = image else { continue };
         if env.config.ami.replace == Replace::WithSnapshots {
-            left.snapshots.extend(snapshots(&image));
+            for snapshot in snapshots(&image) {
+                owed.push(owe(env, region, snapshot.to_string()).await?);
+            }
         }
         match ec2.deregister_image(id).await {
             // Another build that replaces the same image was faster.
@@ -153,7 +134,14 @@ pub async fn retire(env: &Env<'_>, region: &Region) -> Result<Retired, Failure> 
         }
         env.ui().message(format!("Deregistered AMI {}, id: {id}", env.config.ami.name));
     }
-    Ok(left)
+    Ok(owed)
+}
+
+/// A snapshot of an image that goes: nothing else would know of it.
+async fn owe(env: &Env<'_>, region: &Region, snapshot: String) -> Result<Held<()>, Failure> {
+    let intent = env.intent(kind::OLD_SNAPSHOT, region, None, None, Tags::new());
+    let owed = env.session.run.acquire(intent, |_| async move { Ok::<_, CallFailed<_>>((snapshot, ())) });
+    owed.await.map_err(|e| Failure::acquire("noting a snapshot of the replaced AMI", e))
 }
 
 /// An image that carries another run's tag is not finished: that run waits for it, or shares it.
