@@ -46,6 +46,7 @@ pub const TEST: Packages = &[
     ("tar", "the unarchive module is tested with it"),
     ("default-jre-headless", "the java_cert module is tested with its keytool"),
     ("pipx", "the pipx module is tested with it"),
+    ("postgresql", "the postgresql modules are tested with a server of their own"),
     ("unzip", "the unarchive module is tested with it"),
 ];
 

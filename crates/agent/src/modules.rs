@@ -28,6 +28,8 @@ mod custom;
 mod deb822_repository;
 mod debconf;
 mod dnf;
+mod docker_compose_v2;
+mod docker_compose_v2_pull;
 mod docker_container;
 mod docker_container_map;
 mod docker_image;
@@ -87,7 +89,13 @@ mod pip;
 mod pipx;
 mod postgresql_db;
 mod postgresql_ext;
+mod postgresql_info;
+mod postgresql_owner;
+mod postgresql_ping;
+mod postgresql_privs;
 mod postgresql_query;
+mod postgresql_schema;
+mod postgresql_set;
 mod postgresql_user;
 mod read;
 mod replace;
@@ -152,6 +160,8 @@ const TABLE: &[(&str, Run)] = &[
     ("debconf", debconf::run),
     ("dnf", dnf::run),
     ("dnf5", dnf::run),
+    ("docker_compose_v2", docker_compose_v2::run),
+    ("docker_compose_v2_pull", docker_compose_v2_pull::run),
     ("docker_container", docker_container::run),
     ("docker_image", docker_image::run),
     ("docker_login", docker_login::run),
@@ -209,7 +219,13 @@ const TABLE: &[(&str, Run)] = &[
     ("pipx", pipx::run),
     ("postgresql_db", postgresql_db::run),
     ("postgresql_ext", postgresql_ext::run),
+    ("postgresql_info", postgresql_info::run),
+    ("postgresql_owner", postgresql_owner::run),
+    ("postgresql_ping", postgresql_ping::run),
+    ("postgresql_privs", postgresql_privs::run),
     ("postgresql_query", postgresql_query::run),
+    ("postgresql_schema", postgresql_schema::run),
+    ("postgresql_set", postgresql_set::run),
     ("postgresql_user", postgresql_user::run),
     ("replace", replace::run),
     ("rpm_key", rpm_key::run),

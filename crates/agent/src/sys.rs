@@ -2,6 +2,7 @@
 
 pub mod attrs;
 pub mod clock;
+pub mod compose;
 pub mod docker;
 pub mod dpkg;
 pub mod encoding;
@@ -22,6 +23,8 @@ pub mod openpgp;
 pub mod openssl_file;
 pub mod postgres;
 pub mod postgres_login;
+#[cfg(test)]
+pub mod postgres_server;
 pub mod pyregex;
 pub mod random;
 pub mod run;

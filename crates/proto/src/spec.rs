@@ -159,6 +159,7 @@ pub const FILE_COMMON: &[Opt] = &[
 
 mod certificates;
 mod commands;
+mod compose;
 mod controller;
 mod crypto;
 mod databases;
@@ -169,6 +170,7 @@ mod host;
 mod info;
 mod net;
 mod packages;
+mod postgres;
 mod security;
 mod services;
 mod storage;
@@ -200,6 +202,8 @@ const FAMILIES: &[&[Module]] = &[
     certificates::MODULES,
     services::MODULES,
     stores::MODULES,
+    compose::MODULES,
+    postgres::MODULES,
 ];
 
 /// The module of this name: short, full (`ansible.builtin.copy`, `ansible.legacy.copy`) or an alias.
