@@ -67,6 +67,7 @@ mod make;
 mod modprobe;
 mod mount;
 mod mysql_db;
+mod mysql_info;
 mod mysql_privs;
 mod mysql_query;
 mod mysql_user;
@@ -197,6 +198,7 @@ const TABLE: &[(&str, Run)] = &[
     ("mount", mount::run),
     ("mount_facts", facts_of::mounts),
     ("mysql_db", mysql_db::run),
+    ("mysql_info", mysql_info::run),
     ("mysql_query", mysql_query::run),
     ("mysql_user", mysql_user::run),
     ("mysql_variables", mysql_variables::run),

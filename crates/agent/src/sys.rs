@@ -19,6 +19,8 @@ pub mod mode;
 pub mod mounts;
 pub mod mysql;
 pub mod mysql_login;
+#[cfg(test)]
+pub mod mysql_server;
 pub mod openpgp;
 pub mod openssl_file;
 pub mod postgres;
