@@ -18,13 +18,16 @@ mod at;
 mod authorized_key;
 mod blockinfile;
 mod capabilities;
+mod cargo;
 mod command;
 mod composer;
+mod copr;
 mod copy;
 mod copy_tree;
 mod cron;
 mod cronvar;
 mod custom;
+mod dconf;
 mod deb822_repository;
 mod debconf;
 mod dnf;
@@ -44,6 +47,8 @@ mod file;
 mod filesystem;
 mod find;
 mod firewalld;
+mod flatpak;
+mod flatpak_remote;
 mod gem;
 mod get_url;
 mod getent;
@@ -73,6 +78,8 @@ mod mysql_query;
 mod mysql_user;
 mod mysql_user_change;
 mod mysql_variables;
+mod nmcli;
+mod nmcli_settings;
 mod npm;
 mod openssh_keypair;
 mod openssl_csr;
@@ -114,6 +121,7 @@ mod ssh_config;
 mod stat;
 mod subversion;
 mod sudoers;
+mod supervisorctl;
 mod synchronize;
 mod sysctl;
 mod systemd;
@@ -127,6 +135,7 @@ mod user_key;
 mod wait_for;
 mod x509_certificate;
 mod xml;
+mod yarn;
 mod yum_repository;
 mod zypper;
 mod zypper_repository;
@@ -152,11 +161,14 @@ const TABLE: &[(&str, Run)] = &[
     ("authorized_key", authorized_key::run),
     ("blockinfile", blockinfile::run),
     ("capabilities", capabilities::run),
+    ("cargo", cargo::run),
     ("command", command::run),
     ("composer", composer::run),
+    ("copr", copr::run),
     ("copy", copy::run),
     ("cron", cron::run),
     ("cronvar", cronvar::run),
+    ("dconf", dconf::run),
     ("deb822_repository", deb822_repository::run),
     ("debconf", debconf::run),
     ("dnf", dnf::run),
@@ -175,6 +187,8 @@ const TABLE: &[(&str, Run)] = &[
     ("filesystem", filesystem::run),
     ("find", find::run),
     ("firewalld", firewalld::run),
+    ("flatpak", flatpak::run),
+    ("flatpak_remote", flatpak_remote::run),
     ("gem", gem::run),
     ("get_url", get_url::run),
     ("getent", getent::run),
@@ -202,6 +216,7 @@ const TABLE: &[(&str, Run)] = &[
     ("mysql_query", mysql_query::run),
     ("mysql_user", mysql_user::run),
     ("mysql_variables", mysql_variables::run),
+    ("nmcli", nmcli::run),
     ("npm", npm::run),
     ("openssh_keypair", openssh_keypair::run),
     ("openssl_csr", openssl_csr::run),
@@ -246,6 +261,7 @@ const TABLE: &[(&str, Run)] = &[
     ("stat", stat::run),
     ("subversion", subversion::run),
     ("sudoers", sudoers::run),
+    ("supervisorctl", supervisorctl::run),
     ("synchronize", synchronize::run),
     ("sysctl", sysctl::run),
     ("systemd_service", systemd::run),
@@ -260,6 +276,7 @@ const TABLE: &[(&str, Run)] = &[
     ("x509_certificate", x509_certificate::run),
     ("x509_certificate_pipe", x509_certificate::run),
     ("xml", xml::run),
+    ("yarn", yarn::run),
     ("yum_repository", yum_repository::run),
     ("zypper", zypper::run),
     ("zypper_repository", zypper_repository::run),

@@ -163,12 +163,14 @@ mod compose;
 mod controller;
 mod crypto;
 mod databases;
+mod desktops;
 mod distros;
 mod docker;
 mod files;
 mod host;
 mod info;
 mod net;
+mod network_manager;
 mod packages;
 mod postgres;
 mod security;
@@ -204,6 +206,8 @@ const FAMILIES: &[&[Module]] = &[
     stores::MODULES,
     compose::MODULES,
     postgres::MODULES,
+    network_manager::MODULES,
+    desktops::MODULES,
 ];
 
 /// The module of this name: short, full (`ansible.builtin.copy`, `ansible.legacy.copy`) or an alias.
