@@ -48,6 +48,7 @@ pub const TEST: Packages = &[
     ("pipx", "the pipx module is tested with it"),
     ("postgresql", "the postgresql modules are tested with a server of their own"),
     ("mariadb-server", "the mysql_info module is tested with a server of its own"),
+    ("rabbitmq-server", "the rabbitmq modules are tested with a broker of their own"),
     ("supervisor", "the supervisorctl module is tested with it"),
     ("flatpak", "the flatpak_remote module is tested with it"),
     ("dconf-cli", "the dconf module is tested with it"),

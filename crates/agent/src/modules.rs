@@ -105,6 +105,10 @@ mod postgresql_query;
 mod postgresql_schema;
 mod postgresql_set;
 mod postgresql_user;
+mod rabbitmq_plugin;
+mod rabbitmq_policy;
+mod rabbitmq_user;
+mod rabbitmq_vhost;
 mod read;
 mod replace;
 mod rpm_key;
@@ -244,6 +248,10 @@ const TABLE: &[(&str, Run)] = &[
     ("postgresql_schema", postgresql_schema::run),
     ("postgresql_set", postgresql_set::run),
     ("postgresql_user", postgresql_user::run),
+    ("rabbitmq_plugin", rabbitmq_plugin::run),
+    ("rabbitmq_policy", rabbitmq_policy::run),
+    ("rabbitmq_user", rabbitmq_user::run),
+    ("rabbitmq_vhost", rabbitmq_vhost::run),
     ("replace", replace::run),
     ("rpm_key", rpm_key::run),
     ("script", script::run),

@@ -28,6 +28,7 @@ pub mod postgres_login;
 #[cfg(test)]
 pub mod postgres_server;
 pub mod pyregex;
+pub mod rabbitmq;
 pub mod random;
 pub mod run;
 pub mod selinux;

@@ -173,6 +173,7 @@ mod net;
 mod network_manager;
 mod packages;
 mod postgres;
+mod queues;
 mod security;
 mod services;
 mod storage;
@@ -208,6 +209,7 @@ const FAMILIES: &[&[Module]] = &[
     postgres::MODULES,
     network_manager::MODULES,
     desktops::MODULES,
+    queues::MODULES,
 ];
 
 /// The module of this name: short, full (`ansible.builtin.copy`, `ansible.legacy.copy`) or an alias.

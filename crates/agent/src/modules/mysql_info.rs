@@ -38,8 +38,12 @@ fn wanted(ctx: &Ctx, filter: &[String]) -> Vec<&'static str> {
 
 /// Numbers as numbers, where they are whole; the rest as it is.
 fn typed(value: Value) -> Value {
-    let number = value.as_str().and_then(|text| text.trim().parse::<i64>().ok());
-    number.map_or(value, Value::from)
+    let Some(text) = value.as_str().map(str::trim) else { return value };
+    match (text.parse::<i64>(), text.parse::<u64>()) {
+        (Ok(number), _) => number.into(),
+        (_, Ok(number)) => number.into(),
+        _ => value,
+    }
 }
 
 fn rows(server: &mut Server<'_>, sql: &str) -> Result<Vec<Map<String, Value>>, Fail> {
@@ -69,7 +73,17 @@ fn nested(rows: Vec<Map<String, Value>>, keys: &[&[&str]], convert: bool) -> Val
         for key in path {
             at = &mut at[key];
         }
-        *at = row.into_iter().map(|(k, v)| (k, if convert { typed(v) } else { v })).collect::<Map<_, _>>().into();
+        let one = |(name, value): (String, Value)| {
+            // The one column that is a decimal number.
+            let decimal = || crate::args::text(&value).parse::<f64>().ok().map(Value::from);
+            let value = match name.as_str() {
+                "max_statement_time" if convert => decimal().unwrap_or(value),
+                _ if convert => typed(value),
+                _ => value,
+            };
+            (name, value)
+        };
+        *at = row.into_iter().map(one).collect::<Map<_, _>>().into();
     }
     out
 }
@@ -252,6 +266,7 @@ mod tests {
             (typed(json!("16")), typed(json!("1.5")), typed(json!("ON"))),
             (json!(16), json!("1.5"), json!("ON"))
         );
+        assert_eq!(typed(json!("18446744073709551615")), json!(u64::MAX));
         let row = Map::from_iter([("a".into(), json!("x")), ("b".into(), json!(1)), ("c".into(), json!("2"))]);
         assert_eq!(nested(vec![row], &[&["a"], &["B", "b"]], true), json!({"x": {"1": {"c": 2}}}));
     }
@@ -276,6 +291,7 @@ mod tests {
         assert!(all["settings"]["max_connections"].is_i64() && all["global_status"]["Uptime"].is_i64());
         assert_eq!(all["users"]["localhost"]["bob"]["Select_priv"], "N");
         let account = |name: &str| all["users_info"].as_array().unwrap().iter().find(|a| a["name"] == name).unwrap();
+        assert_eq!(all["users"]["localhost"]["bob"]["max_statement_time"], 0.0);
         let bob = account("bob");
         assert_eq!(bob["priv"], "shop.*:SELECT,INSERT,GRANT");
         assert_eq!(bob["resource_limits"], json!({"MAX_USER_CONNECTIONS": 5}));
