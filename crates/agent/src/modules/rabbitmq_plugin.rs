@@ -59,6 +59,7 @@ mod tests {
             return skipped("no RabbitMQ here");
         }
         let dir = Scratch::new();
+        let names = crate::sys::rabbitmq::real::Names::new();
         let call = |args: Value, check: bool| {
             let mut all = json!({"broker_state": "offline"});
             all.as_object_mut().unwrap().extend(args.as_object().unwrap().clone());
@@ -70,6 +71,7 @@ mod tests {
                 ("RABBITMQ_NODENAME", "nobody@localhost".into()),
                 ("RABBITMQ_ENABLED_PLUGINS_FILE", dir.path("plugins")),
                 ("RABBITMQ_CONF_ENV_FILE", "/dev/null".into()),
+                ("ERL_EPMD_PORT", names.0.to_string()),
             ] {
                 ctx.env.insert(name.into(), value);
             }

@@ -159,10 +159,27 @@ pub mod real {
 
     /// A running broker, and the variables by which its programs find it.
     pub struct Broker {
-        dir: Scratch,
+        _dir: Scratch,
         child: Child,
         env: Vec<(&'static str, String)>,
         api: u16,
+        _names: Names,
+    }
+
+    /// The daemon of names that Erlang's programs start and leave: on a port of its own, and gone with the value.
+    pub struct Names(pub u16);
+
+    impl Names {
+        /// A port that nobody listens on.
+        pub fn new() -> Self {
+            Names(free_port())
+        }
+    }
+
+    impl Drop for Names {
+        fn drop(&mut self) {
+            let _ = Command::new("epmd").arg("-kill").env("ERL_EPMD_PORT", self.0.to_string()).output();
+        }
     }
 
     fn free_port() -> u16 {
@@ -177,7 +194,7 @@ pub mod real {
                 return None;
             }
             let dir = Scratch::new();
-            let api = free_port();
+            let (api, names) = (free_port(), Names::new());
             dir.file("rabbitmq.conf", &format!("management.tcp.port = {api}\nmanagement.tcp.ip = 127.0.0.1\n"));
             dir.file("plugins", "[rabbitmq_management].\n");
             let env = vec![
@@ -192,7 +209,7 @@ pub mod real {
                 ("RABBITMQ_NODE_IP_ADDRESS", "127.0.0.1".into()),
                 ("RABBITMQ_NODE_PORT", free_port().to_string()),
                 ("RABBITMQ_DIST_PORT", free_port().to_string()),
-                ("ERL_EPMD_PORT", free_port().to_string()),
+                ("ERL_EPMD_PORT", names.0.to_string()),
                 ("ERL_EPMD_ADDRESS", "127.0.0.1".into()),
             ];
             let child = Command::new(Path::new(BIN).join("rabbitmq-server"))
@@ -201,7 +218,7 @@ pub mod real {
                 .stderr(Stdio::null())
                 .spawn()
                 .unwrap();
-            let broker = Broker { dir, child, env, api };
+            let broker = Broker { _dir: dir, child, env, api, _names: names };
             for _ in 0..60 {
                 if broker.ctl(&["await_startup"]).0 && std::net::TcpStream::connect(("127.0.0.1", api)).is_ok() {
                     return Some(broker);
@@ -243,9 +260,6 @@ pub mod real {
             self.ctl(&["shutdown"]);
             let _ = self.child.kill();
             let _ = self.child.wait();
-            // The daemon of names outlives its nodes: it is asked to go.
-            let epmd = Command::new("epmd").arg("-kill").envs(self.env.iter().cloned()).output();
-            drop((epmd, &self.dir));
         }
     }
 }
