@@ -46,6 +46,14 @@ pub const TEST: Packages = &[
     ("tar", "the unarchive module is tested with it"),
     ("default-jre-headless", "the java_cert module is tested with its keytool"),
     ("pipx", "the pipx module is tested with it"),
+    ("postgresql", "the postgresql modules are tested with a server of their own"),
+    ("mariadb-server", "the mysql_info module is tested with a server of its own"),
+    ("rabbitmq-server", "the rabbitmq modules are tested with a broker of their own"),
+    ("supervisor", "the supervisorctl module is tested with it"),
+    ("flatpak", "the flatpak_remote module is tested with it"),
+    ("dconf-cli", "the dconf module is tested with it"),
+    ("dconf-gsettings-backend", "dconf's service, which writes for it"),
+    ("dbus", "the bus on which that service is found"),
     ("unzip", "the unarchive module is tested with it"),
 ];
 

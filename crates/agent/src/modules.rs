@@ -18,16 +18,21 @@ mod at;
 mod authorized_key;
 mod blockinfile;
 mod capabilities;
+mod cargo;
 mod command;
 mod composer;
+mod copr;
 mod copy;
 mod copy_tree;
 mod cron;
 mod cronvar;
 mod custom;
+mod dconf;
 mod deb822_repository;
 mod debconf;
 mod dnf;
+mod docker_compose_v2;
+mod docker_compose_v2_pull;
 mod docker_container;
 mod docker_container_map;
 mod docker_image;
@@ -42,6 +47,8 @@ mod file;
 mod filesystem;
 mod find;
 mod firewalld;
+mod flatpak;
+mod flatpak_remote;
 mod gem;
 mod get_url;
 mod getent;
@@ -65,11 +72,14 @@ mod make;
 mod modprobe;
 mod mount;
 mod mysql_db;
+mod mysql_info;
 mod mysql_privs;
 mod mysql_query;
 mod mysql_user;
 mod mysql_user_change;
 mod mysql_variables;
+mod nmcli;
+mod nmcli_settings;
 mod npm;
 mod openssh_keypair;
 mod openssl_csr;
@@ -87,8 +97,18 @@ mod pip;
 mod pipx;
 mod postgresql_db;
 mod postgresql_ext;
+mod postgresql_info;
+mod postgresql_owner;
+mod postgresql_ping;
+mod postgresql_privs;
 mod postgresql_query;
+mod postgresql_schema;
+mod postgresql_set;
 mod postgresql_user;
+mod rabbitmq_plugin;
+mod rabbitmq_policy;
+mod rabbitmq_user;
+mod rabbitmq_vhost;
 mod read;
 mod replace;
 mod rpm_key;
@@ -105,6 +125,7 @@ mod ssh_config;
 mod stat;
 mod subversion;
 mod sudoers;
+mod supervisorctl;
 mod synchronize;
 mod sysctl;
 mod systemd;
@@ -118,6 +139,7 @@ mod user_key;
 mod wait_for;
 mod x509_certificate;
 mod xml;
+mod yarn;
 mod yum_repository;
 mod zypper;
 mod zypper_repository;
@@ -143,15 +165,20 @@ const TABLE: &[(&str, Run)] = &[
     ("authorized_key", authorized_key::run),
     ("blockinfile", blockinfile::run),
     ("capabilities", capabilities::run),
+    ("cargo", cargo::run),
     ("command", command::run),
     ("composer", composer::run),
+    ("copr", copr::run),
     ("copy", copy::run),
     ("cron", cron::run),
     ("cronvar", cronvar::run),
+    ("dconf", dconf::run),
     ("deb822_repository", deb822_repository::run),
     ("debconf", debconf::run),
     ("dnf", dnf::run),
     ("dnf5", dnf::run),
+    ("docker_compose_v2", docker_compose_v2::run),
+    ("docker_compose_v2_pull", docker_compose_v2_pull::run),
     ("docker_container", docker_container::run),
     ("docker_image", docker_image::run),
     ("docker_login", docker_login::run),
@@ -164,6 +191,8 @@ const TABLE: &[(&str, Run)] = &[
     ("filesystem", filesystem::run),
     ("find", find::run),
     ("firewalld", firewalld::run),
+    ("flatpak", flatpak::run),
+    ("flatpak_remote", flatpak_remote::run),
     ("gem", gem::run),
     ("get_url", get_url::run),
     ("getent", getent::run),
@@ -187,9 +216,11 @@ const TABLE: &[(&str, Run)] = &[
     ("mount", mount::run),
     ("mount_facts", facts_of::mounts),
     ("mysql_db", mysql_db::run),
+    ("mysql_info", mysql_info::run),
     ("mysql_query", mysql_query::run),
     ("mysql_user", mysql_user::run),
     ("mysql_variables", mysql_variables::run),
+    ("nmcli", nmcli::run),
     ("npm", npm::run),
     ("openssh_keypair", openssh_keypair::run),
     ("openssl_csr", openssl_csr::run),
@@ -209,8 +240,18 @@ const TABLE: &[(&str, Run)] = &[
     ("pipx", pipx::run),
     ("postgresql_db", postgresql_db::run),
     ("postgresql_ext", postgresql_ext::run),
+    ("postgresql_info", postgresql_info::run),
+    ("postgresql_owner", postgresql_owner::run),
+    ("postgresql_ping", postgresql_ping::run),
+    ("postgresql_privs", postgresql_privs::run),
     ("postgresql_query", postgresql_query::run),
+    ("postgresql_schema", postgresql_schema::run),
+    ("postgresql_set", postgresql_set::run),
     ("postgresql_user", postgresql_user::run),
+    ("rabbitmq_plugin", rabbitmq_plugin::run),
+    ("rabbitmq_policy", rabbitmq_policy::run),
+    ("rabbitmq_user", rabbitmq_user::run),
+    ("rabbitmq_vhost", rabbitmq_vhost::run),
     ("replace", replace::run),
     ("rpm_key", rpm_key::run),
     ("script", script::run),
@@ -228,6 +269,7 @@ const TABLE: &[(&str, Run)] = &[
     ("stat", stat::run),
     ("subversion", subversion::run),
     ("sudoers", sudoers::run),
+    ("supervisorctl", supervisorctl::run),
     ("synchronize", synchronize::run),
     ("sysctl", sysctl::run),
     ("systemd_service", systemd::run),
@@ -242,6 +284,7 @@ const TABLE: &[(&str, Run)] = &[
     ("x509_certificate", x509_certificate::run),
     ("x509_certificate_pipe", x509_certificate::run),
     ("xml", xml::run),
+    ("yarn", yarn::run),
     ("yum_repository", yum_repository::run),
     ("zypper", zypper::run),
     ("zypper_repository", zypper_repository::run),

@@ -2,6 +2,7 @@
 
 pub mod attrs;
 pub mod clock;
+pub mod compose;
 pub mod docker;
 pub mod dpkg;
 pub mod encoding;
@@ -18,11 +19,16 @@ pub mod mode;
 pub mod mounts;
 pub mod mysql;
 pub mod mysql_login;
+#[cfg(test)]
+pub mod mysql_server;
 pub mod openpgp;
 pub mod openssl_file;
 pub mod postgres;
 pub mod postgres_login;
+#[cfg(test)]
+pub mod postgres_server;
 pub mod pyregex;
+pub mod rabbitmq;
 pub mod random;
 pub mod run;
 pub mod selinux;

@@ -212,6 +212,15 @@ fn children_die_with_the_connection_and_daemons_live_on() {
     std::fs::remove_file(&mark).unwrap();
 }
 
+/// A daemon that a task starts would keep what is blocked for its whole life, and no init could end it.
+#[test]
+fn children_start_with_no_signal_blocked() {
+    let mut agent = Agent::start("signals");
+    agent.call(1, 1, "command", json!({"_raw_params": "grep SigBlk /proc/self/status"}));
+    assert_eq!(agent.done().1["stdout"], "SigBlk:\t0000000000000000");
+    agent.end(true);
+}
+
 #[test]
 fn a_job_outlives_the_agent() {
     let mut agent = Agent::start("async");

@@ -159,16 +159,21 @@ pub const FILE_COMMON: &[Opt] = &[
 
 mod certificates;
 mod commands;
+mod compose;
 mod controller;
 mod crypto;
 mod databases;
+mod desktops;
 mod distros;
 mod docker;
 mod files;
 mod host;
 mod info;
 mod net;
+mod network_manager;
 mod packages;
+mod postgres;
+mod queues;
 mod security;
 mod services;
 mod storage;
@@ -200,6 +205,11 @@ const FAMILIES: &[&[Module]] = &[
     certificates::MODULES,
     services::MODULES,
     stores::MODULES,
+    compose::MODULES,
+    postgres::MODULES,
+    network_manager::MODULES,
+    desktops::MODULES,
+    queues::MODULES,
 ];
 
 /// The module of this name: short, full (`ansible.builtin.copy`, `ansible.legacy.copy`) or an alias.

@@ -46,13 +46,9 @@ pub fn start(ctx: &Ctx) -> Result<Outcome, Fail> {
         "module": module, "args": ctx.args.given("args").cloned().unwrap_or(json!({})), "seconds": seconds, "jid": jid,
         "path": path.to_string_lossy(), "check": ctx.check, "diff": ctx.diff, "env": ctx.env, "blob": blob,
     });
-    let mut child = Command::new("/proc/self/exe")
-        .arg(FLAG)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .or_fail("the job can't be started")?;
+    let mut command = Command::new("/proc/self/exe");
+    command.arg(FLAG).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut child = crate::sys::signals::unblocked(&mut command).spawn().or_fail("the job can't be started")?;
     if let Some(mut stdin) = child.stdin.take() {
         stdin.write_all(job.to_string().as_bytes()).or_fail("the job can't be started")?;
     }

@@ -98,7 +98,7 @@ fn converse(ctx: &Ctx, words: &[String], events: &mut [Event], limit: Option<Dur
     if let Some(dir) = ctx.args.path("chdir") {
         command.current_dir(dir);
     }
-    let mut child = command.spawn().or_fail("the command can't be started")?;
+    let mut child = crate::sys::signals::unblocked(&mut command).spawn().or_fail("the command can't be started")?;
     let group = child.id() as i32;
     ctx.control.add_group(group);
     let ended = talk(ctx, &mut File::from(master), events, limit, || child.try_wait().ok().flatten().is_some());

@@ -31,7 +31,6 @@ impl Ini {
     }
 
     /// A section's options.
-    #[cfg(test)]
     pub fn get(&self, section: &str) -> Option<&Vec<(String, String)>> {
         self.0.iter().find(|(name, _)| name == section).map(|(_, options)| options)
     }

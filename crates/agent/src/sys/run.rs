@@ -207,7 +207,7 @@ impl<'a> Cmd<'a> {
         let feed = self.stdin.is_some() || self.interactive;
         command.stdin(if feed { Stdio::piped() } else { Stdio::null() });
         command.stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
-        let mut child = spawn(&mut command).map_err(|e| {
+        let mut child = spawn(super::signals::unblocked(&mut command)).map_err(|e| {
             let errno = e.raw_os_error().unwrap_or(2);
             let text = std::io::Error::from_raw_os_error(errno).to_string();
             let text = text.split(" (os error").next().unwrap_or_default().to_string();

@@ -308,4 +308,27 @@ pub const MODULES: &[Module] = &[
             ],
         )
     },
+    Module {
+        ..spec(
+            "mysql_info",
+            "community.mysql.mysql_info",
+            &[
+                opt("login_user", Type::Str),
+                Opt { no_log: true, ..opt("login_password", Type::Str) },
+                Opt { default: Some("\"localhost\""), ..opt("login_host", Type::Str) },
+                Opt { default: Some("3306"), ..opt("login_port", Type::Int) },
+                opt("login_unix_socket", Type::Str),
+                Opt { default: Some("\"~/.my.cnf\""), ..opt("config_file", Type::Path) },
+                Opt { default: Some("30"), ..opt("connect_timeout", Type::Int) },
+                Opt { aliases: &["ssl_cert"], unsupported: true, ..opt("client_cert", Type::Path) },
+                Opt { aliases: &["ssl_key"], unsupported: true, ..opt("client_key", Type::Path) },
+                Opt { aliases: &["ssl_ca"], unsupported: true, ..opt("ca_cert", Type::Path) },
+                Opt { unsupported: true, ..opt("check_hostname", Type::Bool) },
+                opt("login_db", Type::Str),
+                Opt { elements: Some(Type::Str), ..opt("filter", Type::List) },
+                Opt { elements: Some(Type::Str), ..opt("exclude_fields", Type::List) },
+                Opt { default: Some("false"), ..opt("return_empty_dbs", Type::Bool) },
+            ],
+        )
+    },
 ];
