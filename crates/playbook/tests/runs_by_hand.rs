@@ -251,3 +251,41 @@ fn tags_inside_includes_are_explained() {
     assert!(ran.output.contains("nothing in it is looked at"), "{}", ran.output);
     assert!(!run(0).output.contains("left out"));
 }
+
+#[test]
+fn keywords_that_includes_do_not_take() {
+    let dir = tempfile::tempdir().unwrap();
+    fs_err::create_dir_all(dir.path().join("roles/r/tasks")).unwrap();
+    fs_err::write(dir.path().join("roles/r/tasks/main.yml"), "- command: echo\n").unwrap();
+    fs_err::write(dir.path().join("in.yml"), "- command: echo\n").unwrap();
+    let load = |task: &str| {
+        let site = format!("- hosts: a\n  gather_facts: false\n  tasks:\n    - {task}\n");
+        fs_err::write(dir.path().join("site.yml"), site).unwrap();
+        let settings = Settings::new(dir.path(), dir.path());
+        let loaded = Playbook::load(&[dir.path().join("site.yml")], settings, Inventory::default());
+        loaded.err().map(|problems| problems.to_string()).unwrap_or_default()
+    };
+    for (include, class) in [("include_role: {name: r}", "IncludeRole"), ("include_tasks: in.yml", "TaskInclude")] {
+        for keyword in ["delegate_to: b", "delegate_facts: true", "become: true", "async: 5", "check_mode: true"] {
+            let told = load(&format!("{include}\n      {keyword}"));
+            let name = keyword.split(':').next().unwrap();
+            let want = format!("'{name}' is not a valid attribute for a {class}");
+            assert!(told.contains(&want) && told.contains("site.yml:5:"), "{include} {keyword}: {told}");
+        }
+        for keyword in ["register: x", "run_once: true", "timeout: 4", "ignore_errors: true"] {
+            assert_eq!(load(&format!("{include}\n      {keyword}")), "", "{include} {keyword}");
+        }
+    }
+    for import in ["import_role: {name: r}", "import_tasks: in.yml"] {
+        assert_eq!(load(&format!("{import}\n      delegate_to: b")), "", "{import}");
+    }
+}
+
+#[test]
+fn a_missing_file_is_told_as_ansible_tells_it() {
+    let site = "- hosts: a\n  gather_facts: false\n  tasks:\n    - include_tasks: nope.yml\n";
+    let ran = play(&[("site.yml", site)], &[], |_| {});
+    assert_eq!(ran.code, 2);
+    assert_eq!(ran.output.lines().filter(|l| l.contains("Could not find or access")).count(), 3, "{}", ran.output);
+    assert!(ran.output.contains(r#"{"changed": false, "include": "nope.yml", "reason": "Could not"#), "{}", ran.output);
+}

@@ -298,8 +298,7 @@ impl Loader<'_> {
             return;
         }
         attrs.retain(|keyword, attr| {
-            let on_role = name == "include_role" && matches!(*keyword, "delegate_to" | "delegate_facts");
-            if on_role || keywords::ON_INCLUDE.contains(keyword) {
+            if keywords::ON_INCLUDE.contains(keyword) {
                 return true;
             }
             let refused = Diagnostic::error(format!("'{keyword}' is not a valid attribute for a {}", class(name)))
