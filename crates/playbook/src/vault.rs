@@ -166,7 +166,8 @@ impl Envelope {
             }
             _ => return Err("the text is no vault: its first line must be $ANSIBLE_VAULT;1.1;AES256".into()),
         };
-        let broken = || "the vault is damaged: it is no hexadecimal text".to_owned();
+        // Ansible's words, which scripts look for.
+        let broken = || "Vault format unhexlify error: Non-hexadecimal digit found".to_owned();
         let outer: String = lines.collect();
         let inner = String::from_utf8(unhex(&outer).ok_or_else(broken)?).map_err(|_| broken())?;
         let mut parts = inner.split('\n').map(unhex);

@@ -63,7 +63,9 @@ struct Fakes(Calls);
 #[async_trait]
 impl Connector for Fakes {
     async fn connect(&self, connection: &Connection) -> Result<Arc<dyn Target>, Unreachable> {
-        Ok(Arc::new(FakeHost { name: connection.name.clone(), calls: Arc::clone(&self.0) }))
+        let user = connection.user.iter().map(|user| format!("{user}@"));
+        let name = user.chain([connection.name.clone()]).collect();
+        Ok(Arc::new(FakeHost { name, calls: Arc::clone(&self.0) }))
     }
 }
 
@@ -288,4 +290,38 @@ fn a_missing_file_is_told_as_ansible_tells_it() {
     assert_eq!(ran.code, 2);
     assert_eq!(ran.output.lines().filter(|l| l.contains("Could not find or access")).count(), 3, "{}", ran.output);
     assert!(ran.output.contains(r#"{"changed": false, "include": "nope.yml", "reason": "Could not"#), "{}", ran.output);
+}
+
+#[test]
+fn what_is_told_of_old_forms_is_part_of_the_result() {
+    let site = "- hosts: a\n  gather_facts: false\n  tasks:\n    - command: echo\n      when: '{{ true }}'\n      register: r\n    - debug: var=r.deprecations\n    \
+                - assert: {that: '{{ thats }}'}\n      vars: {thats: ['{{ 1 == 1 }}']}\n      loop: [1, 2]\n      register: l\n    - debug: msg={{ l.deprecations | length }}{{ l.results | select('contains', 'deprecations') | length }}\n";
+    let ran = play(&[("site.yml", site)], &[], |_| {});
+    assert_eq!(ran.code, 0, "{}", ran.output);
+    assert!(ran.output.contains("\"msg\": \"Conditionals should not be surrounded"), "{}", ran.output);
+    assert!(ran.output.contains("\"msg\": \"20\""), "{}", ran.output);
+    // Each place is told once.
+    assert_eq!(ran.output.matches("[DEPRECATION WARNING]").count(), 2, "{}", ran.output);
+}
+
+#[test]
+fn flushes_between_sections_are_shown_where_debugging_is_asked_for() {
+    let site = "- hosts: a\n  gather_facts: false\n  tasks:\n    - {command: echo, notify: h}\n  handlers:\n    - {name: h, command: echo}\n";
+    for (debug, want) in [(false, 0), (true, 1)] {
+        let ran = play(&[("site.yml", site)], &[], |s| s.display.debug = debug);
+        assert_eq!(ran.output.matches("META: triggered running handlers for a\n").count(), want, "{}", ran.output);
+    }
+}
+
+#[test]
+fn a_delegate_is_reached_by_its_own_variables() {
+    let hosts = "a who=ann\nb who=bob\n[all:vars]\nansible_user={{ who }}\n";
+    let site = "- hosts: a\n  gather_facts: false\n  tasks:\n    - set_fact: {mine: x}\n    - command: echo {{ who }}\n      delegate_to: b\n    \
+                - command: echo\n      delegate_to: b\n      remote_user: '{{ mine }}'\n      vars: {ansible_port: '{{ mine }}'}\n      ignore_errors: true\n      register: r\n    \
+                - debug: msg={{ r.msg }}\n    - command: echo loop\n      delegate_to: b\n      vars: {ansible_user: '{{ item }}'}\n      loop: [cid]\n";
+    let ran = play(&[("hosts", hosts), ("site.yml", site)], &[], |s| s.inventory = vec!["hosts".into()]);
+    assert_eq!(ran.code, 0, "{}", ran.output);
+    // The arguments are the asking host's.
+    assert_eq!(ran.sent, ["bob@b command echo ann", "cid@b command echo loop"], "{}", ran.output);
+    assert!(ran.output.contains("'mine' is undefined"), "{}", ran.output);
 }

@@ -93,7 +93,14 @@ impl PlayRun {
             }
         };
         let items = self.loop_items(task, &vars);
-        let place = Place { run: self, task, host: &host, info: &info, warnings: std::sync::Mutex::default() };
+        let place = Place {
+            run: self,
+            task,
+            host: &host,
+            info: &info,
+            warnings: std::sync::Mutex::default(),
+            deprecations: std::sync::Mutex::default(),
+        };
         match items {
             Ok(None) => {
                 let one = place.run(&vars).await;
@@ -398,14 +405,22 @@ fn sum_up(results: Vec<Value>, done: &mut Done) {
     set(res, "changed", changed);
     set(res, "skipped", skipped);
     let mut clean = Vec::new();
+    let mut told = [("warnings", Vec::new()), ("deprecations", Vec::new())];
     for result in results {
         let mut map = super::result::as_map(&result);
-        for key in ["warnings", "deprecations", "_ansible_ignore_errors", "_ansible_ignore_unreachable"] {
+        for key in ["_ansible_ignore_errors", "_ansible_ignore_unreachable"] {
             map.shift_remove(&Key::from(key));
+        }
+        // They are the loop's, not its items'.
+        for (key, all) in &mut told {
+            all.extend(map.shift_remove(&Key::from(*key)).iter().flat_map(crate::play::scope::items));
         }
         clean.push(Value::map(map));
     }
     set(res, "results", Value::list(clean));
+    for (key, all) in told.into_iter().filter(|(_, all)| !all.is_empty()) {
+        set(res, key, Value::list(all));
+    }
 }
 
 /// Whether it counts as failed: what `failed_when` said holds, even where the retries ran out.

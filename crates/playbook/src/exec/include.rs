@@ -227,11 +227,7 @@ impl PlayRun {
                     } else if path.is_dir() {
                         Diagnostic::error(format!("'{}' is a folder, and no file of tasks", path.display()))
                     } else {
-                        // Told twice, as in Ansible: tools count these lines.
-                        let missing =
-                            format!("Could not find or access '{}' on the Ansible Controller", path.display());
-                        let message = format!("{missing}: Unable to retrieve file contents.\n{missing}.");
-                        Diagnostic::error(message).exit(exit::ERROR)
+                        Diagnostic::error(paths::missing_tasks(&path)).exit(exit::ERROR)
                     };
                     loader.out.push(problem.at(&task.span));
                     (String::new(), Vec::new())

@@ -332,8 +332,9 @@ impl Loader<'_> {
             .collect();
         let scope = if extra.is_empty() { scope } else { with_vars(&scope, extra) };
         let Some(path) = paths::task_file(name.trim(), &scope, &task.dir, &self.dir, place.handlers) else {
+            let path = paths::normal(&task.dir.join(name.trim()));
             self.out.push(
-                Diagnostic::error(format!("Could not find or access '{}' on the Ansible Controller.", name.trim()))
+                Diagnostic::error(paths::missing_tasks(&path))
                     .at_opt(file.span().or(Some(&task.span)))
                     .exit(exit::ERROR),
             );
