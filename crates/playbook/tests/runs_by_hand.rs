@@ -325,3 +325,11 @@ fn a_delegate_is_reached_by_its_own_variables() {
     assert_eq!(ran.sent, ["bob@b command echo ann", "cid@b command echo loop"], "{}", ran.output);
     assert!(ran.output.contains("'mine' is undefined"), "{}", ran.output);
 }
+
+#[test]
+fn facts_of_a_loop_go_to_the_delegate_of_each_item() {
+    let site = "- hosts: a\n  gather_facts: false\n  tasks:\n    - set_fact: {mine: 'it is {{ item }}'}\n      delegate_to: '{{ item }}'\n      delegate_facts: true\n      loop: [b, c]\n    \
+                - command: echo {{ hostvars.b.mine }}, {{ hostvars.c.mine }}, {{ mine is defined }}\n";
+    let ran = play(&[("site.yml", site)], &[], |s| s.inventory = vec!["a,b,c,".into()]);
+    assert_eq!(ran.sent, ["a command echo it is b, it is c, False"], "{}", ran.output);
+}

@@ -255,6 +255,7 @@ impl PlayRun {
                 }
                 if let (Some(Value::Map(facts)), "set_fact" | "include_vars") =
                     (get(&one.res, "ansible_facts"), task.action.name.as_str())
+                    && !one.delegate_facts
                 {
                     before.extend(facts.iter().map(|(k, v)| (k.clone(), v.clone())));
                 }
@@ -332,6 +333,10 @@ impl PlayRun {
             None => item.clone(),
         };
         set(&mut res, "_ansible_item_label", label.clone());
+        if let (Some((to, _)), true) = (&one.delegated, one.delegate_facts) {
+            // Each item may be delegated to another host.
+            set(&mut res, "_ansible_facts_to", to.as_str());
+        }
         let mut shown = res.clone();
         if one.no_log {
             set(&mut res, "_ansible_no_log", true);

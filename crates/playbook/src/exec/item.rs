@@ -189,6 +189,7 @@ impl Place<'_> {
             action,
             args,
             vars: Arc::clone(vars),
+            reach: if delegate.is_some() { target_vars } else { Arc::clone(vars) },
             connection,
             become_,
             environment,
