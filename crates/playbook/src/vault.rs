@@ -153,6 +153,12 @@ struct Envelope {
     body: Vec<u8>,
 }
 
+/// Why a part of a vault can't be read, in Ansible's words: scripts look for them.
+fn broken(text: &str) -> String {
+    let why = if text.len().is_multiple_of(2) { "Non-hexadecimal digit found" } else { "Odd-length string" };
+    format!("Vault format unhexlify error: {why}")
+}
+
 impl Envelope {
     fn parse(text: &str) -> Result<Self, String> {
         let mut lines = text.trim().lines().map(str::trim);
@@ -166,11 +172,13 @@ impl Envelope {
             }
             _ => return Err("the text is no vault: its first line must be $ANSIBLE_VAULT;1.1;AES256".into()),
         };
-        let broken = || "the vault is damaged: it is no hexadecimal text".to_owned();
         let outer: String = lines.collect();
-        let inner = String::from_utf8(unhex(&outer).ok_or_else(broken)?).map_err(|_| broken())?;
-        let mut parts = inner.split('\n').map(unhex);
-        let mut part = || parts.next().flatten().ok_or_else(broken);
+        let inner = String::from_utf8(unhex(&outer).ok_or_else(|| broken(&outer))?).map_err(|_| broken(&outer))?;
+        let mut parts = inner.split('\n');
+        let mut part = || {
+            let text = parts.next().unwrap_or_default();
+            unhex(text).filter(|bytes| !bytes.is_empty()).ok_or_else(|| broken(text))
+        };
         Ok(Envelope { label, salt: part()?, mac: part()?, body: part()? })
     }
 
@@ -268,5 +276,18 @@ mod tests {
         let plain = encrypt(b"hello\n", "pw", None, None, |b| b.fill(7)).unwrap();
         assert!(decrypt_text(&plain, None, &[secret("default", "pw")], true).is_ok());
         assert!(decrypt_text(&plain, None, &other, true).is_err());
+    }
+
+    #[test]
+    fn damaged_vaults_are_told_in_ansibles_words() {
+        // The last one ends after its salt.
+        for (body, want) in [
+            ("6", "Odd-length string"),
+            ("6x", "Non-hexadecimal digit found"),
+            ("36330a", "Non-hexadecimal digit found"),
+        ] {
+            let told = Envelope::parse(&format!("$ANSIBLE_VAULT;1.1;AES256\n{body}\n")).err();
+            assert_eq!(told, Some(format!("Vault format unhexlify error: {want}")), "{body}");
+        }
     }
 }

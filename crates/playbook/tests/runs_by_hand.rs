@@ -63,7 +63,9 @@ struct Fakes(Calls);
 #[async_trait]
 impl Connector for Fakes {
     async fn connect(&self, connection: &Connection) -> Result<Arc<dyn Target>, Unreachable> {
-        Ok(Arc::new(FakeHost { name: connection.name.clone(), calls: Arc::clone(&self.0) }))
+        let user = connection.user.iter().map(|user| format!("{user}@"));
+        let name = user.chain([connection.name.clone()]).collect();
+        Ok(Arc::new(FakeHost { name, calls: Arc::clone(&self.0) }))
     }
 }
 
@@ -250,4 +252,84 @@ fn tags_inside_includes_are_explained() {
     assert!(ran.output.contains("apply: {tags: "), "{}", ran.output);
     assert!(ran.output.contains("nothing in it is looked at"), "{}", ran.output);
     assert!(!run(0).output.contains("left out"));
+}
+
+#[test]
+fn keywords_that_includes_do_not_take() {
+    let dir = tempfile::tempdir().unwrap();
+    fs_err::create_dir_all(dir.path().join("roles/r/tasks")).unwrap();
+    fs_err::write(dir.path().join("roles/r/tasks/main.yml"), "- command: echo\n").unwrap();
+    fs_err::write(dir.path().join("in.yml"), "- command: echo\n").unwrap();
+    let load = |task: &str| {
+        let site = format!("- hosts: a\n  gather_facts: false\n  tasks:\n    - {task}\n");
+        fs_err::write(dir.path().join("site.yml"), site).unwrap();
+        let settings = Settings::new(dir.path(), dir.path());
+        let loaded = Playbook::load(&[dir.path().join("site.yml")], settings, Inventory::default());
+        loaded.err().map(|problems| problems.to_string()).unwrap_or_default()
+    };
+    for (include, class) in [("include_role: {name: r}", "IncludeRole"), ("include_tasks: in.yml", "TaskInclude")] {
+        for keyword in ["delegate_to: b", "delegate_facts: true", "become: true", "async: 5", "check_mode: true"] {
+            let told = load(&format!("{include}\n      {keyword}"));
+            let name = keyword.split(':').next().unwrap();
+            let want = format!("'{name}' is not a valid attribute for a {class}");
+            assert!(told.contains(&want) && told.contains("site.yml:5:"), "{include} {keyword}: {told}");
+        }
+        for keyword in ["register: x", "run_once: true", "timeout: 4", "ignore_errors: true"] {
+            assert_eq!(load(&format!("{include}\n      {keyword}")), "", "{include} {keyword}");
+        }
+    }
+    for import in ["import_role: {name: r}", "import_tasks: in.yml"] {
+        assert_eq!(load(&format!("{import}\n      delegate_to: b")), "", "{import}");
+    }
+}
+
+#[test]
+fn a_missing_file_is_told_as_ansible_tells_it() {
+    let site = "- hosts: a\n  gather_facts: false\n  tasks:\n    - include_tasks: nope.yml\n";
+    let ran = play(&[("site.yml", site)], &[], |_| {});
+    assert_eq!(ran.code, 2);
+    assert_eq!(ran.output.lines().filter(|l| l.contains("Could not find or access")).count(), 3, "{}", ran.output);
+    assert!(ran.output.contains(r#"{"changed": false, "include": "nope.yml", "reason": "Could not"#), "{}", ran.output);
+}
+
+#[test]
+fn what_is_told_of_old_forms_is_part_of_the_result() {
+    let site = "- hosts: a\n  gather_facts: false\n  tasks:\n    - command: echo\n      when: '{{ true }}'\n      register: r\n    - debug: var=r.deprecations\n    \
+                - assert: {that: '{{ thats }}'}\n      vars: {thats: ['{{ 1 == 1 }}']}\n      loop: [1, 2]\n      register: l\n    - debug: msg={{ l.deprecations | length }}{{ l.results | select('contains', 'deprecations') | length }}\n";
+    let ran = play(&[("site.yml", site)], &[], |_| {});
+    assert_eq!(ran.code, 0, "{}", ran.output);
+    assert!(ran.output.contains("\"msg\": \"Conditionals should not be surrounded"), "{}", ran.output);
+    assert!(ran.output.contains("\"msg\": \"20\""), "{}", ran.output);
+    // Each place is told once.
+    assert_eq!(ran.output.matches("[DEPRECATION WARNING]").count(), 2, "{}", ran.output);
+}
+
+#[test]
+fn flushes_between_sections_are_shown_where_debugging_is_asked_for() {
+    let site = "- hosts: a\n  gather_facts: false\n  tasks:\n    - {command: echo, notify: h}\n  handlers:\n    - {name: h, command: echo}\n";
+    for (debug, want) in [(false, 0), (true, 1)] {
+        let ran = play(&[("site.yml", site)], &[], |s| s.display.debug = debug);
+        assert_eq!(ran.output.matches("META: triggered running handlers for a\n").count(), want, "{}", ran.output);
+    }
+}
+
+#[test]
+fn a_delegate_is_reached_by_its_own_variables() {
+    let hosts = "a who=ann\nb who=bob\n[all:vars]\nansible_user={{ who }}\n";
+    let site = "- hosts: a\n  gather_facts: false\n  tasks:\n    - set_fact: {mine: x}\n    - command: echo {{ who }}\n      delegate_to: b\n    \
+                - command: echo\n      delegate_to: b\n      remote_user: '{{ mine }}'\n      vars: {ansible_port: '{{ mine }}'}\n      ignore_errors: true\n      register: r\n    \
+                - debug: msg={{ r.msg }}\n    - command: echo loop\n      delegate_to: b\n      vars: {ansible_user: '{{ item }}'}\n      loop: [cid]\n";
+    let ran = play(&[("hosts", hosts), ("site.yml", site)], &[], |s| s.inventory = vec!["hosts".into()]);
+    assert_eq!(ran.code, 0, "{}", ran.output);
+    // The arguments are the asking host's.
+    assert_eq!(ran.sent, ["bob@b command echo ann", "cid@b command echo loop"], "{}", ran.output);
+    assert!(ran.output.contains("'mine' is undefined"), "{}", ran.output);
+}
+
+#[test]
+fn facts_of_a_loop_go_to_the_delegate_of_each_item() {
+    let site = "- hosts: a\n  gather_facts: false\n  tasks:\n    - set_fact: {mine: 'it is {{ item }}'}\n      delegate_to: '{{ item }}'\n      delegate_facts: true\n      loop: [b, c]\n    \
+                - command: echo {{ hostvars.b.mine }}, {{ hostvars.c.mine }}, {{ mine is defined }}\n";
+    let ran = play(&[("site.yml", site)], &[], |s| s.inventory = vec!["a,b,c,".into()]);
+    assert_eq!(ran.sent, ["a command echo it is b, it is c, False"], "{}", ran.output);
 }

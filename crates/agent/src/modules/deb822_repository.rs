@@ -38,12 +38,12 @@ fn slug(name: &str) -> String {
     lower.split('-').filter(|p| !p.is_empty()).collect::<Vec<_>>().join("-").trim_matches('.').to_string()
 }
 
-/// A value that runs over lines is indented, empty lines become dots.
+/// A value that runs over lines is indented, by as much as Ansible does it; empty lines become dots.
 fn multiline(value: &str) -> String {
     value
         .trim()
         .lines()
-        .map(|l| if l.trim().is_empty() { "\n .".to_string() } else { format!("\n {}", l.trim_end()) })
+        .map(|l| if l.trim().is_empty() { "\n    .".to_string() } else { format!("\n    {}", l.trim()) })
         .collect()
 }
 
@@ -207,7 +207,7 @@ mod tests {
             (&json!(true), &json!(rings.join("my-repo.asc").to_string_lossy()))
         );
         assert_eq!(call(args).unwrap()["changed"], false);
-        assert_eq!(multiline("a\n\nb\n"), "\n a\n .\n b");
+        assert_eq!(multiline("a\n\nb\n"), "\n    a\n    .\n    b");
         assert_eq!(call(json!({"name": "My Repo!", "state": "absent"})).unwrap()["changed"], true);
         assert_eq!(call(json!({"name": "My Repo!", "state": "absent"})).unwrap()["changed"], false);
         assert!(call(json!({"name": "x", "uris": "https://x", "suites": "s"})).is_err());

@@ -16,7 +16,8 @@ pub fn run(ctx: &Ctx) -> Result<Outcome, Fail> {
         }
         let git = Git::new(ctx, PathBuf::from("/"))?;
         let after = git.remote_head(&args.text("version"))?;
-        return Ok(crate::out! {"changed": false, "before": null, "after": after});
+        // Nothing is there, so what there would be is a change, as for Ansible.
+        return Ok(crate::out! {"changed": true, "before": null, "after": after});
     };
     let git = Git::new(ctx, dest.clone())?;
     let version = args.text("version");
@@ -45,11 +46,8 @@ fn settle(ctx: &Ctx, git: &Git<'_>, version: &str, clone: bool) -> Result<Settle
     let bare = args.bool("bare");
     let mut out = crate::out! {"changed": false, "remote_url_changed": false};
     if !git.is_repository() {
-        if !clone {
-            return Ok((out, None, git.remote_head(version)?));
-        }
         out.insert("changed".into(), true.into());
-        if ctx.check {
+        if !clone || ctx.check {
             return Ok((out, None, git.remote_head(version)?));
         }
         git.clone_to(version)?;
@@ -207,5 +205,14 @@ mod tests {
         assert_eq!(out["changed"], true);
         let out = call(json!({"dest": dir.path("shallow"), "depth": 1, "version": "main"})).unwrap();
         assert_eq!(out["after"], json!(second));
+        // Another branch than the one that was cloned; nothing to clone is still what would change.
+        git(&repo, &["branch", "early", "v1"]);
+        let early = || call(json!({"dest": dir.path("shallow"), "depth": 1, "version": "early"})).unwrap();
+        assert_eq!((&early()["after"], &early()["changed"]), (&json!(first), &json!(false)));
+        let out = call(json!({"dest": dir.path("none"), "clone": false})).unwrap();
+        assert_eq!(
+            (&out["after"], &out["changed"], dir.0.join("none").exists()),
+            (&json!(second), &json!(true), false)
+        );
     }
 }

@@ -147,6 +147,17 @@ impl<'a> Git<'a> {
         Ok(true)
     }
 
+    /// A clone of one branch follows another one as well: git tracks no branch that its fetches leave out.
+    fn follow(&self, branch: &str) -> Result<(), Fail> {
+        let key = format!("remote.{}.fetch", self.remote);
+        let known = self.run(&["config", "--get-all", &key])?.stdout;
+        let source = format!("refs/heads/{branch}:");
+        if !known.contains('*') && !known.contains(&source) {
+            self.must(&["remote", "set-branches", "--add", &self.remote, branch])?;
+        }
+        Ok(())
+    }
+
     /// Fetches branches and tags.
     pub fn fetch(&self, version: &str) -> Result<(), Fail> {
         let args = &self.ctx.args;
@@ -167,7 +178,7 @@ impl<'a> Git<'a> {
             words.push(format!("+refs/heads/{version}:refs/remotes/{}/{version}", self.remote));
             // The version may be a tag, which --tags has brought.
             if self.run(&words)?.ok() {
-                return Ok(());
+                return self.follow(version);
             }
             words.pop();
         } else {

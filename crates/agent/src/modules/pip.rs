@@ -18,6 +18,11 @@ fn normal(name: &str) -> String {
     bare.trim().to_lowercase().replace(['_', '.'], "-")
 }
 
+/// An address such as `git+https://host/path`.
+fn is_repository(spec: &str) -> bool {
+    ["git+", "hg+", "svn+", "bzr+"].iter().any(|kind| spec.contains(kind))
+}
+
 /// `name==1.2`, `name>=1,<2`: the name and the rest.
 fn split(spec: &str) -> (&str, &str) {
     let at = spec.find(['=', '<', '>', '!', '~', ';', '@']).unwrap_or(spec.len());
@@ -55,7 +60,8 @@ pub fn run(ctx: &Ctx) -> Result<Outcome, Fail> {
     let args = &ctx.args;
     let names = join_versions(args.strs("name"));
     let requirements = args.str("requirements");
-    let env = args.path("virtualenv");
+    // A relative one is inside of `chdir`.
+    let env = args.path("virtualenv").map(|env| args.path("chdir").map_or_else(|| env.clone(), |dir| dir.join(&env)));
     let state = args.text("state");
     let version = args.str("version");
     if names.is_empty() && requirements.is_none() && env.is_none() {
@@ -149,8 +155,10 @@ pub fn run(ctx: &Ctx) -> Result<Outcome, Fail> {
             return Err(ran.fail(format!("stdout: {}\n:stderr: {}", ran.stdout, ran.stderr)).with("cmd", json!(cmd)));
         }
         let after = list()?;
+        // What comes from a repository is installed each time; only the list tells whether it is another one.
+        let says_so = requirements.is_none() && !specs.iter().any(|s| is_repository(s));
         changed |= after != before
-            || (state != "absent" && ran.stdout.contains("Successfully installed"))
+            || (state != "absent" && says_so && ran.stdout.contains("Successfully installed"))
             || (state == "absent" && ran.stdout.contains("Successfully uninstalled"));
         text = (format!("{}{}", text.0, ran.stdout), format!("{}{}", text.1, ran.stderr));
     }
@@ -230,6 +238,15 @@ fn find(ctx: &Ctx, env: Option<&Path>) -> Result<Vec<String>, Fail> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn repositories() {
+        for (spec, want) in
+            [("git+https://h/x#egg=x", true), ("x @ hg+ssh://h/x", true), ("digit", false), ("a-git", false)]
+        {
+            assert_eq!(is_repository(spec), want, "{spec}");
+        }
+    }
 
     #[test]
     fn requirements() {

@@ -8,7 +8,7 @@ mod html;
 pub(crate) mod json;
 mod list;
 mod mapping;
-mod net;
+pub(crate) mod net;
 mod number;
 pub(crate) mod path;
 pub(crate) mod random;

@@ -2,6 +2,7 @@
 
 mod compare;
 mod kind;
+mod net;
 mod path;
 mod result;
 mod text;
@@ -29,7 +30,8 @@ pub(crate) type Test = fn(Call<'_, '_>) -> R<bool>;
 /// Names and functions.
 pub(crate) type Table = &'static [(&'static str, Test)];
 
-const TABLES: &[Table] = &[compare::TABLE, kind::TABLE, path::TABLE, result::TABLE, text::TABLE, version::TABLE];
+const TABLES: &[Table] =
+    &[compare::TABLE, kind::TABLE, net::TABLE, path::TABLE, result::TABLE, text::TABLE, version::TABLE];
 
 /// Tests that are handed undefined values.
 const TAKES_MARKERS: &[&str] = &["defined", "undefined", "vault_encrypted", "vaulted_file"];
@@ -62,6 +64,12 @@ pub(crate) fn apply(cx: &Cx<'_>, _: &Env, name: &str, input: Val, args: Args) ->
 
 /// Applies a test by its name, as `select('name')` does. The result is a boolean or an undefined value.
 pub(crate) fn by_name(cx: &Cx<'_>, name: &str, input: Val, args: Args) -> R {
+    // These have short names that are everybody's, and Ansible knows only the full ones: a test of the user's goes first.
+    if net::TABLE.iter().any(|(own, _)| *own == name)
+        && let Some(result) = crate::brought::call(cx, crate::PluginKind::Test, name, &input, &args)
+    {
+        return result;
+    }
     let Some((short, test)) = find(name) else {
         if let Some(result) = crate::brought::call(cx, crate::PluginKind::Test, name, &input, &args) {
             return result;
@@ -76,6 +84,7 @@ pub(crate) fn by_name(cx: &Cx<'_>, name: &str, input: Val, args: Args) -> R {
             return Ok(m.clone());
         }
     }
+    let collection = if net::TABLE.iter().any(|(own, _)| *own == short) { "ansible.utils" } else { "ansible.builtin" };
     caught(test(Call { cx, name: short, input, args }).map(Val::Bool))
-        .map_err(|e| plugin_error("test", &format!("ansible.builtin.{short}"), e))
+        .map_err(|e| plugin_error("test", &format!("{collection}.{short}"), e))
 }

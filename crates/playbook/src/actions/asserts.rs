@@ -20,8 +20,9 @@ pub fn run(call: &Call<'_>) -> Result<Res, Problem> {
         set(&mut res, "_ansible_verbose_always", true);
     }
     let (mut warnings, mut deprecations) = (Vec::new(), Vec::new());
-    // The whole of `that` may be a template that gives the list.
-    let all = match that {
+    // The whole of `that` may be a template that gives the list; one that only names it gives its entries as they were written.
+    let named = entries_by_name(call, that);
+    let all = match named.as_ref().unwrap_or(that) {
         Value::Str(text) if templar.is_template(text) && text.text.trim().starts_with("{{") => {
             match templar.template(that, &call.vars).map_err(|e| Problem::Failed(e.into()))? {
                 // An entry that comes from a host is data and no condition; what the playbook wrote kept its trust.
@@ -62,4 +63,12 @@ pub fn run(call: &Call<'_>) -> Result<Res, Problem> {
     }
     set(&mut res, "msg", message(&["success_msg"], "All assertions passed"));
     Ok(res)
+}
+
+/// The list of a variable that a template names and does nothing else with, its entries not rendered.
+fn entries_by_name(call: &Call<'_>, that: &Value) -> Option<Value> {
+    let Value::Str(text) = that else { return None };
+    let name = text.text.trim().strip_prefix("{{")?.strip_suffix("}}")?.trim();
+    let plain = text.template && crate::play::fields::is_identifier(name);
+    call.vars.get(name).filter(|value| plain && matches!(value, Value::List(_)))
 }

@@ -185,7 +185,7 @@ pub fn prepare(call: &Call<'_>, path: &Path) -> Result<(Json<String, JsonValue>,
     }
     outer.insert("style".into(), style.name().into());
     outer.insert("args".into(), args.into());
-    if let Some(python) = call.var("ansible_python_interpreter")?.map(|v| crate::text::of(&v))
+    if let Some(python) = call.var_there("ansible_python_interpreter")?.map(|v| crate::text::of(&v))
         && !python.starts_with("auto")
     {
         outer.insert("python".into(), python.into());

@@ -9,7 +9,7 @@ pub async fn run(call: &Call<'_>) -> Result<Res, Problem> {
     args.shift_remove(&Key::from("parallel"));
     let mut checked = call.checked("setup", &args)?;
     // Nothing of ours needs it, but facts tell of it.
-    if let Some(python) = call.var("ansible_python_interpreter")?.map(|v| crate::text::of(&v))
+    if let Some(python) = call.var_there("ansible_python_interpreter")?.map(|v| crate::text::of(&v))
         && !python.starts_with("auto")
     {
         checked.insert("_python".into(), python.into());

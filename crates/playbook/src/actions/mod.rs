@@ -86,6 +86,8 @@ pub struct Call<'a> {
     pub args: Map,
     /// Variables.
     pub vars: Arc<dyn VarSource>,
+    /// Those of the host that it acts on: the delegate's, as far as they say how things are there.
+    pub reach: Arc<dyn VarSource>,
     /// How to reach the host that it acts on.
     pub connection: Connection,
     /// Who to be there.
@@ -314,10 +316,17 @@ impl Call<'_> {
 
     /// A variable, rendered.
     pub fn var(&self, name: &str) -> Result<Option<Value>, Problem> {
-        match self.vars.get(name) {
-            Some(raw) => {
-                Ok(Some(self.run.engine.templar.template(&raw, &self.vars).map_err(|e| Problem::Failed(e.into()))?))
-            }
+        self.rendered(name, &self.vars)
+    }
+
+    /// A variable of the host that it acts on, rendered.
+    pub fn var_there(&self, name: &str) -> Result<Option<Value>, Problem> {
+        self.rendered(name, &self.reach)
+    }
+
+    fn rendered(&self, name: &str, vars: &Arc<dyn VarSource>) -> Result<Option<Value>, Problem> {
+        match vars.get(name) {
+            Some(raw) => Ok(Some(self.run.engine.templar.template(&raw, vars).map_err(|e| Problem::Failed(e.into()))?)),
             None => Ok(None),
         }
     }

@@ -86,7 +86,7 @@ fn defaults(call: &Call<'_>, name: &str, args: &mut Map) -> Result<(), Problem> 
 /// `pip`: with the Python that `ansible_python_interpreter` names, as Ansible's module is run by it.
 pub async fn pip(call: &Call<'_>) -> Result<Res, Problem> {
     let mut checked = call.checked("pip", &call.args)?;
-    if let Some(python) = call.var("ansible_python_interpreter")?.map(|v| crate::text::of(&v))
+    if let Some(python) = call.var_there("ansible_python_interpreter")?.map(|v| crate::text::of(&v))
         && !python.starts_with("auto")
     {
         checked.insert("_python".into(), python.into());

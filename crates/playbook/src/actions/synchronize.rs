@@ -32,7 +32,7 @@ pub async fn run(call: &Call<'_>) -> Result<Res, Problem> {
     if let Some(rsync) = call.var("ansible_rsync_path")? {
         args.insert("_local_rsync_path".into(), crate::text::of(&rsync).into());
     }
-    let own = Resolver { engine: &call.run.engine, task: call.task, vars: &call.vars };
+    let own = Resolver { engine: &call.run.engine, task: call.task, vars: &call.vars, own: &call.vars };
     let delegate = own.text("delegate_to").map_err(Problem::Failed)?;
     let host = own.connection(call.host).map_err(Problem::Failed)?;
     let there = |name: &str| name == host.name || name == host.host;

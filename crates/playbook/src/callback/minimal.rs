@@ -29,9 +29,18 @@ impl MinimalCallback {
     }
 
     fn warn(&self, text: &str) {
-        let text = format!("[WARNING]: {text}");
+        self.once(format!("[WARNING]: {text}"), Color::Warn);
+    }
+
+    fn deprecated(&self, text: &str) {
+        if self.options.display.deprecation_warnings {
+            self.once(format!("[DEPRECATION WARNING]: {text}"), Color::Deprecate);
+        }
+    }
+
+    fn once(&self, text: String, color: Color) {
         if self.warned.lock().unwrap_or_else(PoisonError::into_inner).insert(text.clone()) {
-            self.sink.err(&if self.options.color { Color::Warn.paint(&text) } else { text });
+            self.sink.err(&if self.options.color { color.paint(&text) } else { text });
         }
     }
 
@@ -46,11 +55,11 @@ impl MinimalCallback {
 
     fn ended(&self, ended: &Ended) {
         let (host, result) = (&ended.host, &ended.result);
-        for warning in result.get("warnings").and_then(Value::as_list).unwrap_or_default() {
-            if let Some(text) = warning.as_str().or_else(|| warning.get("msg").and_then(Value::as_str)) {
-                self.warn(text);
-            }
-        }
+        let told = |key: &str| result.get(key).and_then(Value::as_list).unwrap_or_default().iter();
+        let text =
+            |entry: &'_ Value| entry.as_str().or_else(|| entry.get("msg").and_then(Value::as_str)).map(str::to_owned);
+        told("warnings").filter_map(text).for_each(|warning| self.warn(&warning));
+        told("deprecations").filter_map(text).for_each(|old| self.deprecated(&old));
         let action = ended.task.action.rsplit('.').next().unwrap_or_default();
         let plain = PLAIN.contains(&action);
         let shown = DefaultCallback::clean(&ended.task, result);
@@ -105,9 +114,7 @@ impl Callback for MinimalCallback {
         match event {
             Event::Result(ended) if !ended.task.include => self.ended(ended),
             Event::Warning(text) => self.warn(text),
-            Event::Deprecated(text) if self.options.display.deprecation_warnings => {
-                self.sink.err(&format!("[DEPRECATION WARNING]: {text}"));
-            }
+            Event::Deprecated(text) => self.deprecated(text),
             Event::Error(text) => self.sink.err(&format!("[ERROR]: {text}")),
             Event::Verbose { level, text, host } if self.options.verbosity >= *level => {
                 let text = host.as_ref().map_or_else(|| text.clone(), |h| format!("<{h}> {text}"));

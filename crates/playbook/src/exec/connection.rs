@@ -64,6 +64,8 @@ pub struct Resolver<'a> {
     pub task: &'a Task,
     /// Variables of the host that is connected to.
     pub vars: &'a Arc<dyn VarSource>,
+    /// Variables of the host that the task is of: keywords are made of these.
+    pub own: &'a Arc<dyn VarSource>,
 }
 
 impl Resolver<'_> {
@@ -103,7 +105,7 @@ impl Resolver<'_> {
     pub fn keyword(&self, name: &str) -> Result<Option<Value>, Failure> {
         // One that renders to `omit` was not written: the level around it counts.
         for attr in self.task.scope.each(name) {
-            let value = self.engine.templar.template(&attr.value, self.vars).map_err(Failure::from);
+            let value = self.engine.templar.template(&attr.value, self.own).map_err(Failure::from);
             let value =
                 value.map_err(|f| f.because(format!("Error processing keyword '{name}'"), attr.span.as_ref()))?;
             match value {

@@ -93,7 +93,14 @@ impl PlayRun {
             }
         };
         let items = self.loop_items(task, &vars);
-        let place = Place { run: self, task, host: &host, info: &info, warnings: std::sync::Mutex::default() };
+        let place = Place {
+            run: self,
+            task,
+            host: &host,
+            info: &info,
+            warnings: std::sync::Mutex::default(),
+            deprecations: std::sync::Mutex::default(),
+        };
         match items {
             Ok(None) => {
                 let one = place.run(&vars).await;
@@ -248,6 +255,7 @@ impl PlayRun {
                 }
                 if let (Some(Value::Map(facts)), "set_fact" | "include_vars") =
                     (get(&one.res, "ansible_facts"), task.action.name.as_str())
+                    && !one.delegate_facts
                 {
                     before.extend(facts.iter().map(|(k, v)| (k.clone(), v.clone())));
                 }
@@ -325,6 +333,10 @@ impl PlayRun {
             None => item.clone(),
         };
         set(&mut res, "_ansible_item_label", label.clone());
+        if let (Some((to, _)), true) = (&one.delegated, one.delegate_facts) {
+            // Each item may be delegated to another host.
+            set(&mut res, "_ansible_facts_to", to.as_str());
+        }
         let mut shown = res.clone();
         if one.no_log {
             set(&mut res, "_ansible_no_log", true);
@@ -398,14 +410,22 @@ fn sum_up(results: Vec<Value>, done: &mut Done) {
     set(res, "changed", changed);
     set(res, "skipped", skipped);
     let mut clean = Vec::new();
+    let mut told = [("warnings", Vec::new()), ("deprecations", Vec::new())];
     for result in results {
         let mut map = super::result::as_map(&result);
-        for key in ["warnings", "deprecations", "_ansible_ignore_errors", "_ansible_ignore_unreachable"] {
+        for key in ["_ansible_ignore_errors", "_ansible_ignore_unreachable"] {
             map.shift_remove(&Key::from(key));
+        }
+        // They are the loop's, not its items'.
+        for (key, all) in &mut told {
+            all.extend(map.shift_remove(&Key::from(*key)).iter().flat_map(crate::play::scope::items));
         }
         clean.push(Value::map(map));
     }
     set(res, "results", Value::list(clean));
+    for (key, all) in told.into_iter().filter(|(_, all)| !all.is_empty()) {
+        set(res, key, Value::list(all));
+    }
 }
 
 /// Whether it counts as failed: what `failed_when` said holds, even where the retries ran out.

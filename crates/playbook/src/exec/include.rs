@@ -101,7 +101,7 @@ impl PlayRun {
                     self.engine.emit(Event::Included { file: shown, hosts: names, label: ask.label.clone() });
                     loaded.push((items, members));
                 }
-                Err(problem) => self.refuse(task, &members, &problem, &mut flow),
+                Err(problem) => self.refuse(task, &ask, &members, &problem, &mut flow),
             }
         }
         if fatal && !flow.failed.is_empty() {
@@ -124,7 +124,7 @@ impl PlayRun {
 
     /// What can't be read, or is no list of tasks as such, ends the run; what is missing or can't be opened fails the hosts that
     /// asked, and they may be rescued.
-    fn refuse(&self, task: &Arc<Task>, members: &[Host], problem: &Diagnostics, flow: &mut Flow) {
+    fn refuse(&self, task: &Arc<Task>, ask: &Ask, members: &[Host], problem: &Diagnostics, flow: &mut Flow) {
         if problem.errors().next().is_some_and(|first| first.exit.is_none()) {
             self.engine.fail(problem.clone());
             return;
@@ -132,10 +132,14 @@ impl PlayRun {
         let text = problem.to_string();
         let message = problem.errors().next().map_or_else(|| text.clone(), |d| d.message.clone());
         self.engine.emit(Event::Error(text));
+        let file = ask.args.iter().find(|(name, _)| name == "_raw_params").map_or("", |(_, file)| file.trim());
         for host in members {
             let mut res = Res::new();
             set(&mut res, "failed", true);
             set(&mut res, "changed", false);
+            if task.action.name == "include_tasks" {
+                set(&mut res, "include", file);
+            }
             set(&mut res, "reason", message.as_str());
             // Counted as failed even where a rescue takes care of it, as Ansible does for includes.
             lock(&self.engine.stats).host(host).failed += 1;
@@ -223,9 +227,7 @@ impl PlayRun {
                     } else if path.is_dir() {
                         Diagnostic::error(format!("'{}' is a folder, and no file of tasks", path.display()))
                     } else {
-                        let message =
-                            format!("Could not find or access '{}' on the Ansible Controller.", path.display());
-                        Diagnostic::error(message).exit(exit::ERROR)
+                        Diagnostic::error(paths::missing_tasks(&path)).exit(exit::ERROR)
                     };
                     loader.out.push(problem.at(&task.span));
                     (String::new(), Vec::new())

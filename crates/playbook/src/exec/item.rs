@@ -25,6 +25,8 @@ pub struct Place<'a> {
     pub info: &'a Arc<TaskInfo>,
     /// Warnings on the way to the result.
     pub warnings: std::sync::Mutex<Vec<String>>,
+    /// Old forms that were met.
+    pub deprecations: std::sync::Mutex<Vec<String>>,
 }
 
 /// An item's end.
@@ -75,11 +77,15 @@ impl Place<'_> {
                 done.res = res;
             }
         }
-        let warnings = std::mem::take(&mut *super::engine::lock(&self.warnings));
-        if !warnings.is_empty() {
-            let mut all = get(&done.res, "warnings").map(crate::play::scope::items).unwrap_or_default();
-            all.extend(warnings.into_iter().map(Value::str));
-            set(&mut done.res, "warnings", Value::list(all));
+        let deprecated = |text: String| Value::map(Map::from_iter([("msg".into(), Value::str(text))]));
+        let warnings = std::mem::take(&mut *super::engine::lock(&self.warnings)).into_iter().map(Value::str).collect();
+        let deprecations = std::mem::take(&mut *super::engine::lock(&self.deprecations));
+        let told: [(_, Vec<Value>); 2] =
+            [("warnings", warnings), ("deprecations", deprecations.into_iter().map(deprecated).collect())];
+        for (key, new) in told.into_iter().filter(|(_, new)| !new.is_empty()) {
+            let mut all = get(&done.res, key).map(crate::play::scope::items).unwrap_or_default();
+            all.extend(new);
+            set(&mut done.res, key, Value::list(all));
         }
         done
     }
@@ -88,12 +94,8 @@ impl Place<'_> {
     pub fn warn(&self, warning: Option<imgbuild_jinja::Warning>) {
         if let Some(warning) = warning {
             let text = warning.diagnostic().to_string().trim_start_matches("Warning: ").to_owned();
-            if warning.deprecated {
-                // Shown where old forms are to be shown, and no part of the result.
-                self.run.engine.emit(Event::Deprecated(text));
-            } else {
-                super::engine::lock(&self.warnings).push(text);
-            }
+            let list = if warning.deprecated { &self.deprecations } else { &self.warnings };
+            super::engine::lock(list).push(text);
         }
     }
 
@@ -120,7 +122,7 @@ impl Place<'_> {
 
     async fn try_run(&self, vars: &Arc<dyn VarSource>, done: &mut ItemDone) -> Result<Res, Problem> {
         let engine = &self.run.engine;
-        let own = Resolver { engine, task: self.task, vars };
+        let own = Resolver { engine, task: self.task, vars, own: vars };
         // These count whatever else goes wrong.
         done.ignore_errors = own.flag("ignore_errors").ok().flatten().unwrap_or(false);
         done.ignore_unreachable = own.flag("ignore_unreachable").ok().flatten().unwrap_or(false);
@@ -130,7 +132,7 @@ impl Place<'_> {
         if let Some(to) = &delegate {
             target_vars = self.delegated_vars(to, vars)?;
         }
-        let resolver = Resolver { engine, task: self.task, vars: &target_vars };
+        let resolver = Resolver { engine, task: self.task, vars: &target_vars, own: vars };
         let connect_to = delegate.clone().unwrap_or_else(|| Arc::clone(self.host));
         // What is wrong with the connection counts once the condition holds.
         let connection = resolver.connection(&connect_to);
@@ -187,6 +189,7 @@ impl Place<'_> {
             action,
             args,
             vars: Arc::clone(vars),
+            reach: if delegate.is_some() { target_vars } else { Arc::clone(vars) },
             connection,
             become_,
             environment,
@@ -387,7 +390,7 @@ impl Place<'_> {
         wait: Option<(u64, u64)>,
     ) -> Result<Res, Problem> {
         let engine = &self.run.engine;
-        let own = Resolver { engine, task: self.task, vars };
+        let own = Resolver { engine, task: self.task, vars, own: vars };
         let until = self.task.own_items("until");
         let retries = match own.number("retries")? {
             Some(retries) => 1 + (retries.max(0.0) as i64),
@@ -597,12 +600,18 @@ impl VarSource for Delegated {
                 || rest.starts_with("become")
                 || rest.starts_with("sudo_")
         });
-        if connection { self.theirs.get(name) } else { self.own.get(name) }
+        if connection {
+            return self.theirs.get(name);
+        }
+        // What connection variables are made of is theirs as well, but for who asks and for the loop that the task is in.
+        let is = |what: &str| self.own.get(what).is_some_and(|own| own.as_str() == Some(name));
+        let own = name == "inventory_hostname" || is("ansible_loop_var") || is("ansible_index_var");
+        if own { self.own.get(name) } else { self.theirs.get(name) }
     }
     fn names(&self) -> Vec<String> {
-        self.own.names()
+        self.theirs.names()
     }
     fn hosts(&self) -> Option<Arc<dyn imgbuild_jinja::HostScopes>> {
-        self.own.hosts()
+        self.theirs.hosts()
     }
 }

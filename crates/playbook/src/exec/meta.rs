@@ -159,7 +159,14 @@ impl PlayRun {
             return Ok(true);
         }
         let vars = self.vars(host, Some(task)).map_err(|d| Failure::new(d.to_string()))?;
-        let place = Place { run: self, task, host, info, warnings: std::sync::Mutex::default() };
+        let place = Place {
+            run: self,
+            task,
+            host,
+            info,
+            warnings: std::sync::Mutex::default(),
+            deprecations: std::sync::Mutex::default(),
+        };
         Ok(place.skipped(&vars)?.is_none())
     }
 

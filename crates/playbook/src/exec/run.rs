@@ -382,6 +382,13 @@ impl PlayRun {
             if self.force_handlers {
                 at.extend(flow.failed.iter().cloned());
             }
+            if self.engine.settings.display.debug {
+                let waiting = lock(&self.shared).notified.clone();
+                for host in at.iter().filter(|h| waiting.get(*h).is_some_and(|names| !names.is_empty())) {
+                    let text = format!("META: triggered running handlers for {host}");
+                    self.engine.emit(Event::Verbose { level: 0, text, host: None });
+                }
+            }
             let next = self.flush(at, around).await;
             self.lose(&next.failed);
             flow.ok.retain(|h| next.ok.contains(h));

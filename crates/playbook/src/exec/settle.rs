@@ -162,8 +162,10 @@ impl PlayRun {
                 self.engine.emit(Event::Warning(text));
             }
         }
-        let hosts = match &done.delegated {
-            Some((to, _)) if done.delegate_facts => vec![Host::from(to.as_str())],
+        let of_item = get(res, "_ansible_facts_to").and_then(Value::as_str);
+        let of_task = done.delegated.as_ref().filter(|_| done.delegate_facts).map(|(to, _)| to.as_str());
+        let hosts = match of_item.or(of_task) {
+            Some(to) => vec![Host::from(to)],
             _ => self.told(&done.host, once),
         };
         for host in hosts {

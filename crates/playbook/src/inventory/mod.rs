@@ -1,6 +1,6 @@
 //! Hosts, groups and their variables, from inventory sources and from memory.
 //!
-//! Sources: INI, YAML, JSON, host lists (`a,b,`), directories of those, executable scripts. Variables of
+//! Sources: INI, YAML, JSON, TOML, host lists (`a,b,`), directories of those, executable scripts. Variables of
 //! `group_vars`/`host_vars` are read by [`vars_files::VarsFiles`], not here: their place in the order of precedence differs.
 
 mod constructed;
@@ -13,6 +13,7 @@ mod python_literal;
 mod range;
 mod script;
 mod sources;
+mod toml;
 pub mod vars_files;
 mod view;
 mod yaml;

@@ -25,7 +25,7 @@ pub fn parse(root: &Node, path: &Path, inventory: &mut Inventory, settings: &Set
             Diagnostic::error(format!("inventory plugin {name:?} is not available"))
                 .at(&plugin.span)
                 .suggest(other, CONFIGURED)
-                .help("there are constructed and generator, INI, YAML, host lists, directories and executable scripts"),
+                .help("there are constructed and generator, INI, YAML, TOML, host lists, directories and executable scripts"),
         ),
     }
 }

@@ -1,6 +1,6 @@
 //! From the sources of `-i` to an inventory.
 
-use super::{GroupChars, Inventory, host_list, ini, plugin, script, yaml};
+use super::{GroupChars, Inventory, host_list, ini, plugin, script, toml, yaml};
 use crate::settings::Settings;
 use imgbuild_diag::{Diagnostic, Diagnostics, Severity, Source};
 use std::path::{Path, PathBuf};
@@ -147,10 +147,7 @@ fn parse_file(path: &Path, settings: &Settings, inventory: &mut Inventory, out: 
         && settings.inventory_plugins.iter().any(|p| plugin::CONFIGURED.contains(&p.as_str()))
         && source.text().lines().any(|line| line.starts_with("plugin:"));
     match extension {
-        "toml" => out.push(
-            Diagnostic::error(format!("{}: TOML inventories are not supported", path.display()))
-                .help("write it in YAML or INI"),
-        ),
+        "toml" => toml::parse(&source, path, inventory, out),
         "yml" | "yaml" | "json" => read_yaml(&source, path, settings, inventory, out),
         _ if configured => read_yaml(&source, path, settings, inventory, out),
         _ => ini::parse(&source, path, inventory, out),

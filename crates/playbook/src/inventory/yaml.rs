@@ -103,7 +103,15 @@ fn group(name: &Node, data: &Node, path: &Path, inventory: &mut Inventory, out: 
     }
 }
 
-fn host(pattern: &Node, vars: &Node, group: &str, path: &Path, inventory: &mut Inventory, out: &mut Diagnostics) {
+/// A host, or the hosts of a pattern, of a group.
+pub(super) fn host(
+    pattern: &Node,
+    vars: &Node,
+    group: &str,
+    path: &Path,
+    inventory: &mut Inventory,
+    out: &mut Diagnostics,
+) {
     let text = pattern.scalar_text().unwrap_or_default();
     let (name, port) = range::split_port(&text);
     let names = match range::expand(name) {

@@ -113,3 +113,9 @@ pub fn main_file(folder: &Path, name: &str) -> Option<PathBuf> {
 pub fn vars_file(name: &str, dir: &Path) -> Option<PathBuf> {
     [dir.join("vars").join(name), dir.join(name)].map(|p| normal(&p)).into_iter().find(|p| p.is_file())
 }
+
+/// That a file of tasks is missing. Told twice, as in Ansible: tools count these lines.
+pub fn missing_tasks(path: &Path) -> String {
+    let missing = format!("Could not find or access '{}' on the Ansible Controller", path.display());
+    format!("{missing}: Unable to retrieve file contents.\n{missing}.")
+}

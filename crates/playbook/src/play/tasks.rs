@@ -298,8 +298,7 @@ impl Loader<'_> {
             return;
         }
         attrs.retain(|keyword, attr| {
-            let on_role = name == "include_role" && matches!(*keyword, "delegate_to" | "delegate_facts");
-            if on_role || keywords::ON_INCLUDE.contains(keyword) {
+            if keywords::ON_INCLUDE.contains(keyword) {
                 return true;
             }
             let refused = Diagnostic::error(format!("'{keyword}' is not a valid attribute for a {}", class(name)))
@@ -333,8 +332,9 @@ impl Loader<'_> {
             .collect();
         let scope = if extra.is_empty() { scope } else { with_vars(&scope, extra) };
         let Some(path) = paths::task_file(name.trim(), &scope, &task.dir, &self.dir, place.handlers) else {
+            let path = paths::normal(&task.dir.join(name.trim()));
             self.out.push(
-                Diagnostic::error(format!("Could not find or access '{}' on the Ansible Controller.", name.trim()))
+                Diagnostic::error(paths::missing_tasks(&path))
                     .at_opt(file.span().or(Some(&task.span)))
                     .exit(exit::ERROR),
             );

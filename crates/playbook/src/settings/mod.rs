@@ -78,6 +78,8 @@ pub struct Display {
     pub args_to_stdout: bool,
     /// Show warnings about deprecated forms.
     pub deprecation_warnings: bool,
+    /// Show the flushes of handlers between a play's sections. Of Ansible's debugging output only this is of use to others.
+    pub debug: bool,
     /// Lines of context in differences.
     pub diff_context: usize,
     /// The callback that writes the standard output.
@@ -100,6 +102,7 @@ impl Default for Display {
             pretty_results: None,
             args_to_stdout: false,
             deprecation_warnings: true,
+            debug: false,
             diff_context: 3,
             stdout: "default".into(),
             stdout_in_ad_hoc: false,

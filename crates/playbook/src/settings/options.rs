@@ -263,6 +263,7 @@ rows! {
         |s, g| { s.prompts.become_password_file = Some(g.path(&g.text, s)); Ok(()) };
     ["ANSIBLE_DEPRECATION_WARNINGS"] ["defaults"."deprecation_warnings"]
         |s, g| { s.display.deprecation_warnings = g.bool()?; Ok(()) };
+    ["ANSIBLE_DEBUG"] ["defaults"."debug"] |s, g| { s.display.debug = g.bool()?; Ok(()) };
 }
 
 /// Inventory plugins that are here.

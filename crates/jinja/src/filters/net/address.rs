@@ -5,14 +5,14 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// An address in its network. The address may have host bits.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Net {
+pub(crate) struct Net {
     pub v6: bool,
     pub ip: u128,
     pub prefix: u32,
 }
 
 /// The text of an address.
-pub(super) fn show(v6: bool, ip: u128) -> String {
+pub(crate) fn show(v6: bool, ip: u128) -> String {
     match v6 {
         // As `inet_ntop` writes the old IPv4-compatible addresses.
         true if ip >> 32 == 0 && ip >> 16 != 0 => format!("::{}", Ipv4Addr::from(ip as u32)),
@@ -22,7 +22,7 @@ pub(super) fn show(v6: bool, ip: u128) -> String {
 }
 
 /// An address without a prefix.
-pub(super) fn parse_ip(text: &str) -> Option<(bool, u128)> {
+pub(crate) fn parse_ip(text: &str) -> Option<(bool, u128)> {
     if let Ok(v4) = text.parse::<Ipv4Addr>() {
         return Some((false, u128::from(u32::from(v4))));
     }
@@ -127,6 +127,6 @@ impl fmt::Display for Net {
 }
 
 /// The lowest `n` bits.
-pub(super) fn low(n: u32) -> u128 {
+pub(crate) fn low(n: u32) -> u128 {
     if n >= 128 { u128::MAX } else { (1 << n) - 1 }
 }

@@ -1,6 +1,6 @@
 //! `ansible.utils`' network filters: `ipaddr` and its kin.
 
-mod address;
+pub(crate) mod address;
 mod mac;
 mod query;
 mod subnet;
