@@ -100,7 +100,7 @@ fn eval_kind(cx: &Cx<'_>, env: &Env, e: &Expr) -> R {
             } else if let Some(no) = no {
                 eval(cx, env, no)?
             } else {
-                super::undefined("the inline if-expression evaluated to false and no else section was defined.", None)
+                super::nothing::nothing()
             }
         }
         ExprKind::Filter { name, input, args } => {

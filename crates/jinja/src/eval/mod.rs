@@ -8,6 +8,7 @@ pub(crate) mod finish;
 mod limits;
 mod loops;
 mod macros;
+pub(crate) mod nothing;
 pub(crate) mod object;
 pub(crate) mod ops;
 mod scope;

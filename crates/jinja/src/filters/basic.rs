@@ -1,6 +1,7 @@
 //! Filters about values as such: `default`, `mandatory`, `bool`, `ternary`, types.
 
 use super::{Call, Table, refuse};
+use crate::eval::nothing::is_nothing;
 use crate::val::repr::to_repr;
 use crate::val::{R, Val};
 
@@ -30,6 +31,7 @@ fn default(c: Call<'_, '_>) -> R {
     match c.input.marker() {
         Some(e) if e.is_undefined() => Ok(fallback()),
         Some(_) => Ok(c.input),
+        None if is_nothing(&c.input) => Ok(fallback()),
         None if bound.flag(1, false) && !c.input.truth() => Ok(fallback()),
         None => Ok(c.input),
     }

@@ -2,6 +2,7 @@
 
 use super::{Call, Table};
 use crate::eval::int;
+use crate::eval::nothing::is_nothing;
 use crate::val::{R, Val};
 
 pub(super) const TABLE: Table = &[
@@ -11,7 +12,7 @@ pub(super) const TABLE: Table = &[
     }),
     ("boolean", |c| Ok(matches!(c.input, Val::Bool(_)))),
     ("callable", |c| Ok(matches!(&c.input, Val::Obj(o) if o.callable()))),
-    ("defined", |c| Ok(!c.input.marker().is_some_and(|e| e.is_undefined()))),
+    ("defined", |c| Ok(!is_undefined(&c))),
     ("divisibleby", divisibleby),
     ("escaped", |_| Ok(false)),
     ("even", |c| number(&c).map(|i| i.rem_euclid(2) == 0)),
@@ -32,7 +33,7 @@ pub(super) const TABLE: Table = &[
     ("test", |c| Ok(super::find(&c.cx.text(&c.input)?).is_some())),
     ("true", |c| Ok(matches!(c.input, Val::Bool(true)))),
     ("truthy", truthy),
-    ("undefined", |c| Ok(c.input.marker().is_some_and(|e| e.is_undefined()))),
+    ("undefined", |c| Ok(is_undefined(&c))),
     ("vault_encrypted", |c| Ok(matches!(c.input, Val::Vault(_)))),
 ];
 
@@ -69,6 +70,10 @@ fn iterable(c: &Call<'_, '_>) -> bool {
 
 fn isnan(c: Call<'_, '_>) -> R<bool> {
     Ok(c.input.as_float().is_some_and(f64::is_nan))
+}
+
+fn is_undefined(c: &Call<'_, '_>) -> bool {
+    c.input.marker().is_some_and(|e| e.is_undefined()) || is_nothing(&c.input)
 }
 
 /// Python's truth; `convert_bool` also reads words such as `no`.

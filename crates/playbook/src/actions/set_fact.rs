@@ -34,16 +34,7 @@ pub fn run(call: &Call<'_>) -> Result<Res, Problem> {
             }
             return Err(Problem::Failed(failure.because("Task failed", None)));
         }
-        // `x=true` on one line means a boolean, as it always did.
-        let value = match value {
-            Value::Str(text) if written_on_one_line(call, &name) => match text.text.to_lowercase().as_str() {
-                "true" | "yes" => Value::Bool(true),
-                "false" | "no" => Value::Bool(false),
-                _ => value.clone(),
-            },
-            other => other.clone(),
-        };
-        facts.insert(key.clone(), value);
+        facts.insert(key.clone(), value.clone());
     }
     if facts.is_empty() {
         return Err(refuse("No key/value pairs provided, at least one is required for this action to succeed"));
@@ -52,14 +43,4 @@ pub fn run(call: &Call<'_>) -> Result<Res, Problem> {
     set(&mut res, "ansible_facts", Value::map(facts));
     set(&mut res, "_ansible_facts_cacheable", cacheable);
     Ok(res)
-}
-
-fn written_on_one_line(call: &Call<'_>, name: &str) -> bool {
-    // Arguments in the form k=v share the place of the whole line.
-    match call.task.args.get(&imgbuild_jinja::Key::from(name)) {
-        Some(Value::Str(text)) => text.span.as_ref().is_some_and(|span| {
-            span.source().text().get(span.range()).is_some_and(|line| line.contains(&format!("{name}=")))
-        }),
-        _ => false,
-    }
 }

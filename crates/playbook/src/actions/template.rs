@@ -75,7 +75,8 @@ fn read(path: &Path, settings: &Settings) -> Result<String, Problem> {
 pub fn render(call: &Call<'_>, path: &Path, text: &str, options: &FileOptions, dest: &str) -> Result<String, Problem> {
     let managed = &call.run.engine.settings.ansible_managed;
     let managed = call.vars.get("ansible_managed").is_none().then_some(managed.as_str());
-    let mut extra = super::template_vars::of(path, dest, managed).map_err(refuse)?;
+    let written = call.args.get(&Key::from("src")).map_or_else(|| path.display().to_string(), crate::text::of);
+    let mut extra = super::template_vars::of(&written, path, dest, managed).map_err(refuse)?;
     let dir = path.parent().unwrap_or(Path::new("/")).to_owned();
     let mut search = vec![dir.clone()];
     for base in call.run.search_path(call.task) {

@@ -4,12 +4,12 @@ use imgbuild_jinja::{Map, Value};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
-/// Those of the template at `path`. `managed`: the setting `ansible_managed`, where no variable of this name stands above it.
-pub fn of(path: &Path, dest: &str, managed: Option<&str>) -> Result<Map, String> {
+/// Those of the template at `path`, which the task calls `written`. `managed`: the setting `ansible_managed`, where no variable of this name stands above it.
+pub fn of(written: &str, path: &Path, dest: &str, managed: Option<&str>) -> Result<Map, String> {
     let meta = fs_err::metadata(path).ok();
     let mut vars = Map::new();
     let full = path.display().to_string();
-    vars.insert("template_path".into(), Value::str(full.as_str()));
+    vars.insert("template_path".into(), Value::str(written));
     vars.insert("template_fullpath".into(), Value::str(full.as_str()));
     vars.insert("template_destpath".into(), Value::str(dest));
     vars.insert("template_host".into(), Value::str(hostname()));
@@ -88,7 +88,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("%n{{ 1 }}.j2");
         std::fs::write(&file, "").unwrap();
-        let vars = of(&file, "/dest", Some("{file} %Y%%")).unwrap();
+        let vars = of("x.j2", &file, "/dest", Some("{file} %Y%%")).unwrap();
         let text = vars[&imgbuild_jinja::Key::from("ansible_managed")].as_str().unwrap().to_owned();
         let year = jiff::Zoned::now().strftime("%Y").to_string();
         assert_eq!(text, format!("{{{{ template_path }}}} {year}%"));

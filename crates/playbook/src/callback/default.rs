@@ -274,6 +274,7 @@ impl DefaultCallback {
                 self.failure(&format!("failed: [{label}] (item={item}) => {}", self.dump(&shown)), Color::Error);
             }
             Status::Ok | Status::Changed => {
+                self.show_diff(state, ended);
                 if task.include {
                     return;
                 }
@@ -305,24 +306,19 @@ impl DefaultCallback {
         }
     }
 
-    /// Before the line of the result that it belongs to.
+    /// Before the line of the result, or of the item, that it belongs to.
     fn show_diff(&self, state: &mut State, ended: &Ended) {
-        if !ended.diff {
+        // A loop's items have shown theirs.
+        if !ended.diff || ended.task.has_loop && ended.result.get("results").is_some() {
             return;
         }
-        let show = |state: &mut State, result: &Value| {
-            let changed = result.get("changed").is_some_and(Value::is_true);
-            if let Some(found) = result.get("diff").filter(|d| changed && d.is_true()) {
-                let text = diff::render(found, self.options.color, self.options.display.diff_context);
-                if !text.is_empty() {
-                    self.task_banner(state, &ended.task);
-                    self.sink.out(text.strip_suffix('\n').unwrap_or(&text));
-                }
+        let changed = ended.result.get("changed").is_some_and(Value::is_true);
+        if let Some(found) = ended.result.get("diff").filter(|d| changed && d.is_true()) {
+            let text = diff::render(found, self.options.color, self.options.display.diff_context);
+            if !text.is_empty() {
+                self.task_banner(state, &ended.task);
+                self.sink.out(text.strip_suffix('\n').unwrap_or(&text));
             }
-        };
-        match ended.result.get("results").and_then(Value::as_list).filter(|_| ended.task.has_loop) {
-            Some(items) => items.iter().for_each(|item| show(state, item)),
-            None => show(state, &ended.result),
         }
     }
 

@@ -162,7 +162,7 @@ impl PlayRun {
                     one => vec![one],
                 };
                 let cx = LookupContext::new(templar, vars, raw.span());
-                crate::lookup::with(name, terms, &cx)
+                crate::lookup::with(name, terms, &task.action.name, &cx)
                     .map(Some)
                     .map_err(|e| Failure::new(format!("The lookup plugin '{name}' failed: {e}")).at(raw.span()))
             }

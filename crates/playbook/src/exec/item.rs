@@ -55,7 +55,9 @@ pub struct ItemDone {
 impl Place<'_> {
     /// Runs the item.
     pub async fn run(&self, vars: &Arc<dyn VarSource>) -> ItemDone {
-        let mut done = ItemDone { no_log: self.info.no_log, ..ItemDone::default() };
+        // Until it is rendered a template counts as on.
+        let no_log = self.info.no_log || self.task.attr("no_log").is_some_and(|a| a.value.is_true());
+        let mut done = ItemDone { no_log, ..ItemDone::default() };
         match self.try_run(vars, &mut done).await {
             Ok(res) => done.res = res,
             Err(Problem::Skipped(reason)) => {

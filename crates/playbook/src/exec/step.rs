@@ -339,7 +339,10 @@ impl PlayRun {
             }
             Err(_) => crate::text::of(raw),
         });
-        let no_log = task.attr("no_log").is_some_and(|a| a.value.is_true()) || self.engine.settings.no_log;
+        // What can't be rendered yet (an item's) counts as on.
+        let no_log =
+            task.attr("no_log").is_some_and(|a| self.flag(task, "no_log", host).unwrap_or_else(|| a.value.is_true()))
+                || self.engine.settings.no_log;
         let args = task.args.iter().map(|(k, v)| format!("{k}={}", crate::text::of(v))).collect::<Vec<_>>().join(", ");
         Arc::new(TaskInfo {
             id: task.id,

@@ -5,6 +5,9 @@ use crate::play::scope::items;
 use imgbuild_jinja::{Key, Map, Value};
 use std::path::Path;
 
+/// An option that only `with_first_found` has: the folder in which the action's files are.
+pub const SUBDIR: &str = "_subdir";
+
 pub fn run(ask: &Ask<'_>) -> Answer {
     let mut candidates: Vec<String> = Vec::new();
     let mut skip = ask.bool("skip", false);
@@ -16,13 +19,12 @@ pub fn run(ask: &Ask<'_>) -> Answer {
     for term in terms {
         term_of(ask, term, &mut candidates, &mut skip);
     }
-    // Ansible looks into files/ and beside the tasks. The other folders come after all names: another role's vars/ must not hide a
-    // later name of this one.
-    for folders in [&["files"][..], &["templates", "vars", "tasks"]] {
-        for name in candidates.iter().filter(|name| !name.is_empty()) {
-            if let Some(path) = folders.iter().find_map(|folder| found(ask, folder, name)) {
-                return Ok(vec![Value::str(path)]);
-            }
+    // As TaskExecutor._get_loop_items sets it: `with_first_found` looks where its action has its files; `lookup` and `query` into
+    // files/ whatever the action.
+    let folder = ask.text(SUBDIR).unwrap_or_else(|| "files".into());
+    for name in candidates.iter().filter(|name| !name.is_empty()) {
+        if let Some(path) = found(ask, &folder, name) {
+            return Ok(vec![Value::str(path)]);
         }
     }
     if skip {

@@ -74,13 +74,12 @@ pub fn names() -> impl Iterator<Item = &'static str> {
     OWN.iter().chain(PURE).copied()
 }
 
-/// Runs the lookup of a `with_NAME`.
-pub fn with(name: &str, terms: Vec<Value>, cx: &LookupContext<'_>) -> Result<Vec<Value>, LookupError> {
+/// Runs the lookup of a `with_NAME` of a task with this action.
+pub fn with(name: &str, terms: Vec<Value>, action: &str, cx: &LookupContext<'_>) -> Result<Vec<Value>, LookupError> {
     let mut kwargs = Map::new();
     if name == "first_found" {
-        // What `with_first_found` doesn't find is an error, with `skip` no item at all.
-        kwargs.insert("wantlist".into(), Value::Bool(true));
-        kwargs.shift_remove(&Key::from("wantlist"));
+        let folder = ["template", "var", "file"].into_iter().find(|word| action.contains(word)).unwrap_or("file");
+        kwargs.insert(first_found::SUBDIR.into(), Value::str(format!("{folder}s")));
     }
     let name = if name == "cartesian" { "nested" } else { name };
     cx.templar().lookup(name, terms, kwargs, cx.vars(), cx.span())

@@ -29,7 +29,7 @@ pub fn run(ask: &Ask<'_>) -> Answer {
         let text = crate::vault::read_text(&path, &ask.plugins.settings).map_err(failed)?;
         let managed = ask.plugins.settings.ansible_managed.as_str();
         let managed = ask.cx.vars().get("ansible_managed").is_none().then_some(managed);
-        let mut vars = template_vars::of(&path, "", managed).map_err(failed)?;
+        let mut vars = template_vars::of(&name, &path, "", managed).map_err(failed)?;
         vars.extend(more.clone());
         let mut search = vec![path.parent().map(Into::into).unwrap_or_default()];
         for base in ask.search() {
