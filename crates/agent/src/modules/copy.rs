@@ -106,7 +106,11 @@ pub fn run(ctx: &Ctx) -> Result<Outcome, Fail> {
     let parent = dest.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     // What comes from the controller is only looked at in check mode: a task before this one would make the directory.
     if !parent.exists() && ctx.check && !args.bool("remote_src") {
-        return Ok(crate::out! {"changed": true, "dest": dest.to_string_lossy(), "src": src, "checksum": checksum});
+        let mut out = crate::out! {"changed": true, "dest": dest.to_string_lossy(), "src": src, "checksum": checksum};
+        if ctx.diff {
+            out.insert("diff".into(), json!([difference(ctx, &source, &dest, src.as_deref())]));
+        }
+        return Ok(out);
     }
     if !parent.exists() {
         // An own problem to the user: is it not there, or may we not look?

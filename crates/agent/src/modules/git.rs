@@ -1,7 +1,7 @@
 //! `git`: a checkout of a repository is at this version.
 
 use crate::ctx::Ctx;
-use crate::modules::git_cmd::Git;
+use crate::modules::git_cmd::{Git, is_hash};
 use crate::outcome::{Fail, OrFail, Outcome};
 use serde_json::json;
 use std::path::PathBuf;
@@ -80,7 +80,8 @@ fn settle(ctx: &Ctx, git: &Git<'_>, version: &str, clone: bool) -> Result<Settle
     let remote = git.remote_head(version)?;
     let refspec = args.given("refspec").is_some();
     let same = remote.is_some() && remote == before && !refspec && !git.submodules_differ()?;
-    if same {
+    // What is checked out already may have got a new tag: Ansible fetches, too, unless it only looks.
+    if same && (ctx.check || is_hash(version)) {
         git.verify(version)?;
         let changed = out["changed"] == true || url_changed;
         out.insert("changed".into(), changed.into());

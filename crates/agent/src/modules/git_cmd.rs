@@ -298,7 +298,7 @@ fn failed<S: AsRef<OsStr>>(ran: &Ran, words: &[S]) -> Fail {
 }
 
 /// A full hash, SHA-1 or SHA-256.
-fn is_hash(version: &str) -> bool {
+pub fn is_hash(version: &str) -> bool {
     matches!(version.len(), 40 | 64) && version.chars().all(|c| c.is_ascii_hexdigit())
 }
 

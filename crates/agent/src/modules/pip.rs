@@ -64,7 +64,8 @@ pub fn run(ctx: &Ctx) -> Result<Outcome, Fail> {
     let env = args.path("virtualenv").map(|env| args.path("chdir").map_or_else(|| env.clone(), |dir| dir.join(&env)));
     let state = args.text("state");
     let version = args.str("version");
-    if names.is_empty() && requirements.is_none() && env.is_none() {
+    // An empty list of names is nothing to do.
+    if args.given("name").is_none() && requirements.is_none() && env.is_none() {
         crate::fail!("one of the following is required: name, requirements, virtualenv");
     }
     if version.is_some() && names.len() != 1 {

@@ -233,7 +233,9 @@ impl Engine {
         let inventory = self.inventory.read().unwrap_or_else(PoisonError::into_inner);
         let mut lowest_first: Vec<Arc<Map>> = Vec::new();
         // What a connection uses where nothing else is said can be asked for.
-        let address = ["ansible_host", "ansible_ssh_host"].map(|k| (Key::from(k), Value::str(host)));
+        let implicit = inventory.hosts.get(host).is_some_and(|h| h.implicit);
+        let address = if implicit { "127.0.0.1" } else { host };
+        let address = ["ansible_host", "ansible_ssh_host"].map(|k| (Key::from(k), Value::str(address)));
         lowest_first.push(Arc::new(Map::from_iter(address)));
         lowest_first.extend(layers_of_inventory(&inventory, &self.vars_files, &self.settings, host, Some(dir))?);
         lowest_first.reverse();
@@ -258,8 +260,11 @@ impl Engine {
         let entry = inventory.hosts.get(host);
         let file = entry.and_then(|h| h.file.clone());
         let show = |p: Option<PathBuf>| p.map_or(Value::Null, |p| Value::str(p.display().to_string()));
-        magic.insert("inventory_dir".into(), show(file.as_ref().and_then(|f| f.parent().map(Into::into))));
-        magic.insert("inventory_file".into(), show(file));
+        // A host that no inventory names has none.
+        if !entry.is_some_and(|h| h.implicit) {
+            magic.insert("inventory_dir".into(), show(file.as_ref().and_then(|f| f.parent().map(Into::into))));
+            magic.insert("inventory_file".into(), show(file));
+        }
         magic
     }
 
