@@ -105,3 +105,15 @@ async fn killed_at_every_write_an_image_of_each_region_survives_both_gcs() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_dead_run_is_not_waited_for() {
+    let force = json!({"ami_regions": ["us-west-2"], "force_deregister": true});
+    for k in (10..).step_by(3) {
+        let Some(world) = dies(When::After, k, force.clone()).await else { break };
+        // Its machine is gone with its journal.
+        world.build(force.clone(), None).await.unwrap_or_else(|error| panic!("write {k}: {error:?}"));
+        let named = world.cloud.own_images().iter().filter(|image| image.name == "an image").count();
+        assert_eq!(named, 2, "write {k}");
+    }
+}

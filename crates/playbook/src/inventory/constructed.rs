@@ -236,7 +236,7 @@ impl Work<'_> {
                     .at_opt(entry.span().or(Some(&self.root)))
                     .suggest(&wrong, KEYED);
             // Once, not for each host.
-            if !self.warnings.iter().any(|known| *known == problem) {
+            if !self.warnings.contains(&problem) {
                 self.warnings.push(problem);
             }
         }

@@ -156,12 +156,12 @@ async fn swap_one(env: &Env<'_>, labels: &Labels, image: Imaged, interim: Held<(
             made => break made?,
         }
     };
-    if let Some(held) = last.held.take() {
-        env.session.run.keep(held)?;
-    }
     // Before the interim one goes, so that at every moment there is an image that gc leaves alone. A run that waits for its turn
     // to replace this one sees by the tag that it is finished.
     settle(env, &[&last]).await?;
+    if let Some(held) = last.held.take() {
+        env.session.run.keep(held)?;
+    }
     if let Err(failure) = share(env, &[&last]).await {
         let now = replace::holders(env, &region).await?;
         if now.is_empty() || now.iter().any(|holder| holder.id == last.id) {

@@ -9,15 +9,19 @@ use crate::amazon::ids::Region;
 use crate::amazon::options::Config;
 use crate::amazon::options::ami::Replace;
 use crate::amazon::releaser::{KEEP_TAG, kind};
-use crate::amazon::types::{Filter, Image, ImageCopy, ImageQuery, Tags};
+use crate::amazon::types::{Filter, Image, ImageCopy, ImageQuery, ImageState, Tags};
 use crate::amazon::wait::Verdict;
 use futures_util::future::join_all;
 use imgbuild_engine::run::{CallFailed, Held, RUN_TAG};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// How long another run that has just made an image of the name may take until it is done with it.
 const OTHER_RUN: Duration = Duration::from_secs(1800);
+
+/// How long it may take to settle one that is available. After that the run is taken for dead: somebody killed it.
+const SETTLING: u32 = 60;
 
 /// The images of this account that have the template's name in a region.
 pub async fn holders(env: &Env<'_>, region: &Region) -> Result<Vec<Image>, Failure> {
@@ -156,8 +160,12 @@ async fn finished(env: &Env<'_>, region: &Region, image: &Image) -> Result<Optio
     env.ui().say(format!("Run {run} is making {} in {region}, of the same name: waiting for it to finish", image.id));
     let ec2 = env.account.ec2(region);
     let what = format!("run {run} to finish {}", image.id);
-    let verdict = |image: Option<&Image>| match image {
-        Some(image) if in_others_hands(env, image) => Verdict::Later(None),
+    let available = OnceLock::new();
+    // Tests have no pause; there the other run needs some time all the same.
+    let settling = (env.shared.pause * SETTLING).max(Duration::from_secs(1));
+    let verdict = |image: Option<&Image>| match image.filter(|image| in_others_hands(env, image)) {
+        Some(image) if image.state == ImageState::Pending => Verdict::Later(None),
+        Some(_) if available.get_or_init(Instant::now).elapsed() < settling => Verdict::Later(None),
         _ => Verdict::Done,
     };
     let poller = env.shared.pollers.of(&ec2);
