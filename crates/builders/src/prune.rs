@@ -226,8 +226,10 @@ mod tests {
         };
         let uses = BTreeMap::from([(AmiId::from("ami-4"), "instance i-1 runs on it".to_owned())]);
         let keep = Tags::from([(KEEP_TAG.to_owned(), "true".to_owned())]);
-        let mut marked = keep.clone();
-        marked.insert(RUN_TAG.to_owned(), "run".to_owned());
+        let tags =
+            |keep: &str| Tags::from([(KEEP_TAG.to_owned(), keep.to_owned()), (RUN_TAG.to_owned(), "run".to_owned())]);
+        let mut protected = image("ami-8", "2026-01-02T00:00:00.000Z", Tags::new());
+        protected.protection = Some("enabled-with-cooldown".into());
         for (n, image, expected) in [
             (0, image("ami-1", "2026-01-05T00:00:00.000Z", Tags::new()), Some("one of the newest 1")),
             (1, image("ami-2", "2026-07-01T00:00:00.000Z", Tags::new()), Some("too young")),
@@ -235,7 +237,9 @@ mod tests {
             (1, image("ami-4", "2026-01-03T00:00:00.000Z", Tags::new()), Some("instance i-1 runs on it")),
             (1, image("ami-5", "2026-01-02T00:00:00.000Z", Tags::new()), None),
             // Published by someone who may not take the run's tag off.
-            (1, image("ami-6", "2026-01-02T00:00:00.000Z", marked), None),
+            (1, image("ami-6", "2026-01-02T00:00:00.000Z", tags(PUBLISHED)), None),
+            (1, image("ami-7", "2026-01-02T00:00:00.000Z", tags("true")), Some("tagged imgbuild:keep")),
+            (1, protected, Some("protected from being deregistered (enabled-with-cooldown)")),
         ] {
             assert_eq!(stays(&image, n, &wanted, &uses).as_deref(), expected, "{}", image.id);
         }
