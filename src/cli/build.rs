@@ -225,7 +225,7 @@ fn signals(run: &Run, reporter: &Reporter) -> std::io::Result<()> {
         interruptions.next().await;
         let text = std::fs::read_to_string(run.journal().path()).unwrap_or_default();
         if let Ok((_, entries, _)) = imgbuild_engine::journal::replay(&text) {
-            ui::note("Stopped. Left behind (imgbuild gc removes it):");
+            ui::note("Stopped. Left behind (imgbuild gc sees to it):");
             for entry in entries.iter().rev().filter(|e| e.owed()) {
                 ui::note(format!("  {}", imgbuild_engine::run::describe(entry)));
             }
@@ -301,7 +301,7 @@ fn conclude(run: &Run, ended: &[Ended], reporter: &Reporter, style: Style, elaps
     }
     let leaks: Vec<String> = ended.iter().flat_map(|e| e.leaks.iter().map(ToString::to_string)).collect();
     if !leaks.is_empty() {
-        ui::note("Left behind (imgbuild gc removes it):");
+        ui::note("Left behind (imgbuild gc sees to it):");
         leaks.iter().for_each(|leak| ui::note(format!("  {leak}")));
         return failure::LEAKED;
     }

@@ -268,6 +268,19 @@ impl AmazonReleaser {
         Ok(())
     }
 
+    /// Snapshots that EC2 made for an image that is gone: no tag tells of them, but their descriptions do.
+    async fn release_snapshots_of(&self, ec2: &Arc<dyn Ec2>, id: &AmiId) -> Result<(), String> {
+        let filters = vec![Filter::new("description", format!("*{id}*"))];
+        let found = ec2.snapshots(filters).await.map_err(|e| e.to_string())?;
+        for snapshot in found.iter().filter(|s| belongs(s, id)) {
+            match self.until_free("InvalidSnapshot.InUse", || ec2.delete_snapshot(&snapshot.id)).await {
+                Err(error) if !error.is_not_found() => return Err(format!("snapshot {}: {error}", snapshot.id)),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
     /// An image of the run under an interim name. Where the run's tag is still on it the swap had not begun, and it goes like any
     /// other. Else it may be the only image of its content: it goes only when a newer one, finished, has the name.
     async fn release_interim(&self, ec2: &Arc<dyn Ec2>, intent: &Intent, id: &AmiId) -> Result<(), String> {
@@ -280,7 +293,10 @@ impl AmazonReleaser {
             };
             ec2.images(query).await.map_err(|e| e.to_string())
         };
-        let Some(interim) = look(Filter::new("image-id", id.as_str())).await?.into_iter().next() else { return Ok(()) };
+        let Some(interim) = look(Filter::new("image-id", id.as_str())).await?.into_iter().next() else {
+            // Somebody died, or was refused, between the image and its snapshots.
+            return self.release_snapshots_of(ec2, id).await;
+        };
         let finished = |image: &Image| {
             image.state == ImageState::Available
                 && (!image.tags.contains_key(RUN_TAG) || image.tags.contains_key(KEEP_TAG))
@@ -292,7 +308,7 @@ impl AmazonReleaser {
             return self.release_image(ec2, intent, id).await;
         }
         Err(format!(
-            "it is the new image, under the name {:?}, and no newer one has the name {name:?}: it is kept until one has. Build \
+            "it is the new image, under the name {:?}, and no newer one that is finished has the name {name:?}: it is kept until one has. Build \
              again, then gc removes it",
             interim.name
         ))

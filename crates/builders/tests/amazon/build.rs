@@ -97,8 +97,9 @@ async fn makes_few_calls() {
     let world = World::new();
     world.build(json!({}), None).await.unwrap();
     let calls = world.cloud.calls();
-    // Each of the four waits of the fake polls twice; EC2 that answers at once is asked four times less.
-    assert!(calls.len() <= 20, "{calls:?}");
+    // Each of the four waits of the fake polls twice; EC2 that answers at once is asked four times less. On a busy machine a poll
+    // may be under way when its wait ends.
+    assert!(calls.len() <= 22, "{calls:?}");
     assert!(!calls.iter().any(|c| c.contains("CreateTags")), "tags go with the create calls: {calls:?}");
 }
 

@@ -111,11 +111,7 @@ pub async fn swap(
     settle(env, &kept.iter().map(|(image, _)| image).collect::<Vec<_>>()).await?;
     let swapped = join_all(kept.into_iter().map(|(image, interim)| async move {
         let Some(interim) = interim else { return Ok(image) };
-        let (region, id, name) = (image.region.clone(), image.id.clone(), image.image.name.clone());
-        swap_one(env, labels, image, interim).await.map_err(|failure| {
-            let message = format!("{}; the new image is {id} in {region}, under the name {name:?}", failure.message);
-            Failure { message, ..failure }
-        })
+        swap_one(env, labels, image, interim).await
     }));
     // All regions are told of, not only the first that failed.
     let mut images = Vec::new();
@@ -158,16 +154,21 @@ async fn swap_one(env: &Env<'_>, labels: &Labels, image: Imaged, interim: Held<(
     };
     // Before the interim one goes, so that at every moment there is an image that gc leaves alone. A run that waits for its turn
     // to replace this one sees by the tag that it is finished.
-    settle(env, &[&last]).await?;
-    if let Some(held) = last.held.take() {
-        env.session.run.keep(held)?;
-    }
-    if let Err(failure) = share(env, &[&last]).await {
+    let finished = async {
+        settle(env, &[&last]).await?;
+        if let Some(held) = last.held.take() {
+            env.session.run.keep(held)?;
+        }
+        share(env, &[&last]).await
+    };
+    if let Err(failure) = finished.await {
         let now = replace::holders(env, &region).await?;
         if now.is_empty() || now.iter().any(|holder| holder.id == last.id) {
-            return Err(failure);
+            let message = format!("{}; the new image is {} in {region}", failure.message, last.id);
+            return Err(Failure { message, ..failure });
         }
-        env.ui().say(format!("Another run has replaced {} in {region} before it was shared", last.id));
+        // A run that took this one for dead, or had its turn.
+        env.ui().say(format!("Another run has replaced {} in {region} before it was finished", last.id));
     }
     env.ui().say(format!("Removing the interim AMI {}", image.id));
     for owed in std::iter::once(interim).chain(old) {

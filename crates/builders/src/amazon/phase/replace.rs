@@ -157,7 +157,7 @@ fn in_others_hands(env: &Env<'_>, image: &Image) -> bool {
 /// Waits until the run that makes an image is done with it.
 async fn finished(env: &Env<'_>, region: &Region, image: &Image) -> Result<Option<Image>, Failure> {
     let run = image.tags.get(RUN_TAG).cloned().unwrap_or_default();
-    env.ui().say(format!("Run {run} is making {} in {region}, of the same name: waiting for it to finish", image.id));
+    env.ui().say(format!("Run {run} is making {} in {region}, of the same name: waiting for it to finish (at most half an hour; where that run is dead, imgbuild gc ends it)", image.id));
     let ec2 = env.account.ec2(region);
     let what = format!("run {run} to finish {}", image.id);
     let available = OnceLock::new();
