@@ -197,9 +197,11 @@ class HTTPRedirectHandler(urllib_request.HTTPRedirectHandler):
 
     def redirect_request(self, req, fp, code, msg, headers, newurl):
         policy = {'yes': 'all', 'no': 'none', True: 'all', False: 'none'}.get(self.follow_redirects, self.follow_redirects)
-        if policy == 'urllib2':
-            return urllib_request.HTTPRedirectHandler.redirect_request(self, req, fp, code, msg, headers, newurl)
         method = req.get_method()
+        if policy == 'urllib2':
+            # Older Pythons do not know 308.
+            known = 307 if code == 308 and method in ('GET', 'HEAD') else code
+            return urllib_request.HTTPRedirectHandler.redirect_request(self, req, fp, known, msg, headers, newurl)
         if policy != 'all' and (policy != 'safe' or method not in ('HEAD', 'GET')):
             raise urllib_error.HTTPError(newurl, code, msg, headers, fp)
         data, kept = req.data, dict(req.headers)

@@ -48,12 +48,11 @@ class LinuxDistribution(object):
             if '=' in word:
                 key, value = word.split('=', 1)
                 found[key.lower()] = value
-        version = found.get('version', '')
-        name = found.get('version_codename') or found.get('ubuntu_codename')
-        if name is None:
-            # "7 (Core)" or "12, Precise"
-            word = re.search(r'\((\D+)\)|,\s*(\D+)', version)
-            name = word and (word.group(1) or word.group(2)).strip()
+        # "7 (Core)" or "12, Precise"
+        word = re.search(r'\((\D+)\)|,\s*(\D+)', found.get('version', ''))
+        if word:
+            found['release_codename'] = (word.group(1) or word.group(2)).strip()
+        name = found.get('version_codename') or found.get('ubuntu_codename') or found.get('release_codename')
         if name:
             found['codename'] = name
         return found
@@ -151,7 +150,7 @@ class LinuxDistribution(object):
                                        build_number=self.build_number(best)))
 
     def linux_distribution(self, full_distribution_name=True):
-        return self.name() if full_distribution_name else self.id(), self.version(), self.codename()
+        return self.name() if full_distribution_name else self.id(), self.version(), self.os_release_info().get('release_codename') or self.codename()
 
     def os_release_attr(self, attribute):
         return self.os_release_info().get(attribute, '')
