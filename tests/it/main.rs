@@ -4,6 +4,7 @@
 mod support;
 
 mod build_sandbox;
+mod collections;
 mod communicator;
 mod console;
 mod crash;

@@ -5,7 +5,7 @@ use crate::eval::{Args, Cx, fail, int, undefined};
 use crate::val::compare::equal;
 use crate::val::repr::to_repr;
 use crate::val::{Entries, R, Val};
-use crate::{ErrorKind, Key, LookupError, Map, TemplateError};
+use crate::{ErrorKind, Key, LookupError, Map, TemplateError, Value};
 use std::any::Any;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -103,6 +103,7 @@ fn run_lookup(cx: &Cx<'_>, mut args: Args, list: bool) -> R {
     }
     if name != "env"
         && let Some(m) = args.marker()
+        && !cx.templar.lookups().takes_undefined(&name)
     {
         return Ok(m.clone());
     }
@@ -110,7 +111,10 @@ fn run_lookup(cx: &Cx<'_>, mut args: Args, list: bool) -> R {
     let errors = args.take("errors").map_or_else(|| "strict".to_owned(), |v| crate::val::repr::to_str(&v));
     let mut terms = Vec::new();
     for term in &args.pos {
-        terms.push(cx.finish(term)?);
+        terms.push(match term.marker() {
+            Some(missing) => Value::undefined(&missing.message),
+            None => cx.finish(term)?,
+        });
     }
     let mut kwargs = Map::new();
     for (key, value) in &args.kw {
@@ -145,7 +149,11 @@ fn run_lookup(cx: &Cx<'_>, mut args: Args, list: bool) -> R {
             return Ok(if list { Val::list(Vec::new()) } else { Val::None });
         }
     };
-    let mut found: Vec<Val> = found.into_iter().map(|v| Val::from(crate::lookups::as_data(v))).collect();
+    let back = |value: Value| match value.as_undefined() {
+        Some(message) => Val::Marker(Arc::new(TemplateError::new(ErrorKind::Undefined, message))),
+        None => Val::from(crate::lookups::as_data(value)),
+    };
+    let mut found: Vec<Val> = found.into_iter().map(back).collect();
     if list {
         return Ok(Val::list(found));
     }

@@ -78,6 +78,11 @@ pub trait Lookups: Send + Sync {
     ) -> Result<Vec<Value>, LookupError>;
     /// Whether there is one of this name.
     fn known(&self, name: &str) -> bool;
+    /// Whether a lookup wants undefined values among its terms ([`Value::undefined`]), which else are its result.
+    fn takes_undefined(&self, name: &str) -> bool {
+        let _ = name;
+        false
+    }
     /// Whether the user brought a filter or test of this name, asked where this crate has none. The error says why one that
     /// may be there can't be used.
     fn brought(&self, kind: PluginKind, name: &str) -> Result<bool, String> {

@@ -66,6 +66,9 @@ pub enum Value {
     Omit,
 }
 
+/// The key of the mapping that stands for an undefined value; no file can hold it.
+const UNDEFINED: &str = "\0undefined";
+
 impl Value {
     /// Text that is data.
     pub fn str(text: impl Into<Arc<str>>) -> Self {
@@ -75,6 +78,19 @@ impl Value {
     /// Text that may be rendered.
     pub fn template(text: impl Into<Arc<str>>, span: Option<Span>) -> Self {
         Value::Str(Str { text: text.into(), template: true, span })
+    }
+
+    /// What a lookup that takes undefined values gets in the place of one: what is said of it.
+    pub fn undefined(message: &str) -> Self {
+        Value::map(Map::from_iter([(Key::from(UNDEFINED), Value::str(message))]))
+    }
+
+    /// What is said of a value that [`Value::undefined`] made.
+    pub fn as_undefined(&self) -> Option<&str> {
+        match self {
+            Value::Map(map) if map.len() == 1 => map.get(&Key::from(UNDEFINED))?.as_str(),
+            _ => None,
+        }
     }
 
     /// A list.

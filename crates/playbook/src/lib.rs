@@ -16,6 +16,7 @@ pub mod yaml;
 
 mod actions;
 mod api;
+mod collections;
 mod controller;
 mod encoding;
 mod listing;

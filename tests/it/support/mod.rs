@@ -147,6 +147,14 @@ impl Output {
         assert!(held, "{text:?} is not in\n--- stdout\n{}\n--- stderr\n{}", self.stdout, self.stderr);
         self
     }
+
+    /// Fails if the output (of either kind) holds this.
+    #[track_caller]
+    pub fn has_not(self, text: &str) -> Self {
+        let held = self.stdout.contains(text) || self.stderr.contains(text);
+        assert!(!held, "{text:?} is in\n--- stdout\n{}\n--- stderr\n{}", self.stdout, self.stderr);
+        self
+    }
 }
 
 /// Whether this is root; if not, says that the test is left out.

@@ -9,10 +9,6 @@ use serde_json::{Value, json};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-const RUN: &str = include_str!("python/run.py");
-const BASIC: &str = include_str!("python/basic.py");
-const CONVERTERS: &str = include_str!("python/converters.py");
-
 /// Where a Python may be if none is named.
 const PYTHONS: &[&str] =
     &["python3", "/usr/bin/python3", "/usr/libexec/platform-python", "python", "/usr/bin/python2.7", "python2"];
@@ -68,7 +64,7 @@ fn run_in(ctx: &Ctx, dir: &Path) -> Result<Outcome, Fail> {
     let cmd = match style.as_str() {
         "python" => {
             let program = python(ctx, &name)?;
-            let lib = dir.join("lib/ansible/module_utils");
+            let lib = dir.join("lib");
             let files = args.raw("files").unwrap_or_default();
             for (file, body) in files.as_object().into_iter().flatten() {
                 let relative = Path::new(file);
@@ -78,27 +74,11 @@ fn run_in(ctx: &Ctx, dir: &Path) -> Result<Outcome, Fail> {
                 let body = base64::engine::general_purpose::STANDARD.decode(crate::args::text(body));
                 put(&lib.join(relative), &body.or_fail("a helper is no base64")?, 0o600)?;
             }
-            let library = args.text("library");
-            if library.is_empty() {
-                put(&dir.join("lib/ansible/__init__.py"), b"", 0o600)?;
-                for (file, body) in [
-                    ("__init__.py", ""),
-                    ("common/__init__.py", ""),
-                    ("common/text/__init__.py", ""),
-                    ("basic.py", BASIC),
-                    ("_text.py", CONVERTERS),
-                    ("common/text/converters.py", CONVERTERS),
-                ] {
-                    if !lib.join(file).exists() {
-                        put(&lib.join(file), body.as_bytes(), 0o600)?;
-                    }
-                }
-            }
-            put(&dir.join("run.py"), RUN.as_bytes(), 0o600)?;
-            let how = if library.is_empty() { "own" } else { library.as_str() };
+            put(&dir.join("run.py"), args.req("runner")?.as_bytes(), 0o600)?;
+            let full = args.text("full");
             let wrapped = json!({"ANSIBLE_MODULE_ARGS": given}).to_string();
             ctx.cmd(program)
-                .args([dir.join("run.py").as_os_str(), dir.as_os_str(), how.as_ref(), name.as_ref()])
+                .args([dir.join("run.py").as_os_str(), dir.as_os_str(), "own".as_ref(), name.as_ref(), full.as_ref()])
                 .env("PYTHONDONTWRITEBYTECODE", "1")
                 .stdin(wrapped)
         }

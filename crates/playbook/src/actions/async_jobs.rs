@@ -15,7 +15,9 @@ pub async fn run_async(call: &Call<'_>, seconds: u64, poll: u64) -> Result<Res, 
         return Err(Problem::Skipped(format!("remote module ({name}) does not support check mode")));
     }
     // What the controller has a part in can't go on by itself.
-    if matches!(name, "assemble" | "copy" | "fetch" | "raw" | "reboot" | "script" | "template" | "unarchive") {
+    if call.action.plugin.is_some()
+        || matches!(name, "assemble" | "copy" | "fetch" | "raw" | "reboot" | "script" | "template" | "unarchive")
+    {
         return Err(refuse(format!("This action ({}) does not support async.", call.action.written)));
     }
     let (module, args, content) = match (&call.action.custom, call.action.spec) {

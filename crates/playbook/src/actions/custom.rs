@@ -1,17 +1,14 @@
-//! Modules of the user (`library/`): read here, run on the host by the agent's `_custom`, which needs nothing but what the
-//! module itself needs. Python modules get the classes they import from `ansible.module_utils.basic` along.
+//! Modules of the user (`library/`) and of installed collections: read here, run on the host by the agent's `_custom`, which needs
+//! nothing but what the module itself needs. Python modules get the helpers that they import along.
 
 use super::{Call, Problem, refuse};
 use crate::exec::result::Res;
+use crate::python::{Sources, library};
 use crate::target::Content;
 use base64::Engine;
 use imgbuild_jinja::Value;
 use serde_json::{Map as Json, Value as JsonValue};
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-
-/// Parts of `ansible.module_utils` that the agent brings along.
-const BROUGHT: &[&str] = &["basic", "_text", "common.text.converters"];
+use std::path::Path;
 
 /// How a module wants its arguments.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -50,79 +47,35 @@ impl Style {
     }
 }
 
-/// What a Python text imports from `ansible.module_utils`, as dotted paths below it.
-fn imports(text: &str) -> Vec<String> {
-    let mut out = Vec::new();
-    // Names in parentheses may go on over lines.
-    let joined = text.replace("\\\n", " ");
-    let mut rest = joined.lines();
-    while let Some(line) = rest.next() {
-        let line = line.trim().split(" #").next().unwrap_or_default();
-        if let Some(path) = line.strip_prefix("import ansible.module_utils.") {
-            out.push(path.split([' ', ',']).next().unwrap_or_default().to_owned());
-        } else if let Some(path) = line.strip_prefix("from ansible.module_utils.") {
-            let (path, names) = path.split_once(" import ").unwrap_or((path, ""));
-            let _ = names;
-            out.push(path.trim().to_owned());
-        } else if let Some(names) = line.strip_prefix("from ansible.module_utils import ") {
-            let mut names = names.to_owned();
-            while names.contains('(') && !names.contains(')') {
-                let Some(next) = rest.next() else { break };
-                names.push_str(next);
-            }
-            let names = names.replace(['(', ')'], " ");
-            out.extend(names.split(',').filter_map(|n| n.split_whitespace().next().map(str::to_owned)));
-        }
-    }
-    out
-}
-
-/// The helper of this dotted path in one of the folders: its place below `module_utils`, and the file.
-fn helper(folders: &[PathBuf], dotted: &str) -> Option<(String, PathBuf)> {
-    let mut path = dotted.replace('.', "/");
-    loop {
-        for file in [format!("{path}.py"), format!("{path}/__init__.py")] {
-            if let Some(found) = folders.iter().map(|f| f.join(&file)).find(|p| p.is_file()) {
-                return Some((file, found));
-            }
-        }
-        // The last part may be a name inside the file.
-        path.truncate(path.rfind('/')?);
-    }
-}
-
-/// Helpers by their place below `module_utils`.
-type Helpers = BTreeMap<String, Vec<u8>>;
-
-/// The helpers that a module needs, and the first import that only ansible-core has.
-fn helpers(text: &str, folders: &[PathBuf]) -> std::io::Result<(Helpers, Option<String>)> {
-    let (mut files, mut library) = (Helpers::new(), None);
-    let mut queue = imports(text);
-    while let Some(dotted) = queue.pop() {
-        if BROUGHT.contains(&dotted.as_str()) {
-            continue;
-        }
-        match helper(folders, &dotted) {
-            Some((place, file)) if !files.contains_key(&place) => {
-                let bytes = fs_err::read(&file)?;
-                queue.extend(imports(&String::from_utf8_lossy(&bytes)));
-                // The packages above it.
-                for (at, _) in place.match_indices('/') {
-                    files.entry(format!("{}/__init__.py", &place[..at])).or_insert_with(Vec::new);
-                }
-                files.insert(place, bytes);
-            }
-            Some(_) => {}
-            None => library = Some(format!("ansible.module_utils.{dotted}")),
-        }
-    }
-    Ok((files, library))
+/// The full name of a module of a collection, from its path.
+fn full_name(path: &Path) -> Option<String> {
+    let parts: Vec<&str> = path.iter().filter_map(|p| p.to_str()).collect();
+    let at = parts.iter().rposition(|p| *p == "ansible_collections")?;
+    let inside = parts[at..].join(".");
+    Some(inside.strip_suffix(".py").unwrap_or(&inside).to_owned())
 }
 
 /// Runs the module on the host.
 pub async fn run(call: &Call<'_>, path: &Path) -> Result<Res, Problem> {
     let (args, content) = prepare(call, path)?;
-    call.module("_custom", args, Some(content)).await
+    call.module("_custom", args, Some(content)).await.map(without_internals)
+}
+
+/// A result without what only concerns modules themselves, wherever it stands in it (`strip_internal_keys`).
+pub fn without_internals(res: Res) -> Res {
+    fn clean(value: &Value) -> Value {
+        match value {
+            Value::Map(map) => Value::map(
+                map.iter()
+                    .filter(|(k, _)| !k.to_string().starts_with("_ansible_"))
+                    .map(|(k, v)| (k.clone(), clean(v)))
+                    .collect(),
+            ),
+            Value::List(items) => Value::list(items.iter().map(clean).collect()),
+            other => other.clone(),
+        }
+    }
+    res.into_iter().map(|(key, value)| (key, clean(&value))).collect()
 }
 
 /// What the agent's `_custom` wants to know of a module, and the module.
@@ -158,16 +111,23 @@ pub fn prepare(call: &Call<'_>, path: &Path) -> Result<(Json<String, JsonValue>,
     }
     match style {
         Style::Python => {
-            let near = path.parent().and_then(Path::parent).map(|p| p.join("module_utils"));
+            let full = full_name(path);
+            let near = path.parent().and_then(Path::parent).map(|p| p.join("module_utils")).filter(|_| full.is_none());
+            let named = call.run.engine.settings.module_utils_paths.iter().cloned();
             let beside = call.run.search_path(call.task).into_iter().map(|p| p.join("module_utils"));
-            let folders: Vec<PathBuf> = near.into_iter().chain(beside).collect();
-            let (files, library) = helpers(&text, &folders).map_err(|e| refuse(e.to_string()))?;
+            let collections = call.run.collections();
+            let sources =
+                Sources { folders: near.into_iter().chain(named).chain(beside).collect(), collections: &collections };
+            let package = full.as_deref().and_then(|f| f.rsplit_once('.')).map_or("", |(package, _)| package);
+            let files = sources.closure(&text, package).map_err(|e| refuse(e.to_string()))?;
+            outer.insert("runner".into(), library::RUN.into());
+            let short = call.action.name.rsplit('.').next().unwrap_or_default();
+            outer.insert("full".into(), full.unwrap_or_else(|| format!("ansible.legacy.{short}")).into());
             let files: Json<String, JsonValue> = files
                 .into_iter()
                 .map(|(place, bytes)| (place, base64::engine::general_purpose::STANDARD.encode(bytes).into()))
                 .collect();
             outer.insert("files".into(), files.into());
-            outer.insert("library".into(), library.unwrap_or_default().into());
         }
         Style::Old => {
             let words = args.iter().map(|(k, v)| {
@@ -198,7 +158,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn styles_and_imports() {
+    fn styles_and_names() {
         for (text, want) in [
             (&b"#!/usr/bin/python\nfrom ansible.module_utils.basic import *\n"[..], Style::Python),
             (b"#!/bin/sh\n# WANT_JSON\n", Style::WantJson),
@@ -208,23 +168,10 @@ mod tests {
         ] {
             assert_eq!(Style::of(text), want);
         }
-        let text = "from ansible.module_utils.basic import AnsibleModule\nimport ansible.module_utils.six as six\n\
-                    from ansible.module_utils import (one,\n    two as t)\nfrom ansible.module_utils.a.b import c\n";
-        assert_eq!(imports(text), ["basic", "six", "one", "two", "a.b"]);
-    }
-
-    #[test]
-    fn helpers_of_helpers() {
-        let dir = tempfile::tempdir().unwrap();
-        let utils = dir.path().join("module_utils");
-        std::fs::create_dir_all(utils.join("deep")).unwrap();
-        std::fs::write(utils.join("one.py"), "from ansible.module_utils.deep.two import x\n").unwrap();
-        std::fs::write(utils.join("deep/two.py"), "x = 1\n").unwrap();
-        let (files, library) =
-            helpers("from ansible.module_utils.one import y\n", std::slice::from_ref(&utils)).unwrap();
-        assert_eq!(files.keys().collect::<Vec<_>>(), ["deep/__init__.py", "deep/two.py", "one.py"]);
-        assert_eq!(library, None);
-        let (_, library) = helpers("from ansible.module_utils.urls import open_url\n", &[utils]).unwrap();
-        assert_eq!(library.as_deref(), Some("ansible.module_utils.urls"));
+        assert_eq!(
+            full_name(Path::new("/x/ansible_collections/a/b/plugins/modules/sub/m.py")).as_deref(),
+            Some("ansible_collections.a.b.plugins.modules.sub.m")
+        );
+        assert_eq!(full_name(Path::new("/x/library/m.py")), None);
     }
 }

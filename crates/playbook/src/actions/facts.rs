@@ -6,6 +6,10 @@ use imgbuild_jinja::{Key, Value};
 
 pub async fn run(call: &Call<'_>) -> Result<Res, Problem> {
     let mut args = call.args.clone();
+    if call.action.name == "gather_facts" {
+        // It has the defaults of the module that it runs as well.
+        call.fill_defaults("ansible.builtin.setup", &mut args)?;
+    }
     args.shift_remove(&Key::from("parallel"));
     let mut checked = call.checked("setup", &args)?;
     // Nothing of ours needs it, but facts tell of it.

@@ -18,6 +18,7 @@ mod include_vars;
 mod packages;
 mod patch;
 mod pause;
+mod python;
 mod raw;
 mod reboot;
 mod script;
@@ -132,6 +133,9 @@ pub fn on_controller(action: &Action) -> bool {
 
 /// Runs an action.
 pub async fn run(call: &Call<'_>) -> Result<Res, Problem> {
+    if let Some(plugin) = &call.action.plugin {
+        return python::run(call, plugin).await;
+    }
     match call.action.name.as_str() {
         "add_host" => add_host::run(call),
         "assert" => asserts::run(call),
@@ -312,6 +316,19 @@ impl Call<'_> {
             known.join(", "),
             help.unwrap_or_default()
         )))
+    }
+
+    /// Fills in what `module_defaults` says of the module that stands behind the action.
+    pub fn fill_defaults(&self, full: &str, args: &mut Map) -> Result<(), Problem> {
+        let mut below = Map::new();
+        for given in self.run.module_defaults(self.task, full) {
+            let value = self.run.engine.templar.template(&given, &self.vars).map_err(Failure::from)?;
+            below.extend(crate::exec::result::as_map(&value));
+        }
+        for (key, value) in below {
+            args.entry(key).or_insert(value);
+        }
+        Ok(())
     }
 
     /// A variable, rendered.

@@ -1,7 +1,7 @@
 //! `package`, `service`, `dnf`, `yum`: the module for the host's package manager or init system.
 
 use super::{Call, Problem, refuse};
-use crate::exec::result::{Failure, Res, as_map, flag, get};
+use crate::exec::result::{Res, flag, get};
 use imgbuild_jinja::{Key, Map, Value};
 use imgbuild_proto::spec;
 
@@ -16,7 +16,8 @@ pub async fn run(call: &Call<'_>) -> Result<Res, Problem> {
     if call.action.name == "service" {
         let manager = || Ok(call.var("ansible_facts")?.and_then(|f| f.get("service_mgr").map(crate::text::of)));
         if let Some(name) = given.clone().map_or_else(manager, |name| Ok::<_, Problem>(Some(name)))? {
-            defaults(call, &name, &mut args)?;
+            let full = spec::module(&name).map_or_else(|| format!("ansible.builtin.{name}"), |s| s.fqcn.to_owned());
+            call.fill_defaults(&full, &mut args)?;
         }
     }
     if call.action.name == "service"
@@ -61,26 +62,6 @@ fn for_systemd(args: &Map) -> Result<Option<serde_json::Map<String, serde_json::
     // systemd has no use for these, and says so.
     checked.extend(unused.into_iter().map(|(key, value)| (key.to_string(), value.to_json())));
     Ok(Some(checked))
-}
-
-/// Fills in `module_defaults` of the module that stands behind the action.
-fn defaults(call: &Call<'_>, name: &str, args: &mut Map) -> Result<(), Problem> {
-    let names = |key: &str| {
-        let short = key.strip_prefix("ansible.builtin.").or_else(|| key.strip_prefix("ansible.legacy.")).unwrap_or(key);
-        short == name || (name == "systemd" && short == "systemd_service")
-    };
-    let mut below = Map::new();
-    for raw in call.task.scope.all_items("module_defaults") {
-        let Value::Map(all) = raw else { continue };
-        for (_, given) in all.iter().filter(|(key, _)| names(&key.to_string())) {
-            let value = call.run.engine.templar.template(given, &call.vars).map_err(Failure::from)?;
-            below.extend(as_map(&value));
-        }
-    }
-    for (key, value) in below {
-        args.entry(key).or_insert(value);
-    }
-    Ok(())
 }
 
 /// `pip`: with the Python that `ansible_python_interpreter` names, as Ansible's module is run by it.

@@ -7,6 +7,7 @@ use crate::exec::connection::Connections;
 use crate::inventory::Inventory;
 use crate::inventory::vars_files::{VarsFiles, layers as layers_of_inventory};
 use crate::play::loader::Ids;
+use crate::python::Python;
 use crate::settings::{Settings, exit};
 use crate::vars::{HostLayers, Vars, layers};
 use imgbuild_diag::{Diagnostic, Diagnostics};
@@ -39,6 +40,8 @@ pub struct Engine {
     pub session: Session,
     /// Renders.
     pub templar: Templar,
+    /// Action plugins of the user.
+    pub python: Python,
     /// Numbers.
     pub ids: Arc<Ids>,
     /// Hosts and groups; grows by `add_host` and `group_by`.
@@ -126,6 +129,7 @@ impl Engine {
             extra: Arc::new(settings.extra_vars.clone()),
             start_at: Mutex::new(settings.start_at_task.clone()),
             step: Mutex::new(settings.step),
+            python: Python::new(Arc::clone(&settings)),
             settings,
             session,
             templar,

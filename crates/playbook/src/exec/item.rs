@@ -59,7 +59,11 @@ impl Place<'_> {
         let no_log = self.info.no_log || self.task.attr("no_log").is_some_and(|a| a.value.is_true());
         let mut done = ItemDone { no_log, ..ItemDone::default() };
         match self.try_run(vars, &mut done).await {
-            Ok(res) => done.res = res,
+            Ok(mut res) => {
+                // An action may say that nobody may see what it gives.
+                done.no_log |= res.shift_remove(&Key::from("_ansible_no_log")).is_some_and(|v| v.is_true());
+                done.res = res;
+            }
             Err(Problem::Skipped(reason)) => {
                 set(&mut done.res, "skipped", true);
                 set(&mut done.res, "msg", reason);
@@ -294,20 +298,21 @@ impl Place<'_> {
         }
         let raw = Value::template(self.task.action.written.as_str(), Some(self.task.span.clone()));
         let name = crate::text::of(&self.run.engine.templar.template(&raw, vars).map_err(Failure::from)?);
-        Action::resolve(name.trim(), &[]).map_err(|why| match why {
+        Action::resolve(name.trim(), &self.run.places(self.task)).map_err(|why| match why {
             Unresolved::Unsupported => Failure::new(crate::play::modules::unavailable(&name).message),
             Unresolved::Unknown(_) => Failure::new(crate::play::modules::unknown(&name).message),
+            Unresolved::Removed(why) => Failure::new(why),
         })
     }
 
     /// The arguments, rendered, with `module_defaults` below them.
     fn args(&self, action: &crate::play::modules::Action, vars: &Arc<dyn VarSource>) -> Result<Map, Failure> {
         let templar = &self.run.engine.templar;
-        let full = action.spec.map_or_else(|| format!("ansible.builtin.{}", action.name), |s| s.fqcn.to_owned());
+        let full = &action.full;
         let failed =
             |f: Failure| f.because(format!("Finalization of task args for '{full}' failed"), Some(&self.task.span));
         let mut args = Map::new();
-        for defaults in self.module_defaults(action, &full) {
+        for defaults in self.run.module_defaults(self.task, full) {
             let value = templar.template(&defaults, vars).map_err(|e| failed(e.into()))?;
             args.extend(super::result::as_map(&value));
         }
@@ -358,29 +363,6 @@ impl Place<'_> {
             }
         }
         Ok(args)
-    }
-
-    /// What `module_defaults` says of the module: groups first, then the module itself. At an inner level an entry stands for
-    /// that of the same name around it.
-    fn module_defaults(&self, action: &crate::play::modules::Action, full: &str) -> Vec<Value> {
-        let short = |name: &str| {
-            let short = name.strip_prefix("ansible.builtin.").or_else(|| name.strip_prefix("ansible.legacy."));
-            short.unwrap_or(name).to_owned()
-        };
-        let mut entries: indexmap::IndexMap<String, Value> = indexmap::IndexMap::new();
-        for raw in self.task.scope.all_items("module_defaults") {
-            let Value::Map(all) = raw else { continue };
-            for (name, defaults) in all.iter() {
-                let name = name.to_string();
-                let own = short(&name) == action.name || name == full || name == action.written;
-                let group = name.strip_prefix("group/").is_some_and(|g| crate::play::action_groups::holds(g, full));
-                if own || group {
-                    entries.insert(if own { String::new() } else { name }, defaults.clone());
-                }
-            }
-        }
-        let own = entries.shift_remove("");
-        entries.into_values().chain(own).collect()
     }
 
     /// The action, again and again while `until` does not hold.

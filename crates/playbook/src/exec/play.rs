@@ -1,7 +1,9 @@
 //! One batch of a play: its state, and what its tasks see.
 
 use super::engine::{Engine, Host, HostVars, lock};
+use crate::collections::Collections;
 use crate::play::model::{Item, Play, Task};
+use crate::play::modules::Places;
 use crate::vars::{PlayLayers, Vars, layers};
 use imgbuild_diag::Diagnostics;
 use imgbuild_jinja::{Key, Map, Value, VarSource};
@@ -287,6 +289,40 @@ impl PlayRun {
     /// Folders in which a task's files are looked for.
     pub fn search_path(&self, task: &Task) -> Vec<PathBuf> {
         crate::play::paths::search_path(&task.scope, &task.dir, &self.play.dir)
+    }
+
+    /// What `module_defaults` says of the module: groups first, then the module itself. At an inner level an entry stands for
+    /// that of the same name around it.
+    pub fn module_defaults(&self, task: &Task, full: &str) -> Vec<Value> {
+        let mut entries: indexmap::IndexMap<String, Value> = indexmap::IndexMap::new();
+        let levels = task.scope.all_items("module_defaults");
+        let collections = (!levels.is_empty()).then(|| self.collections());
+        for (raw, collections) in levels.into_iter().zip(collections.iter().cycle()) {
+            let Value::Map(all) = raw else { continue };
+            for (name, defaults) in all.iter() {
+                let name = name.to_string();
+                let (own, group) = match name.strip_prefix("group/") {
+                    Some(group) => (false, collections.group_holds(group, full)),
+                    None => (collections.defaults_of(&name).iter().any(|n| n == full), false),
+                };
+                if own || group {
+                    entries.insert(if own { String::new() } else { name }, defaults.clone());
+                }
+            }
+        }
+        let own = entries.shift_remove("");
+        entries.into_values().chain(own).collect()
+    }
+
+    /// The collections that the play sees.
+    pub fn collections(&self) -> Collections {
+        Collections::new(&self.engine.settings, &self.play.dir)
+    }
+
+    /// Where the names of a task's actions are looked for, while it runs.
+    pub fn places(&self, task: &Task) -> Places {
+        let collections = Arc::new(self.collections());
+        Places::of(&task.scope, &self.engine.settings, &self.play.dir, collections, (&[], &[]))
     }
 
     /// All handlers of the play as a list.

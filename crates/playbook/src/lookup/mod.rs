@@ -197,6 +197,9 @@ impl Lookups for Plugins {
         OWN.contains(&name) || self.python.lookup_known(name)
     }
 
+    fn takes_undefined(&self, name: &str) -> bool {
+        !OWN.contains(&name) && self.python.takes_undefined(name)
+    }
     fn brought(&self, kind: PluginKind, name: &str) -> Result<bool, String> {
         self.python.brought(kind, name)
     }

@@ -1,7 +1,9 @@
 //! From a mapping's entries to keywords.
 
 use super::keywords::{self, Holds, Level};
+use super::loader::Loader;
 use super::scope::{Attr, Attrs};
+use crate::collections::Collections;
 use crate::yaml::{Kind, Node};
 use imgbuild_diag::{Diagnostic, Diagnostics};
 use imgbuild_jinja::{Map, Value};
@@ -30,19 +32,34 @@ pub struct Fields<'a> {
     pub rest: Vec<(&'a Node, &'a Node)>,
 }
 
-/// Groups of modules that `module_defaults` names.
-fn check_groups(value: &Node, out: &mut Diagnostics) {
-    let maps = value.as_seq().unwrap_or(std::slice::from_ref(value));
-    for (key, _) in maps.iter().flat_map(|m| m.as_map().unwrap_or_default()) {
-        let group = key.as_str().and_then(|k| k.strip_prefix("group/"));
-        if let Some(group) = group.filter(|g| !g.contains("{{") && !super::action_groups::known(g)) {
-            out.push(
-                Diagnostic::error(format!(
-                    "Error loading module_defaults: could not resolve the module_defaults group ansible.builtin.{group}"
-                ))
-                .at(&key.span)
-                .suggest(group, super::action_groups::names()),
-            );
+impl Loader<'_> {
+    /// Sorts the entries of a mapping, and looks at what needs more than the mapping.
+    pub fn fields<'a>(&mut self, entries: &'a [(Node, Node)], level: Level) -> Fields<'a> {
+        self.check_groups(entries);
+        read(entries, level, &mut self.out)
+    }
+
+    /// Groups of modules that `module_defaults` names.
+    pub fn check_groups(&mut self, entries: &[(Node, Node)]) {
+        let Some((_, value)) = entries.iter().find(|(k, _)| k.as_str() == Some("module_defaults")) else { return };
+        let maps = value.as_seq().unwrap_or(std::slice::from_ref(value));
+        for (key, _) in maps.iter().flat_map(|m| m.as_map().unwrap_or_default()) {
+            let group = key.as_str().and_then(|k| k.strip_prefix("group/"));
+            let Some(group) = group.filter(|g| !g.contains("{{")) else { continue };
+            if !self.collections.group_known(group) {
+                let full = Collections::group_name(group);
+                self.out.push(
+                    Diagnostic::error(format!(
+                        "Error loading module_defaults: could not resolve the module_defaults group {full}"
+                    ))
+                    .at(&key.span)
+                    .suggest(group, super::action_groups::names()),
+                );
+            } else if self.settings.validate_action_groups {
+                for warning in self.collections.group_warnings(group) {
+                    self.out.push(Diagnostic::warning(warning).at(&key.span));
+                }
+            }
         }
     }
 }
@@ -76,9 +93,6 @@ pub fn read<'a>(entries: &'a [(Node, Node)], level: Level, out: &mut Diagnostics
                     .at(&value.span)
                     .suggest(text, choices),
                 );
-            }
-            if name == "module_defaults" {
-                check_groups(value, out);
             }
             // An empty keyword is one that was not written.
             let kept = !value.is_null() || matches!(name, "loop" | "serial" | "args");

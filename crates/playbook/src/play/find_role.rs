@@ -78,12 +78,7 @@ impl Loader<'_> {
 
     /// Folders named `ansible_collections`.
     pub fn collection_roots(&self) -> Vec<PathBuf> {
-        let beside = self.dir.join("collections");
-        [beside]
-            .into_iter()
-            .chain(self.settings.collections_path.iter().cloned())
-            .map(|p| p.join("ansible_collections"))
-            .collect()
+        self.collections.roots().to_vec()
     }
 
     /// `namespace.collection.playbook`.

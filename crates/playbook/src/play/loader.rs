@@ -1,9 +1,9 @@
 //! What loading needs: files, ids, variables for the names in static imports, and the list of what is wrong.
 
 use super::model::Item;
-use super::modules::{Action, Unresolved};
 use super::role::Role;
 use super::scope::Scope;
+use crate::collections::Collections;
 use crate::settings::Settings;
 use crate::vars::{HostLayers, PlayLayers, Vars, layers};
 use crate::yaml::{self, Node};
@@ -63,8 +63,10 @@ pub struct Loader<'a> {
     pub missing: Vec<MissingModule>,
     /// `library/` of the roles that were read so far: once a role is there, the whole play knows its modules.
     pub role_libraries: Vec<PathBuf>,
-    /// Where short names of collections' modules are looked for; see [`Loader::resolve`].
-    pub collection_modules: Vec<PathBuf>,
+    /// `action_plugins/` of those roles.
+    pub role_plugins: Vec<PathBuf>,
+    /// Installed collections.
+    pub collections: Arc<Collections>,
     /// Loads what a dynamic include names.
     pub dynamic: bool,
     /// Levels of imports that are open.
@@ -98,7 +100,8 @@ impl<'a> Loader<'a> {
             roles: Vec::new(),
             missing: Vec::new(),
             role_libraries: Vec::new(),
-            collection_modules: Vec::new(),
+            role_plugins: Vec::new(),
+            collections: Arc::new(Collections::new(settings, dir)),
             dynamic: false,
             depth: 0,
             rescued: 0,
@@ -132,20 +135,6 @@ impl<'a> Loader<'a> {
         yaml::load_with(&source, options, &mut self.out).unwrap_or_default()
     }
 
-    /// The action of this name. A module that only a collection has is known, and not supported.
-    pub fn resolve(&self, name: &str, libraries: &[PathBuf]) -> Result<Action, Unresolved> {
-        Action::resolve(name, libraries).map_err(|why| match why {
-            Unresolved::Unknown(_)
-                if !name.is_empty()
-                    && !name.contains('/')
-                    && self.collection_modules.iter().any(|d| d.join(format!("{name}.py")).is_file()) =>
-            {
-                Unresolved::Unsupported
-            }
-            why => why,
-        })
-    }
-
     /// Reports the modules that nobody has: they fail where a host reaches them. As hosts run (`strict`) a module of a
     /// collection that is neither known nor installed ends the run, as Ansible can't read its task at all.
     pub fn report_missing(&mut self, strict: bool) {
@@ -153,7 +142,7 @@ impl<'a> Loader<'a> {
             let known = |name: &str| match name.split('.').collect::<Vec<_>>()[..] {
                 [namespace, collection, _, ..] => {
                     super::redirects::is_known(&format!("{namespace}.{collection}"))
-                        || self.collection_roots().iter().any(|r| r.join(namespace).join(collection).is_dir())
+                        || self.collections.folder(&format!("{namespace}.{collection}")).is_some()
                 }
                 _ => true,
             };

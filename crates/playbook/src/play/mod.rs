@@ -12,7 +12,7 @@ pub mod model;
 pub mod modules;
 pub mod paths;
 mod plays;
-mod redirects;
+pub mod redirects;
 pub mod role;
 mod roles;
 pub mod scope;

@@ -1,8 +1,12 @@
 //! From the name of an action to what runs it.
 
+use super::scope::Scope;
+use crate::collections::{self, Collections, Kind, Nowhere};
+use crate::settings::Settings;
 use imgbuild_diag::{Diagnostic, did_you_mean};
 use imgbuild_proto::spec;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Actions with a part on the controller, and the builtin modules, by short name.
 const BUILTIN: &[&str] = &[
@@ -112,10 +116,16 @@ pub struct Action {
     pub written: String,
     /// Short name for builtins, full name for others.
     pub name: String,
+    /// The full name that it leads to (`ansible.builtin.copy`); a short one for a module or action beside the playbook.
+    pub full: String,
     /// Arguments' specification, where one is known.
     pub spec: Option<&'static spec::Module>,
-    /// A module of the user (`library/NAME.py`).
+    /// A module of the user (`library/NAME.py`) or of an installed collection.
     pub custom: Option<PathBuf>,
+    /// An action plugin in Python that runs on the controller in the module's place.
+    pub plugin: Option<PathBuf>,
+    /// What its collection says of the name: it will go.
+    pub deprecated: Vec<String>,
 }
 
 /// Why a name is no action.
@@ -125,47 +135,146 @@ pub enum Unresolved {
     Unknown(Option<String>),
     /// A module of a collection that imgbuild does not have.
     Unsupported,
+    /// The collection has removed it; its own words.
+    Removed(String),
+}
+
+/// Where the names of actions are looked for.
+pub struct Places {
+    /// Folders with modules of the user.
+    pub libraries: Vec<PathBuf>,
+    /// Folders with action plugins of the user.
+    pub plugins: Vec<PathBuf>,
+    /// Installed collections.
+    pub collections: Arc<Collections>,
+    /// Collections whose names may be short (`collections:`, a role's own), in order.
+    pub names: Vec<String>,
+}
+
+impl Places {
+    /// Where names in this scope of a play in `dir` are looked for. `seen`: what roles that were read so far bring along,
+    /// modules and action plugins.
+    pub fn of(
+        scope: &Scope,
+        settings: &Settings,
+        dir: &Path,
+        collections: Arc<Collections>,
+        seen: (&[PathBuf], &[PathBuf]),
+    ) -> Self {
+        let own = scope.role().and_then(|r| r.collection.clone());
+        let named = scope.all_items("collections").into_iter().filter_map(|v| v.as_str().map(str::to_owned));
+        let folders = |first: &[PathBuf], seen: &[PathBuf], folder: &str| -> Vec<PathBuf> {
+            let roles = scope.roles().into_iter().map(|r| r.path.join(folder));
+            let all = first.iter().cloned().chain(roles).chain(seen.iter().cloned()).chain([dir.join(folder)]);
+            all.filter(|p| p.is_dir()).collect()
+        };
+        Places {
+            libraries: folders(&settings.module_paths, seen.0, "library"),
+            plugins: folders(&settings.plugin_paths.action, seen.1, "action_plugins"),
+            collections,
+            names: own.into_iter().chain(named).collect(),
+        }
+    }
+
+    fn library(&self, short: &str) -> Option<PathBuf> {
+        let file = |library: &PathBuf, e: &&str| Some(library.join(short).with_extension(e)).filter(|p| p.is_file());
+        self.libraries.iter().find_map(|library| ["py", "sh", ""].iter().find_map(|e| file(library, e)))
+    }
+
+    fn plugin(&self, short: &str) -> Option<PathBuf> {
+        self.plugins.iter().map(|folder| folder.join(format!("{short}.py"))).find(|p| p.is_file())
+    }
 }
 
 impl Action {
-    /// The action of this name. `libraries`: folders with modules of the user.
-    pub fn resolve(written: &str, libraries: &[PathBuf]) -> Result<Action, Unresolved> {
-        let action =
-            |name: &str, spec, custom| Action { written: written.to_owned(), name: name.to_owned(), spec, custom };
-        if written.contains("{{") {
-            return Ok(action(written, None, None));
+    fn new(written: &str, name: &str, full: String) -> Action {
+        let (written, name) = (written.to_owned(), name.to_owned());
+        Action { written, name, full, spec: None, custom: None, plugin: None, deprecated: Vec::new() }
+    }
+
+    /// One whose name can't be resolved: it fails where it is reached.
+    pub fn missing(written: &str) -> Action {
+        Action::new(written, written, written.to_owned())
+    }
+
+    /// One of imgbuild's own or of ansible-core's.
+    fn native(written: &str, name: &str) -> Option<Action> {
+        if let Some(spec) = spec::module(name) {
+            return Some(Action { spec: Some(spec), ..Action::new(written, spec.name, spec.fqcn.to_owned()) });
         }
-        let short = written
-            .strip_prefix("ansible.builtin.")
-            .or_else(|| written.strip_prefix("ansible.legacy."))
-            .unwrap_or(written);
-        if !written.starts_with("ansible.builtin.") {
-            for library in libraries {
-                let found =
-                    ["py", "sh", ""].iter().map(|e| library.join(short).with_extension(e)).find(|p| p.is_file());
-                if let Some(path) = found {
-                    return Ok(action(short, None, Some(path)));
+        let short = short(name);
+        is_builtin(short).then(|| Action::new(written, short, format!("ansible.builtin.{short}")))
+    }
+
+    /// The action of this name.
+    pub fn resolve(written: &str, places: &Places) -> Result<Action, Unresolved> {
+        if written.contains("{{") {
+            return Ok(Action::missing(written));
+        }
+        let simple = !written.contains('.') && !written.contains('/') && !written.is_empty();
+        for collection in places.names.iter().filter(|_| simple) {
+            if !matches!(collection.as_str(), "ansible.builtin" | "ansible.legacy") {
+                match Action::of_collection(written, &format!("{collection}.{written}"), places) {
+                    Err(Unresolved::Unknown(_)) => {}
+                    known => return known,
                 }
             }
         }
-        if let Some(spec) = spec::module(written) {
-            return Ok(action(spec.name, Some(spec), None));
+        let short = short(written);
+        if !written.starts_with("ansible.builtin.") {
+            let (custom, plugin) = (places.library(short), places.plugin(short));
+            if custom.is_some() || plugin.is_some() {
+                let native = custom.is_none().then(|| Action::native(written, short)).flatten();
+                let spec = native.and_then(|n| n.spec);
+                return Ok(Action { custom, plugin, spec, ..Action::new(written, short, short.to_owned()) });
+            }
         }
-        if BUILTIN.contains(&short) {
-            return Ok(action(short, None, None));
+        if let Some(native) = Action::native(written, written) {
+            return Ok(native);
         }
-        if written.matches('.').count() >= 2 && !written.starts_with("ansible.builtin.") {
-            return Err(Unresolved::Unsupported);
+        let moved = super::redirects::module(short);
+        let full =
+            if simple || short != written { moved.as_deref() } else { collections::split(written).map(|_| written) };
+        let Some(full) = full else { return Err(Unresolved::Unknown(did_you_mean(short, names()).map(str::to_owned))) };
+        match Action::of_collection(written, full, places) {
+            Err(Unresolved::Unknown(_)) => Err(Unresolved::Unsupported),
+            found => found,
         }
-        if super::redirects::collection("module", short).is_some() {
-            return Err(Unresolved::Unsupported);
+    }
+
+    /// What a full name leads to.
+    fn of_collection(written: &str, full: &str, places: &Places) -> Result<Action, Unresolved> {
+        let module = match places.collections.find(Kind::Module, full) {
+            Err(Nowhere::Removed(why)) => return Err(Unresolved::Removed(why)),
+            module => module.ok(),
+        };
+        let deprecated = module.as_ref().map(|m| m.deprecated.clone()).unwrap_or_default();
+        let native = match &module {
+            // What imgbuild has itself it runs itself, with or without an action plugin of the collection's.
+            Some(module) if module.file.is_none() => Action::native(written, &module.full),
+            Some(_) => None,
+            None => spec::module(full).and_then(|_| Action::native(written, full)),
+        };
+        if let Some(native) = native {
+            return Ok(Action { deprecated, ..native });
         }
-        Err(Unresolved::Unknown(did_you_mean(short, names()).map(str::to_owned)))
+        let own = places.collections.find(Kind::Action, full).ok();
+        // What runs it may be named by the module; whose defaults it has is its own affair.
+        let handler = match module.as_ref().and_then(|m| m.action_plugin.as_ref()) {
+            Some(named) => places.collections.find(Kind::Action, named).ok(),
+            None => own.clone(),
+        };
+        let Some(leads) = own.as_ref().or(module.as_ref()).or(handler.as_ref()).map(|f| f.full.clone()) else {
+            return Err(Unresolved::Unknown(None));
+        };
+        let custom = module.and_then(|m| m.file);
+        let plugin = handler.and_then(|h| h.file);
+        Ok(Action { custom, plugin, deprecated, ..Action::new(written, full, leads) })
     }
 
     /// One that the program itself uses.
     pub fn builtin(name: &'static str) -> Action {
-        Action { written: name.to_owned(), name: name.to_owned(), spec: spec::module(name), custom: None }
+        Action { spec: spec::module(name), ..Action::new(name, name, format!("ansible.builtin.{name}")) }
     }
 
     /// Whether its name is only known once it is rendered.
@@ -177,6 +286,16 @@ impl Action {
     pub fn is_include(&self) -> bool {
         matches!(self.name.as_str(), "include_tasks" | "include_role")
     }
+}
+
+/// Without `ansible.builtin.` or `ansible.legacy.`.
+fn short(name: &str) -> &str {
+    name.strip_prefix("ansible.builtin.").or_else(|| name.strip_prefix("ansible.legacy.")).unwrap_or(name)
+}
+
+/// Whether ansible-core has an action or module of this short name.
+pub fn is_builtin(short: &str) -> bool {
+    BUILTIN.contains(&short)
 }
 
 /// The error of a module that nobody knows, in Ansible's words.

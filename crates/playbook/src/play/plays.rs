@@ -155,6 +155,7 @@ impl Reader<'_> {
             return Vec::new();
         }
         let mut loader = Loader::new(self.settings, self.templar, self.ids, dir);
+        loader.check_groups(map);
         loader.play.vars = Arc::new(vars.clone());
         let bare = Scope::bare(Kind::Play, None, None);
         let value = Value::template(name, Some(target.span.clone()));
@@ -209,6 +210,7 @@ impl Reader<'_> {
         let vars = Arc::new(vars);
         let scope = Arc::new(Scope { attrs, vars: Arc::clone(&vars), parent: None, kind: Kind::Play, role: None });
         let mut loader = Loader::new(self.settings, self.templar, self.ids, dir);
+        loader.check_groups(map);
         loader.play = PlayLayers { vars: Arc::clone(&vars), ..PlayLayers::default() };
         loader.play.files = static_vars_files(&vars_files, dir, &mut loader);
         loader.check_map(&vars);

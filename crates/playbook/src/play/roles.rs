@@ -1,6 +1,5 @@
 //! Roles: entries, files, dependencies, and their tasks.
 
-use super::fields;
 use super::keywords::Level;
 use super::loader::{Loader, MAX_DEPTH};
 use super::model::{Block, Item, Task, implicit_scope};
@@ -60,7 +59,7 @@ impl Loader<'_> {
         let name = match (node.as_str(), node.as_map()) {
             (Some(_), _) => node.to_value(),
             (None, Some(map)) => {
-                let fields = fields::read(map, Level::ROLE, &mut self.out);
+                let fields = self.fields(map, Level::ROLE);
                 used.attrs = fields.attrs;
                 used.vars = fields.vars;
                 for (key, value) in fields.rest {
@@ -300,6 +299,10 @@ impl Loader<'_> {
         let library = role.path.join("library");
         if library.is_dir() && !self.role_libraries.contains(&library) {
             self.role_libraries.push(library);
+        }
+        let plugins = role.path.join("action_plugins");
+        if plugins.is_dir() && !self.role_plugins.contains(&plugins) {
+            self.role_plugins.push(plugins);
         }
         let scope = level(Arc::clone(&role));
         self.check_map(&role.vars.clone());

@@ -2,12 +2,11 @@
 
 use super::keywords::{self, Level};
 use super::loader::{Loader, MissingModule};
-use super::modules::{Action, COMMANDS, FREE_FORM, Unresolved};
+use super::modules::{Action, COMMANDS, FREE_FORM, Places, Unresolved};
 use super::split;
 use crate::yaml::{Kind, Node};
 use imgbuild_diag::{Diagnostic, Span};
 use imgbuild_jinja::{Key, Map, Str, Value};
-use std::path::PathBuf;
 
 /// What a task does, with what.
 pub struct Parsed {
@@ -26,7 +25,7 @@ pub fn parse(
     task: &Node,
     rest: &[(&Node, &Node)],
     level: Level,
-    libraries: &[PathBuf],
+    places: &Places,
     loader: &mut Loader<'_>,
 ) -> Option<Parsed> {
     let mut found: Vec<(String, &Node, Form<'_>)> = Vec::new();
@@ -43,7 +42,7 @@ pub fn parse(
     let mut unknown: Vec<(&Node, Unresolved)> = Vec::new();
     for (key, value) in rest {
         let name = key.as_str().unwrap_or_default();
-        match loader.resolve(name, libraries) {
+        match Action::resolve(name, places) {
             Ok(_) => found.push((name.to_owned(), key, Form::Value(value))),
             Err(why) => unknown.push((key, why)),
         }
@@ -68,7 +67,7 @@ pub fn parse(
     if !unknown.is_empty() && loader.settings.invalid_attributes_fail {
         return None;
     }
-    let action = match loader.resolve(&name, libraries) {
+    let action = match Action::resolve(&name, places) {
         Ok(action) => action,
         Err(why) => {
             return Some(Parsed {
@@ -79,6 +78,9 @@ pub fn parse(
             });
         }
     };
+    for text in &action.deprecated {
+        loader.out.push(Diagnostic::warning(text.clone()).at(&place.span));
+    }
     let (mut args, template) = keyword_args(task, loader);
     args.extend(form_args(form, &action, &place.span, loader)?);
     if let Some(name) = args.keys().map(ToString::to_string).find(|k| k.starts_with("_ansible_")) {
@@ -96,6 +98,7 @@ pub fn parse(
         && !FREE_FORM.contains(&action.name.as_str())
         && !action.is_template()
         && action.custom.is_none()
+        && action.plugin.is_none()
     {
         let free = action.spec.is_some_and(|s| s.free_form);
         let whole = args.get(&raw).filter(|v| matches!(v, Value::Str(s) if loader.templar.is_template(s)));
@@ -266,7 +269,11 @@ fn unresolved(name: &str, span: &Span, why: &Unresolved, loader: &mut Loader<'_>
     match why {
         Unresolved::Unsupported => {
             loader.missing.push(MissingModule { name: name.to_owned(), span: span.clone() });
-            Some(Action { written: name.to_owned(), name: name.to_owned(), spec: None, custom: None })
+            Some(Action::missing(name))
+        }
+        Unresolved::Removed(why) => {
+            loader.out.push(Diagnostic::error(why.clone()).at(span));
+            None
         }
         Unresolved::Unknown(similar) => {
             let mut diagnostic = super::modules::unknown(name).at(span);

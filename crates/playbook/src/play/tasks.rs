@@ -4,6 +4,7 @@ use super::fields;
 use super::keywords::{self, Level};
 use super::loader::{Loader, MAX_DEPTH};
 use super::model::{Block, Item, Loop, Task};
+use super::modules::Places;
 use super::paths;
 use super::scope::{Attr, Kind, Scope};
 use super::task_args::{self, Parsed};
@@ -68,7 +69,7 @@ impl Loader<'_> {
     }
 
     fn block(&mut self, node: &Node, map: &[(Node, Node)], place: &Place) -> Option<Item> {
-        let fields = fields::read(map, Level::BLOCK, &mut self.out);
+        let fields = self.fields(map, Level::BLOCK);
         for (key, _) in &fields.rest {
             self.out.push(fields::unknown(key, Level::BLOCK));
         }
@@ -103,7 +104,7 @@ impl Loader<'_> {
 
     fn task(&mut self, node: &Node, map: &[(Node, Node)], place: &Place) -> Vec<Item> {
         let level = if place.handlers { Level::HANDLER } else { Level::TASK };
-        let mut fields = fields::read(map, level, &mut self.out);
+        let mut fields = self.fields(map, level);
         let loop_ = self.take_loop(&mut fields);
         if let Some(control) = node.get("loop_control").and_then(Node::as_map) {
             for (key, _) in
@@ -119,9 +120,12 @@ impl Loader<'_> {
         }
         // Static of ansible before 2.12, on import and include.
         fields.rest.retain(|(key, _)| key.as_str() != Some("static"));
-        let libraries = self.libraries(&place.scope);
-        self.collection_modules = self.collection_modules(&place.scope);
-        let Some(parsed) = task_args::parse(node, &fields.rest, level, &libraries, self) else { return Vec::new() };
+        let mut places = self.places(&place.scope);
+        if let Some(own) = fields.attrs.get("collections") {
+            let own = super::scope::items(&own.value).into_iter().filter_map(|v| v.as_str().map(str::to_owned));
+            places.names = own.chain(places.names).collect();
+        }
+        let Some(parsed) = task_args::parse(node, &fields.rest, level, &places, self) else { return Vec::new() };
         let Parsed { mut action, mut args, template, local } = parsed;
         for used in ["action", "local_action", "args", "loop"] {
             fields.attrs.shift_remove(used);
@@ -147,7 +151,7 @@ impl Loader<'_> {
         {
             args.insert("_raw_params".into(), file);
         }
-        if action.custom.is_none() {
+        if action.custom.is_none() && action.plugin.is_none() {
             self.drop_old_args(&action.name, &mut args, &node.span);
         }
         if action.written != "include" {
@@ -391,26 +395,10 @@ impl Loader<'_> {
         })
     }
 
-    /// Folders with modules of the user.
-    pub fn libraries(&self, scope: &Scope) -> Vec<PathBuf> {
-        let roles = scope.roles().into_iter().map(|r| r.path.join("library"));
-        let seen = self.role_libraries.iter().cloned();
-        let named = self.settings.module_paths.iter().cloned();
-        named.chain(roles).chain(seen).chain([self.dir.join("library")]).filter(|p| p.is_dir()).collect()
-    }
-
-    /// Folders of modules whose short names the `collections` keyword, or the role's own collection, makes known.
-    fn collection_modules(&self, scope: &Scope) -> Vec<PathBuf> {
-        let own = scope.role().and_then(|r| r.collection.clone());
-        let named = scope.all_items("collections").into_iter().filter_map(|v| v.as_str().map(str::to_owned));
-        let names: Vec<String> = own.into_iter().chain(named).collect();
-        let roots = if names.is_empty() { Vec::new() } else { self.collection_roots() };
-        let folder = |name: &String| {
-            let (namespace, short) = name.split_once('.')?;
-            let of = |root: &PathBuf| root.join(namespace).join(short).join("plugins/modules");
-            roots.iter().map(of).find(|p| p.is_dir())
-        };
-        names.iter().filter_map(folder).collect()
+    /// Where the names of actions are looked for.
+    fn places(&self, scope: &Scope) -> Places {
+        let seen = (self.role_libraries.as_slice(), self.role_plugins.as_slice());
+        Places::of(scope, self.settings, &self.dir, Arc::clone(&self.collections), seen)
     }
 }
 

@@ -2,14 +2,22 @@
 //! or in a role, the folders that the settings name, `plugins/` of collections). A Python of this machine runs them, started when
 //! the first name is met that imgbuild does not have itself (docs/decisions/0052).
 
+mod answers;
+mod imports;
+pub mod library;
 mod process;
 mod wire;
+
+pub use answers::{failed, reply};
+pub use imports::Sources;
+pub use process::finished;
+pub use wire::{pack, pack_map, unpack};
 
 use crate::exec::engine::lock;
 use crate::settings::Settings;
 use imgbuild_jinja::{LookupContext, LookupError, Map, PluginKind, Value};
 use process::Process;
-use serde_json::json;
+use serde_json::{Value as Json, json};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -64,6 +72,18 @@ impl Python {
     /// Whether there is a lookup of this name.
     pub fn lookup_known(&self, name: &str) -> bool {
         self.lookup_file(name).is_some()
+    }
+
+    /// Whether a lookup says that it takes undefined values (`accept_args_markers`).
+    pub fn takes_undefined(&self, name: &str) -> bool {
+        let Some(file) = self.lookup_file(name) else { return false };
+        let asked = self.process().and_then(|mut process| {
+            let answer = process.request(&json!({"do": "accepts", "path": file}))?;
+            lock(&self.idle).push(process);
+            Ok(answer.get("accepts") == Some(&Json::Bool(true)))
+        });
+        // What is wrong with it is said when it is called.
+        asked.unwrap_or(false)
     }
 
     /// Runs a lookup; `None`: there is none of this name.
@@ -154,15 +174,42 @@ impl Python {
         let request = json!({
             "do": "call", "kind": kind, "path": file, "name": name, "values": values, "kwargs": wire::pack_map(kwargs),
         });
-        let result = process.call(&request, cx);
+        let result = process.call(&request, &self.settings, cx);
         lock(&self.idle).push(process);
         result
     }
 
     fn process(&self) -> Result<Process, String> {
         let waiting = lock(&self.idle).pop();
-        waiting
-            .map_or_else(|| Process::start(self.settings.env.get("PATH").map(String::as_str), &self.settings.cwd), Ok)
+        let path = self.settings.env.get("PATH").map(String::as_str);
+        waiting.map_or_else(|| Process::start(path, &self.settings.cwd, &self.collection_roots()), Ok)
+    }
+
+    /// Folders named `ansible_collections`.
+    fn collection_roots(&self) -> Vec<PathBuf> {
+        let folders = lock(&self.folders).clone();
+        let beside = folders.iter().map(|f| f.join("collections")).filter(|p| p.is_dir());
+        let roots = beside.chain(self.settings.collections_path.iter().cloned());
+        roots.map(|r| r.join("ansible_collections")).collect()
+    }
+
+    /// A process for a talk that goes on over several steps; see [`Python::step`].
+    pub fn open(&self) -> Result<Process, String> {
+        self.process()
+    }
+
+    /// Sends a message and waits for what comes back, off the threads that others run on.
+    pub async fn step(mut process: Process, message: Json) -> Result<(Process, Json), String> {
+        let asked = tokio::task::spawn_blocking(move || {
+            let told = process.exchange(&message);
+            told.map(|told| (process, told))
+        });
+        asked.await.map_err(|e| format!("Python could not be asked: {e}"))?
+    }
+
+    /// The process waits for others.
+    pub fn close(&self, process: Process) {
+        lock(&self.idle).push(process);
     }
 
     fn lookup_file(&self, name: &str) -> Option<PathBuf> {

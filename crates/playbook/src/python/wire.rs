@@ -19,6 +19,7 @@ pub fn pack(value: &Value) -> Json {
         Value::Str(s) | Value::Vault(s) => json!(&*s.text),
         Value::Bytes(bytes) => json!({"!bytes": BASE64.encode(bytes)}),
         Value::List(items) => Json::Array(items.iter().map(pack).collect()),
+        undefined if undefined.as_undefined().is_some() => json!({"!undefined": undefined.as_undefined()}),
         Value::Map(map) => pack_map(map),
     }
 }
@@ -64,6 +65,7 @@ fn tagged(kind: &str, inner: Json) -> Value {
             }
             Value::map(map)
         }
+        ("!undefined", Json::String(message)) => Value::undefined(&message),
         ("!bytes", Json::String(text)) => BASE64.decode(text).map_or(Value::Null, |b| Value::Bytes(b.into())),
         ("!float", Json::String(text)) => Value::Float(text.parse().unwrap_or(f64::NAN)),
         _ => Value::Null,

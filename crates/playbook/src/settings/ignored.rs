@@ -136,7 +136,6 @@ const TABLE: &[Ignored] = &[
 
 /// Folders of Python plugins: named where there is one.
 const FOLDERS: &[(&str, &str, &str)] = &[
-    ("ANSIBLE_ACTION_PLUGINS", "action_plugins", "action"),
     ("ANSIBLE_BECOME_PLUGINS", "become_plugins", "become"),
     ("ANSIBLE_CACHE_PLUGINS", "cache_plugins", "cache"),
     ("ANSIBLE_CALLBACK_PLUGINS", "callback_plugins", "callback"),
@@ -199,7 +198,6 @@ pub const WITHOUT_EFFECT: &[&str] = &[
     "ANSIBLE_OLD_PLUGIN_CACHE_CLEAR",
     "ANSIBLE_SU",
     "ANSIBLE_USE_PERSISTENT_CONNECTIONS",
-    "ANSIBLE_VALIDATE_ACTION_GROUP_METADATA",
     "ANSIBLE_WORKER_SHUTDOWN_POLL_COUNT",
     "ANSIBLE_WORKER_SHUTDOWN_POLL_DELAY",
     "ANSIBLE_WIN_ASYNC_STARTUP_TIMEOUT",
@@ -287,7 +285,6 @@ pub fn find(
 
 /// Keys of Ansible, old and new, that are near to others.
 const SPELLED: &[&str] = &[
-    "action_plugins",
     "ask_sudo_pass",
     "cache_plugins",
     "callback_plugins",

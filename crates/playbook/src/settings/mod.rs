@@ -193,6 +193,8 @@ pub struct PluginPaths {
     pub test: Vec<PathBuf>,
     /// Lookups.
     pub lookup: Vec<PathBuf>,
+    /// Actions.
+    pub action: Vec<PathBuf>,
 }
 
 /// Settings of a run.
@@ -252,10 +254,16 @@ pub struct Settings {
     pub roles_path: Vec<PathBuf>,
     /// Where modules of the user are looked for first (`library`, `-M`).
     pub module_paths: Vec<PathBuf>,
+    /// Where helpers of the user's modules are looked for (`module_utils`).
+    pub module_utils_paths: Vec<PathBuf>,
     /// More folders with plugins of the user.
     pub plugin_paths: PluginPaths,
     /// Where collections are looked for.
     pub collections_path: Vec<PathBuf>,
+    /// What was read of collections' metadata.
+    pub(crate) collections: std::sync::Arc<crate::collections::Cache>,
+    /// Metadata of action groups is looked at.
+    pub validate_action_groups: bool,
     /// `ANSIBLE_PLAYBOOK_DIR`.
     pub playbook_dir: Option<PathBuf>,
     /// When facts are gathered.
@@ -374,7 +382,10 @@ impl Settings {
             collections_path: vec![home.join(".ansible/collections"), "/usr/share/ansible/collections".into()],
             home,
             module_paths: Vec::new(),
+            module_utils_paths: Vec::new(),
             plugin_paths: PluginPaths::default(),
+            collections: std::sync::Arc::default(),
+            validate_action_groups: true,
             playbook_dir: None,
             gathering: Gathering::Implicit,
             gather_subset: Vec::new(),

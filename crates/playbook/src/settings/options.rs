@@ -88,6 +88,10 @@ rows! {
     ["ANSIBLE_FILTER_PLUGINS"] ["defaults"."filter_plugins"] |s, g| { s.plugin_paths.filter = g.paths(s); Ok(()) };
     ["ANSIBLE_TEST_PLUGINS"] ["defaults"."test_plugins"] |s, g| { s.plugin_paths.test = g.paths(s); Ok(()) };
     ["ANSIBLE_LOOKUP_PLUGINS"] ["defaults"."lookup_plugins"] |s, g| { s.plugin_paths.lookup = g.paths(s); Ok(()) };
+    ["ANSIBLE_MODULE_UTILS"] ["defaults"."module_utils"] |s, g| { s.module_utils_paths = g.paths(s); Ok(()) };
+    ["ANSIBLE_ACTION_PLUGINS"] ["defaults"."action_plugins"] |s, g| { s.plugin_paths.action = g.paths(s); Ok(()) };
+    ["ANSIBLE_VALIDATE_ACTION_GROUP_METADATA"] ["defaults"."validate_action_group_metadata"]
+        |s, g| { s.validate_action_groups = g.bool()?; Ok(()) };
     ["ANSIBLE_LIBRARY"] ["defaults"."library"] |s, g| { s.module_paths = g.paths(s); Ok(()) };
     ["ANSIBLE_PLAYBOOK_DIR"] ["defaults"."playbook_dir"] |s, g| { s.playbook_dir = Some(g.path(&g.text, s)); Ok(()) };
     ["ANSIBLE_GATHERING"] ["defaults"."gathering"] |s, g| { s.gathering = match g.text.to_lowercase().as_str() {

@@ -75,7 +75,13 @@ pub fn layers(extra: &Arc<Map>, host: &HostLayers, play: &PlayLayers, scope: Opt
             }
             add(&role.vars);
             role.all_dependencies().iter().rev().for_each(|dep| add(&dep.vars));
-            roles.iter().skip(1).for_each(|dependent| add(&dependent.vars));
+            // Of a role that asks for this one its own vars/ stand above the entry's, unlike in itself (`Role.get_inherited_vars`).
+            for dependent in roles.iter().skip(1) {
+                add(&dependent.vars);
+                let entry =
+                    |s: &&Scope| s.kind == Kind::Role && s.role.as_ref().is_some_and(|r| Arc::ptr_eq(r, dependent));
+                scope.chain().filter(entry).for_each(|level| add(&level.vars));
+            }
         }
     }
     play.roles.iter().rev().for_each(|role| add(&role.vars));

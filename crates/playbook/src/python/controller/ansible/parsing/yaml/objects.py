@@ -1,0 +1,10 @@
+"""Values of YAML are plain here."""
+AnsibleUnicode, AnsibleSequence, AnsibleMapping = str, list, dict
+
+
+class AnsibleBaseYAMLObject:
+    pass
+
+
+class AnsibleVaultEncryptedUnicode(str):
+    pass

@@ -1,0 +1,81 @@
+"""Templates, rendered where the plugin was called."""
+import contextlib
+import types
+
+from imgbuild import ask_value, pack
+
+from imgbuild.variables import Variables
+
+
+class Templar:
+    def __init__(self, loader=None, variables=None, shared_loader_obj=None):
+        self._loader = loader
+        self._variables = Variables() if variables is None else variables
+        self.environment = types.SimpleNamespace(
+            newline_sequence="\n", trim_blocks=True, lstrip_blocks=False, variable_start_string="{{", variable_end_string="}}",
+            block_start_string="{%", block_end_string="%}", comment_start_string="{#", comment_end_string="#}", searchpath=None)
+
+    @property
+    def available_variables(self):
+        return self._variables
+
+    @available_variables.setter
+    def available_variables(self, variables):
+        self._variables = variables
+
+    _available_variables = available_variables
+
+    def set_available_variables(self, variables):
+        self._variables = variables
+
+    def template(self, variable, convert_bare=False, preserve_trailing_newlines=True, escape_backslashes=True,
+                 fail_on_undefined=None, overrides=None, convert_data=True, static_vars=None, cache=True, disable_lookups=False):
+        return self._ask(variable, {})
+
+    def do_template(self, data, preserve_trailing_newlines=True, escape_backslashes=True, fail_on_undefined=None,
+                    overrides=None, disable_lookups=False, convert_data=False, **more):
+        return self._ask(data, dict(overrides or {}), text=True)
+
+    def _ask(self, value, overrides, text=False):
+        question = {"template": pack(value), "text": text, "overrides": pack(overrides)}
+        more = self._variables.added() if isinstance(self._variables, Variables) else dict(self._variables or {})
+        if more:
+            question["with"] = pack(more)
+        return ask_value(question)
+
+    def is_template(self, data):
+        return is_template(data)
+
+    def copy_with_new_env(self, environment_class=None, **kwargs):
+        made = Templar(self._loader, kwargs.get("available_variables", self._variables))
+        made.environment = types.SimpleNamespace(**vars(self.environment))
+        return made
+
+    @contextlib.contextmanager
+    def set_temporary_context(self, **kwargs):
+        before = self._variables
+        if kwargs.get("available_variables") is not None:
+            self._variables = kwargs["available_variables"]
+        try:
+            yield
+        finally:
+            self._variables = before
+
+
+def is_template(data, *args):
+    if isinstance(data, str):
+        return "{{" in data or "{%" in data or "{#" in data
+    if hasattr(data, "items"):
+        return any(is_template(k) or is_template(v) for k, v in data.items())
+    return isinstance(data, (list, tuple)) and any(is_template(item) for item in data)
+
+
+def generate_ansible_template_vars(path, fullpath=None, dest_path=None, include_ansible_managed=True):
+    import os
+    managed = ask_value({"template": "{{ ansible_managed | default('Ansible managed') }}", "text": True, "overrides": {"!map": []}})
+    return {"template_path": path, "template_fullpath": os.path.abspath(fullpath or path), "template_destpath": dest_path,
+            "ansible_managed": managed}
+
+
+def trust_as_template(value):
+    return value

@@ -1,0 +1,61 @@
+"""Variables of the place where a plugin was called, each rendered when it is asked for."""
+from imgbuild import ask, unpack
+
+
+class Variables(dict):
+    """Looks like the mapping that Ansible gives; what a plugin puts in stays with it."""
+
+    def __init__(self, more=None):
+        super().__init__(more or {})
+
+    def added(self):
+        return {key: dict.__getitem__(self, key) for key in dict.keys(self)}
+
+    def __getitem__(self, name):
+        if dict.__contains__(self, name):
+            return dict.__getitem__(self, name)
+        answer = ask({"variable": name})
+        if "value" not in answer:
+            raise KeyError(name)
+        return unpack(answer["value"])
+
+    def get(self, name, default=None):
+        try:
+            return self[name]
+        except KeyError:
+            return default
+
+    def __contains__(self, name):
+        return dict.__contains__(self, name) or name in ask({"variables": True})["names"]
+
+    def keys(self):
+        asked = ask({"variables": True})["names"]
+        return asked + [name for name in dict.keys(self) if name not in asked]
+
+    def __iter__(self):
+        return iter(self.keys())
+
+    def __len__(self):
+        return len(self.keys())
+
+    def values(self):
+        return [self[name] for name in self.keys()]
+
+    def items(self):
+        return [(name, self[name]) for name in self.keys()]
+
+    def setdefault(self, name, default=None):
+        if name not in self:
+            self[name] = default
+        return self[name]
+
+    def pop(self, name, *default):
+        return dict.pop(self, name, *default) if dict.__contains__(self, name) else self.get(name, *default)
+
+    def copy(self):
+        return Variables(self.added())
+
+    __copy__ = copy
+
+    def __deepcopy__(self, memo):
+        return self.copy()

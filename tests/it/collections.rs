@@ -1,0 +1,147 @@
+//! Modules and action plugins in Python, of installed collections and of a playbook's own: with the machine's Python, and without
+//! ansible-core.
+
+use crate::support::{Env, program_or_skip};
+
+/// A collection with a helper, a module that moved, an action plugin and a group.
+const FILES: &[(&str, &str)] = &[
+    (
+        "meta/runtime.yml",
+        "plugin_routing:\n  modules:\n    old: {redirect: a.b.count}\n    gone: {tombstone: {warning_text: Use count.}}\n    faded: {deprecation: {warning_text: Soon.}, redirect: a.b.count}\naction_groups:\n  all: [count, metadata: {extend_group: [more]}]\n  more: [deed]\n",
+    ),
+    (
+        "plugins/module_utils/sums.py",
+        "from .parts import one\n\n\ndef total(numbers):\n    return sum(numbers) + one() - 1\n",
+    ),
+    ("plugins/module_utils/parts.py", "def one():\n    return 1\n"),
+    (
+        "plugins/modules/count.py",
+        r#"#!/usr/bin/python
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.a.b.plugins.module_utils.sums import total
+
+
+def main():
+    module = AnsibleModule(
+        argument_spec=dict(
+            numbers=dict(type='list', elements='int', required=True),
+            note=dict(type='str', default='none', choices=['none', 'some']),
+            secret=dict(type='str', no_log=True),
+        ),
+        supports_check_mode=True,
+    )
+    rc, out, err = module.run_command(['echo', module.params['note']], check_rc=True)
+    module.exit_json(changed=not module.check_mode, total=total(module.params['numbers']), note=out.strip(),
+                     told=module.params['secret'])
+
+
+main()
+"#,
+    ),
+    (
+        "plugins/action/deed.py",
+        r#"from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+from ..module_utils.sums import total
+
+
+class ActionModule(ActionBase):
+    _VALID_ARGS = frozenset(('path', 'fail'))
+
+    def run(self, tmp=None, task_vars=None):
+        result = super().run(tmp, task_vars)
+        if self._task.args.get('fail'):
+            raise AnsibleActionFail('told to', result={'rc': 7})
+        path = self._task.args['path']
+        self._transfer_data(path, 'from an action: %s\n' % self._templar.template('{{ word }}'))
+        told = self._low_level_execute_command('cat %s' % path)
+        counted = self._execute_module('a.b.count', {'numbers': [total([1, 2]), 4]}, task_vars=task_vars)
+        stat = self._execute_remote_stat(path, all_vars=task_vars, follow=False)
+        result.update(changed=True, said=told['stdout_lines'], total=counted['total'], size=stat['size'], who=task_vars['word'])
+        return result
+"#,
+    ),
+];
+
+const PLAY: &str = r#"
+- hosts: localhost
+  gather_facts: false
+  vars: {word: w}
+  module_defaults:
+    group/a.b.all: {note: some}
+    a.b.deed: {}
+  tasks:
+    - a.b.count: {numbers: [1, '2'], secret: hush}
+      register: counted
+    - a.b.old: {numbers: 5}
+      register: moved
+    - count: {numbers: [1], note: none}
+      collections: [a.b]
+      register: short
+    - a.b.count: {numbers: x}
+      register: wrong
+      ignore_errors: true
+    - a.b.deed: {path: "{{ base }}/deed", fail: "{{ omit }}"}
+      module_defaults: {group/a.b.all: {}}
+      register: deed
+    - a.b.deed: {fail: true}
+      module_defaults: {group/a.b.all: {}}
+      register: failed
+      ignore_errors: true
+    - assert:
+        that:
+          - counted.total == 3 and counted.note == 'some' and counted is changed
+          - counted.told == 'VALUE_SPECIFIED_IN_NO_LOG_PARAMETER' or counted.told == '********'
+          - moved.total == 5
+          - short.note == 'none'
+          - "'unable to convert' in wrong.msg"
+          - deed.said == ['from an action: w'] and deed.total == 7 and deed.size == 18 and deed.who == 'w'
+          - failed.rc == 7 and failed.msg == 'told to'
+"#;
+
+#[test]
+fn modules_and_actions_of_a_collection() {
+    if !program_or_skip("modules_and_actions_of_a_collection", "python3") {
+        return;
+    }
+    let env = Env::new();
+    for (path, text) in FILES {
+        env.write(&format!("collections/ansible_collections/a/b/{path}"), text);
+    }
+    env.write("site.yml", PLAY);
+    let base = format!("base={}", env.work().display());
+    env.run(["playbook", "-e", &base, "site.yml"]).expect(0).has("All assertions passed").has("failed=0");
+    env.write("gone.yml", "- hosts: localhost\n  gather_facts: false\n  tasks:\n    - a.b.gone:\n");
+    env.run(["playbook", "gone.yml"])
+        .expect(4)
+        .has("The 'a.b.gone' module has been removed. Use count.")
+        .has("gone.yml:4:7");
+    env.write("faded.yml", "- hosts: localhost\n  gather_facts: false\n  tasks:\n    - a.b.faded: {numbers: [1]}\n");
+    env.run(["playbook", "faded.yml"]).expect(0).has("a.b.faded has been deprecated. Soon.");
+}
+
+#[test]
+fn actions_of_the_playbook_stand_above_ansibles_own() {
+    if !program_or_skip("actions_of_the_playbook_stand_above_ansibles_own", "python3") {
+        return;
+    }
+    let env = Env::new();
+    env.write(
+        "action_plugins/copy.py",
+        "from ansible.plugins.action.copy import ActionModule as Base\n\n\nclass ActionModule(Base):\n    def run(self, tmp=None, task_vars=None):\n        self._task.args['content'] = self._task.args['content'].upper()\n        return dict(super().run(tmp, task_vars), mine=True)\n",
+    );
+    env.write(
+        "action_plugins/hidden.py",
+        "from ansible.plugins.action import ActionBase\n\n\nclass ActionModule(ActionBase):\n    def run(self, tmp=None, task_vars=None):\n        return dict(msg='a secret', _ansible_no_log=True)\n",
+    );
+    env.write(
+        "site.yml",
+        "- hosts: localhost\n  gather_facts: false\n  tasks:\n    - copy: {content: loud, dest: \"{{ base }}/f\"}\n      register: done\n    - ansible.builtin.copy: {content: low, dest: \"{{ base }}/g\"}\n      register: plain\n    - hidden:\n    - assert:\n        that:\n          - done.mine and plain.mine is undefined\n          - lookup('file', base ~ '/f') == 'LOUD'\n          - lookup('file', base ~ '/g') == 'low'\n",
+    );
+    let base = format!("base={}", env.work().display());
+    env.run(["playbook", "-v", "-e", &base, "site.yml"])
+        .expect(0)
+        .has("All assertions passed")
+        .has("the output has been hidden")
+        .has_not("a secret");
+}
