@@ -304,10 +304,6 @@ class AnsibleModule(Commands, Files, FileAttributes):
         deprecations = get_deprecation_messages()
         if deprecations:
             kwargs['deprecations'] = list(deprecations)
-        # An empty value says nothing.
-        for key in ('warnings', 'deprecations'):
-            if not kwargs.get(key, True):
-                kwargs.pop(key)
         text = self.jsonify(remove_values(kwargs, self.no_log_values))
         self.do_cleanup_files()
         print('\n%s' % text)
