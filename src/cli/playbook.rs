@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 /// Runs it; the exit code is ansible-playbook's.
 pub async fn run(args: Words, process: &Process) -> Outcome {
-    let args = match PlaybookArgs::parse_words(&args.words) {
+    let mut args = match PlaybookArgs::parse_words(&args.words) {
         Ok(args) => args,
         // clap's help is no error.
         Err(text) if text.starts_with("Usage") || args.words.iter().any(|w| w == "--help" || w == "-h") => {
@@ -33,12 +33,18 @@ pub async fn run(args: Words, process: &Process) -> Outcome {
         );
         return Ok(ansible::USAGE);
     }
-    for playbook in &args.playbooks {
-        if !process.cwd.join(playbook).exists() {
+    let of_collections = ansible::settings(process).ok();
+    for playbook in &mut args.playbooks {
+        if !process.cwd.join(&playbook).exists() {
+            let named = playbook.to_str().zip(of_collections.as_ref());
+            if let Some(path) = named.and_then(|(name, settings)| Playbook::of_collection(name, settings)) {
+                *playbook = path;
+                continue;
+            }
             ui::note(format!("[ERROR]: the playbook: {} could not be found", playbook.display()));
             return Ok(exit::ERROR);
         }
-        if process.cwd.join(playbook).is_dir() {
+        if process.cwd.join(&playbook).is_dir() {
             ui::note(format!("[ERROR]: the playbook: {} does not appear to be a file", playbook.display()));
             return Ok(exit::ERROR);
         }

@@ -11,6 +11,7 @@ mod crash;
 mod credentials;
 mod exit_codes;
 mod fix;
+mod flow;
 mod fmt;
 mod hcl2_upgrade;
 mod hcl_mutations;

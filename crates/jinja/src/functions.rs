@@ -97,10 +97,7 @@ fn run_lookup(cx: &Cx<'_>, mut args: Args, list: bool) -> R {
     if !crate::lookups::known(cx.templar, &name) {
         return Err(TemplateError::new(ErrorKind::UnknownName, format!("The lookup plugin '{plugin}' was not found.")));
     }
-    // `first_found` skips undefined terms and `env` takes an undefined default; for all others one such argument is the result.
-    if name == "first_found" {
-        args.pos.retain(|v| v.marker().is_none());
-    }
+    // `env` takes an undefined default; for all others one such argument is the result.
     if name != "env"
         && let Some(m) = args.marker()
         && !cx.templar.lookups().takes_undefined(&name)

@@ -103,6 +103,11 @@ pub struct Loaded {
 }
 
 impl Playbook {
+    /// The playbook of an installed collection that a full name stands for (`namespace.collection.playbook`).
+    pub fn of_collection(name: &str, settings: &Settings) -> Option<PathBuf> {
+        crate::collections::Collections::new(settings, &settings.cwd).playbook(name)
+    }
+
     /// Reads playbooks with all that they import statically, and checks them: unknown keywords, modules, filters, tests,
     /// roles and files are all reported at once.
     pub fn load(paths: &[PathBuf], settings: Settings, inventory: Inventory) -> Result<Loaded, Diagnostics> {

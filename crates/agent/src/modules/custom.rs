@@ -166,11 +166,39 @@ fn interpreted<'a>(ctx: &'a Ctx, name: &str, path: &Path) -> Result<crate::sys::
     Ok(ctx.cmd(found).args(rest).arg(path))
 }
 
+/// JSON in which integers beyond 64 bits, which Python writes as they are (the modulus of a key), are texts of the same digits.
+fn quoted_integers(text: &str) -> String {
+    let bytes = text.as_bytes();
+    let (mut out, mut at, mut done, mut in_string) = (String::new(), 0, 0, false);
+    while at < bytes.len() {
+        match bytes[at] {
+            b'\\' if in_string => at += 1,
+            b'"' => in_string = !in_string,
+            b'-' | b'0'..=b'9' if !in_string => {
+                let digits = bytes[at..].iter().take_while(|b| b.is_ascii_digit() || b"+-.eE".contains(b)).count();
+                let number = &text[at..at + digits];
+                if number.parse::<i64>().is_err() && number.parse::<u64>().is_err() && !number.contains(['.', 'e', 'E'])
+                {
+                    out.push_str(&text[done..at]);
+                    out.push_str(&format!("\"{number}\""));
+                    done = at + digits;
+                }
+                at += digits;
+                continue;
+            }
+            _ => {}
+        }
+        at += 1;
+    }
+    out.push_str(&text[done..]);
+    out
+}
+
 /// The JSON object in what a module wrote, and the words after it; those before it are skipped.
 fn result(stdout: &str) -> Option<(Outcome, String)> {
     let lines = split_lines(stdout);
     let start = lines.iter().position(|l| l.trim_start().starts_with('{'))?;
-    let text = lines[start..].join("\n");
+    let text = quoted_integers(&lines[start..].join("\n"));
     let mut stream = serde_json::Deserializer::from_str(&text).into_iter::<Value>();
     match stream.next() {
         Some(Ok(Value::Object(map))) => Some((map, text[stream.byte_offset()..].trim().to_owned())),
@@ -212,38 +240,32 @@ mod tests {
         assert!(fail.msg.contains("written in Python"), "{}", fail.msg);
     }
 
+    /// What the controller sends along for a module, as far as these tests need it.
+    const RUNNER: &str = "import sys, os\nbase = sys.argv[1]\nsys.path.insert(0, os.path.join(base, 'lib'))\nimport helper\n\
+        helper.ARGS = sys.stdin.read()\nexec(open(os.path.join(base, 'module')).read())\n";
+
     #[test]
-    fn a_python_module_with_the_usual_class() {
+    fn a_python_module_gets_its_helpers_and_arguments() {
         if Ctx::test("_custom", json!({})).which("python3").is_none() {
             crate::sys::files::skipped("no Python");
             return;
         }
-        let module = "#!/usr/bin/python\nfrom ansible.module_utils.basic import AnsibleModule\n\
-            from ansible.module_utils.mine import twice\n\
-            def main():\n    m = AnsibleModule(argument_spec=dict(name=dict(required=True, aliases=['n']), count=dict(type='int', default=2),\n\
-            \x20       state=dict(choices=['a', 'b'], default='a')), supports_check_mode=True)\n\
-            \x20   rc, out, err = m.run_command(['echo', m.params['name']], check_rc=True)\n\
-            \x20   m.exit_json(changed=not m.check_mode, out=out.strip(), n=twice(m.params['count']))\n\
-            if __name__ == '__main__':\n    main()\n";
-        let helper = base64::engine::general_purpose::STANDARD.encode("def twice(n):\n    return 2 * n\n");
-        let with = |args: Value| {
-            call(json!({"name": "m", "style": "python", "files": {"mine.py": helper}, "args": args}), module)
+        let encode = |text: &str| base64::engine::general_purpose::STANDARD.encode(text);
+        let with = |module: &str, place: &str| {
+            let files = json!({ place: encode("ARGS = ''\n") });
+            let args = json!({"name": "m", "style": "python", "files": files, "runner": RUNNER, "full": "ansible.legacy.m", "args": {"n": 1}});
+            call(args, module)
         };
-        let out = with(json!({"n": "x", "count": "3", "_ansible_check_mode": true})).unwrap();
-        assert_eq!((&out["out"], &out["n"], &out["changed"]), (&json!("x"), &json!(6), &json!(false)));
-        for (args, want) in [
-            (json!({}), "missing required arguments: name"),
-            (json!({"name": "x", "state": "c"}), "value of state must be one of: a, b, got: c"),
-            (json!({"name": "x", "wrong": 1}), "Unsupported parameters for (module) module: wrong."),
-            (json!({"name": "x", "count": "many"}), "unable to convert to int"),
-        ] {
-            let fail = with(args).unwrap_err();
-            assert!(fail.msg.contains(want), "{}", fail.msg);
-        }
-        // What imgbuild's classes do not hold needs ansible-core on the host, which says so.
-        let args = json!({"name": "m", "style": "python", "library": "ansible.module_utils.urls", "args": {}});
-        if let Err(fail) = call(args, "from ansible.module_utils.urls import open_url\n") {
-            assert!(fail.msg.contains("ansible-core"), "{}", fail.msg);
-        }
+        let print = "import json, sys\nargs = json.loads(helper.ARGS)['ANSIBLE_MODULE_ARGS']\n\
+            print(json.dumps(dict(n=args['n'], how=sys.argv[2:], big=2 ** 70, list=[-2 ** 80, 1.5, '2 ** 70: 1180591620717411303424'])))\n";
+        let out = with(print, "helper.py").unwrap();
+        assert_eq!((&out["n"], &out["how"]), (&json!(1), &json!(["own", "m", "ansible.legacy.m"])));
+        // Python's integers have no end.
+        assert_eq!(out["big"], "1180591620717411303424");
+        assert_eq!(out["list"], json!(["-1208925819614629174706176", 1.5, "2 ** 70: 1180591620717411303424"]));
+        let fail = with(print, "../helper.py").unwrap_err();
+        assert!(fail.msg.contains("is no place for a helper"), "{}", fail.msg);
+        let fail = with("raise ValueError('what it is')\n", "helper.py").unwrap_err();
+        assert_eq!(fail.msg, "what it is");
     }
 }

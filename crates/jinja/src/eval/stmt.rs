@@ -16,6 +16,10 @@ pub(crate) struct Blocks(Mutex<HashMap<Arc<str>, Vec<Definition>>>);
 type Definition = (Arc<Block>, Arc<Program>);
 
 impl Blocks {
+    fn any(&self) -> bool {
+        !self.0.lock().unwrap_or_else(|e| e.into_inner()).is_empty()
+    }
+
     fn get(&self, name: &str, level: usize) -> Option<Definition> {
         self.0.lock().unwrap_or_else(|e| e.into_inner()).get(name).and_then(|b| b.get(level)).cloned()
     }
@@ -228,7 +232,6 @@ fn render_block(cx: &Cx<'_>, env: &Env, name: &str, level: usize) -> R {
     let _guard = super::limits::deeper(cx.templar.limits().depth)?;
     let inner = Env { program, scope: Scope::child(&env.scope), parent: Arc::default(), ..env.clone() };
     inner.scope.set("super".into(), Val::obj(BlockRef { name: name.to_owned(), level: level + 1, env: env.clone() }));
-    inner.scope.set("self".into(), Val::obj(SelfRef { env: env.clone() }));
     let mut nodes = Vec::new();
     exec(cx, &inner, &block.body, &mut nodes)?;
     cx.concat(nodes)
@@ -260,7 +263,12 @@ impl Object for BlockRef {
     }
 }
 
-/// `self` in a block.
+/// `self` where a template has blocks.
+pub(crate) fn self_ref(env: &Env) -> Option<Val> {
+    env.blocks.any().then(|| Val::obj(SelfRef { env: env.clone() }))
+}
+
+/// The blocks by name: `self.title()`.
 struct SelfRef {
     env: Env,
 }

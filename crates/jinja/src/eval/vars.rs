@@ -12,6 +12,11 @@ pub(crate) fn lookup(cx: &Cx<'_>, env: &Env, name: &str) -> R {
     if let Some(local) = env.scope.get(name) {
         return Ok(local);
     }
+    if name == "self"
+        && let Some(blocks) = super::stmt::self_ref(env)
+    {
+        return Ok(blocks);
+    }
     if env.sees_vars
         && let Some(found) = cx.var(name)?
     {

@@ -116,10 +116,8 @@ pub async fn send(call: &Call<'_>, mut args: Map, source: Source) -> Result<Res,
         Content::File(_) => 0,
     });
     if args.get(&Key::from("mode")).and_then(Value::as_str) == Some("preserve") {
-        match mode {
-            Some(mode) => args.insert("mode".into(), Value::str(format!("0{mode:o}"))),
-            None => args.shift_remove(&Key::from("mode")),
-        };
+        // Text has the mode of the temporary file that Ansible makes of it.
+        args.insert("mode".into(), Value::str(format!("0{:o}", mode.unwrap_or(0o600))));
     }
     let mut args = call.checked("copy", &with_dest(args))?;
     if let Some(wanted) = args.get("checksum").and_then(|c| c.as_str()).filter(|wanted| *wanted != sum) {

@@ -25,6 +25,7 @@ pub async fn run(call: &Call<'_>) -> Result<Res, Problem> {
         let subset =
             args.get(&Key::from("gather_subset")).cloned().unwrap_or_else(|| Value::list(vec![Value::str("all")]));
         facts.entry("gather_subset".into()).or_insert(subset);
+        facts.insert(crate::exec::engine::GATHERED.into(), Value::Bool(true));
         set(&mut res, "ansible_facts", Value::map(facts));
     }
     set(&mut res, "_ansible_verbose_override", true);

@@ -77,6 +77,13 @@ impl Collections {
         self.roots.iter().map(|r| r.join(namespace).join(name)).find(|p| p.is_dir())
     }
 
+    /// The file of `namespace.collection.playbook`.
+    pub fn playbook(&self, name: &str) -> Option<PathBuf> {
+        let (collection, playbook) = split(name).filter(|_| !name.contains('/'))?;
+        let folder = self.folder(collection)?.join("playbooks");
+        ["", ".yml", ".yaml"].iter().map(|e| folder.join(format!("{playbook}{e}"))).find(|p| p.is_file())
+    }
+
     /// What a collection says of its names; nothing where it is not installed.
     pub fn runtime(&self, collection: &str) -> Arc<Runtime> {
         let Some(folder) = self.folder(collection) else { return Arc::default() };

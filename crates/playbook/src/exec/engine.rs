@@ -32,6 +32,16 @@ pub struct Learnt {
     pub layer: Arc<Map>,
 }
 
+/// The fact that the action `gather_facts` leaves; smart gathering looks for it (ansible-core 2.19).
+pub const GATHERED: &str = "_ansible_facts_gathered";
+
+impl Learnt {
+    /// Whether the host's facts have been gathered, and not only some facts set.
+    pub fn gathered(&self) -> bool {
+        self.facts.get(&Key::from(GATHERED)).is_some_and(Value::is_true)
+    }
+}
+
 /// The run.
 pub struct Engine {
     /// Settings.

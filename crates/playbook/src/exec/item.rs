@@ -311,6 +311,9 @@ impl Place<'_> {
         let full = &action.full;
         let failed =
             |f: Failure| f.because(format!("Finalization of task args for '{full}' failed"), Some(&self.task.span));
+        if self.task.args.contains_key(&Key::from("_raw_params")) && !action.takes_raw() {
+            return Err(Failure::new(crate::play::modules::no_raw(full)));
+        }
         let mut args = Map::new();
         for defaults in self.run.module_defaults(self.task, full) {
             let value = templar.template(&defaults, vars).map_err(|e| failed(e.into()))?;

@@ -67,6 +67,11 @@ impl PlayRun {
             failed: Vec::new(),
         };
         match name.as_str() {
+            "flush_handlers" if task.is_handler() => {
+                // Only once it is notified, as in Ansible: roles hold such handlers.
+                self.engine.fail(format!("{}: flush_handlers cannot be used as a handler", task.path()));
+                return Flow::default();
+            }
             "flush_handlers" => {
                 let waiting: Vec<Host> = all.iter().filter(|h| !hold.contains(h)).cloned().collect();
                 let next = self.flush(hold, around).await;

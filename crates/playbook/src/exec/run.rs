@@ -87,7 +87,8 @@ impl Engine {
             _ => beside,
         };
         let text: String = hosts.iter().map(|h| format!("{h}\n")).collect();
-        match fs_err::write(&path, text) {
+        let folder = path.parent().map_or(Ok(()), fs_err::create_dir_all);
+        match folder.and_then(|()| fs_err::write(&path, text)) {
             Ok(()) => self.emit(Event::Verbose {
                 level: 0,
                 text: format!("\tto retry, use: --limit @{}\n", path.display()),
@@ -226,7 +227,8 @@ async fn run_play(engine: &Arc<Engine>, play: &Arc<Play>) -> Result<Next, Fatal>
         let mut lost = lock(&engine.lost);
         let mut bad = 0;
         for host in &before {
-            if shared.failed.contains(host) {
+            // Those that were on their way out when a `meta` ended the batch have failed, too.
+            if shared.failed.contains(host) || shared.leaving.contains(host) {
                 lost.insert(Arc::clone(host));
             }
             bad += usize::from(lost.contains(host) || lock(&engine.unreachable).contains(host));
@@ -348,9 +350,7 @@ impl PlayRun {
         let mut flow = Flow { ok: hosts, failed: Vec::new() };
         if let Some(task) = gather {
             let at: Vec<Host> = match self.engine.settings.gathering {
-                Gathering::Smart => {
-                    flow.ok.iter().filter(|h| self.engine.learnt(h).facts.is_empty()).cloned().collect()
-                }
+                Gathering::Smart => flow.ok.iter().filter(|h| !self.engine.learnt(h).gathered()).cloned().collect(),
                 _ => flow.ok.clone(),
             };
             if !at.is_empty() {
@@ -388,6 +388,10 @@ impl PlayRun {
                     let text = format!("META: triggered running handlers for {host}");
                     self.engine.emit(Event::Verbose { level: 0, text, host: None });
                 }
+            }
+            // What runs the handlers after a section is a task with the tag `always`.
+            if self.engine.settings.skip_tags.iter().any(|tag| tag == "always") {
+                continue;
             }
             let next = self.flush(at, around).await;
             self.lose(&next.failed);

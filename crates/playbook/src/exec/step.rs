@@ -8,6 +8,7 @@ use crate::api::Prompt;
 use crate::callback::{Event, TaskInfo};
 use crate::play::model::{Item, Task};
 use imgbuild_jinja::Value;
+use std::collections::HashSet;
 use std::sync::Arc;
 use tokio::task::JoinSet;
 
@@ -116,9 +117,11 @@ impl PlayRun {
     /// `max_fail_percentage`: too many failures end the batch.
     fn check_max_fail(&self, mut flow: Flow, around: Around) -> Flow {
         let Some(limit) = self.max_fail else { return flow };
+        // All of the batch that failed so far, in this task and before.
         let failed = {
             let shared = lock(&self.shared);
-            shared.failed.len() + if around.rescue { 0 } else { flow.failed.len() }
+            let now = flow.failed.iter().filter(|_| !around.rescue);
+            shared.failed.iter().chain(&shared.leaving).chain(now).collect::<HashSet<_>>().len()
         };
         if failed > 0 && failed as f64 / self.batch.len().max(1) as f64 * 100.0 > limit {
             flow.failed.append(&mut flow.ok);

@@ -9,7 +9,6 @@ use crate::vars::{Vars, merge};
 use imgbuild_diag::{Diagnostic, Diagnostics};
 use imgbuild_jinja::{Key, Map, NoLookups, Templar, Value, VarSource};
 use std::collections::HashSet;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 /// A view on an inventory.
@@ -32,20 +31,15 @@ impl<'a> View<'a> {
         View { inventory, settings, files: VarsFiles::default(), export, hosts }
     }
 
-    fn dirs(&self) -> Vec<PathBuf> {
-        let mut dirs = self.inventory.vars_dirs.clone();
-        dirs.extend(self.settings.playbook_dir.iter().filter(|d| !self.inventory.vars_dirs.contains(d)).cloned());
-        dirs
-    }
-
     /// The variables of a host.
     pub fn host_vars(&self, host: &str) -> Found<Map> {
         let mut lowest_first: Vec<Arc<Map>> = Vec::new();
         let own = || self.inventory.hosts.get(host).map(|h| Arc::new(h.vars.clone()));
         if self.export {
             lowest_first.extend(own());
-            for dir in self.dirs() {
-                lowest_first.push(self.files.get(&dir, Of::Host, host, self.settings)?);
+            for dir in &self.inventory.vars_dirs {
+                // The inventory's own folders alone, unlike a play's variables (`InventoryCLI._get_host_variables`).
+                lowest_first.push(self.files.get(dir, Of::Host, host, self.settings)?);
             }
         } else {
             let dir = self.settings.playbook_dir.clone();
@@ -58,8 +52,8 @@ impl<'a> View<'a> {
     /// The variables of a group.
     pub fn group_vars(&self, group: &Group) -> Found<Map> {
         let mut lowest_first = vec![Arc::new(group.vars.clone())];
-        for dir in self.dirs() {
-            lowest_first.push(self.files.get(&dir, Of::Group, &group.name, self.settings)?);
+        for dir in &self.inventory.vars_dirs {
+            lowest_first.push(self.files.get(dir, Of::Group, &group.name, self.settings)?);
         }
         let mut vars = self.merged(lowest_first);
         if group.priority != 1 {

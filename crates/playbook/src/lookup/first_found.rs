@@ -19,9 +19,8 @@ pub fn run(ask: &Ask<'_>) -> Answer {
     for term in terms {
         term_of(ask, term, &mut candidates, &mut skip);
     }
-    // As TaskExecutor._get_loop_items sets it: `with_first_found` looks where its action has its files; `lookup` and `query` into
-    // files/ whatever the action.
-    let folder = ask.text(SUBDIR).unwrap_or_else(|| "files".into());
+    // `with_first_found` looks where its action has its files; `lookup` and `query` into no folder of their own (2.19).
+    let folder = ask.text(SUBDIR).unwrap_or_default();
     for name in candidates.iter().filter(|name| !name.is_empty()) {
         if let Some(path) = found(ask, &folder, name) {
             return Ok(vec![Value::str(path)]);

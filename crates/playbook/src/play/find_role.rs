@@ -16,8 +16,16 @@ pub struct Found {
 }
 
 impl Loader<'_> {
-    /// The folder of a role; `Err` lists where it was looked for.
+    /// The folder of a role, behind all symbolic links; `Err` lists where it was looked for.
     pub fn find_role(&self, name: &str, scope: &Scope) -> Result<Found, Vec<PathBuf>> {
+        let mut found = self.look_for_role(name, scope)?;
+        if let Ok(real) = fs_err::canonicalize(&found.path) {
+            found.path = real;
+        }
+        Ok(found)
+    }
+
+    fn look_for_role(&self, name: &str, scope: &Scope) -> Result<Found, Vec<PathBuf>> {
         let mut tried = Vec::new();
         if let [namespace, collection, role @ ..] = &name.split('.').collect::<Vec<_>>()[..]
             && !role.is_empty()
@@ -79,19 +87,5 @@ impl Loader<'_> {
     /// Folders named `ansible_collections`.
     pub fn collection_roots(&self) -> Vec<PathBuf> {
         self.collections.roots().to_vec()
-    }
-
-    /// `namespace.collection.playbook`.
-    pub fn collection_playbook(&self, name: &str) -> Option<PathBuf> {
-        let parts: Vec<&str> = name.split('.').collect();
-        let [namespace, collection, rest @ ..] = &parts[..] else { return None };
-        if rest.is_empty() || name.contains('/') {
-            return None;
-        }
-        let stem = rest.join(".");
-        self.collection_roots().into_iter().find_map(|root| {
-            let dir = root.join(namespace).join(collection).join("playbooks");
-            ["", ".yml", ".yaml"].iter().map(|e| dir.join(format!("{stem}{e}"))).find(|p| p.is_file())
-        })
     }
 }

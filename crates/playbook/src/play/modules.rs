@@ -282,6 +282,15 @@ impl Action {
         self.written.contains("{{")
     }
 
+    /// Whether it takes free text (`_raw_params`). What a user's module takes is its own affair.
+    pub fn takes_raw(&self) -> bool {
+        FREE_FORM.contains(&self.name.as_str())
+            || self.is_template()
+            || self.custom.is_some()
+            || self.plugin.is_some()
+            || self.spec.is_some_and(|s| s.free_form)
+    }
+
     /// An `include_tasks` or `include_role`.
     pub fn is_include(&self) -> bool {
         matches!(self.name.as_str(), "include_tasks" | "include_role")
@@ -296,6 +305,11 @@ fn short(name: &str) -> &str {
 /// Whether ansible-core has an action or module of this short name.
 pub fn is_builtin(short: &str) -> bool {
     BUILTIN.contains(&short)
+}
+
+/// The error of free text where a module takes none, in Ansible's words.
+pub fn no_raw(full: &str) -> String {
+    format!("Action '{full}' does not support raw params.")
 }
 
 /// The error of a module that nobody knows, in Ansible's words.

@@ -160,7 +160,7 @@ impl Reader<'_> {
         let bare = Scope::bare(Kind::Play, None, None);
         let value = Value::template(name, Some(target.span.clone()));
         let rendered = loader.render(&value, &bare, "the file of an imported playbook");
-        let collection = rendered.as_deref().and_then(|name| loader.collection_playbook(name));
+        let collection = rendered.as_deref().and_then(|name| loader.collections.playbook(name));
         self.out.extend(std::mem::take(&mut loader.out));
         let Some(name) = rendered else { return Vec::new() };
         let path = collection.unwrap_or_else(|| dir.join(&name));

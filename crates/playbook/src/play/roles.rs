@@ -393,9 +393,9 @@ impl Loader<'_> {
 
     /// The task that checks a role's arguments.
     fn validation(&mut self, role: &Arc<Role>, scope: &Arc<Scope>, from: Option<&str>, used: &Use) -> Option<Item> {
+        // By the name as it is written: `tasks_from: main.yml` has no specification.
         let entry = from.unwrap_or("main");
-        let entry = Path::new(entry).file_stem().map_or(entry.to_owned(), |s| s.to_string_lossy().into_owned());
-        let spec = role.argument_specs.as_ref()?.get(&entry)?;
+        let spec = role.argument_specs.as_ref()?.get(entry)?;
         let options = spec.get("options").cloned().unwrap_or_else(|| Value::map(Map::new()));
         let mut name = format!("Validating arguments against arg spec '{entry}'");
         if let Some(short) = spec.get("short_description").and_then(Value::as_str) {
@@ -403,7 +403,7 @@ impl Loader<'_> {
         }
         let mut context = Map::new();
         let own = role.name.rsplit('.').next().filter(|_| role.collection.is_some()).unwrap_or(&role.name);
-        for (key, value) in [("type", "role"), ("name", own), ("argument_spec_name", entry.as_str())] {
+        for (key, value) in [("type", "role"), ("name", own), ("argument_spec_name", entry)] {
             context.insert(Key::from(key), Value::str(value));
         }
         context.insert("path".into(), Value::str(role.path.display().to_string()));

@@ -94,32 +94,20 @@ pub fn parse(
         return None;
     }
     let raw = Key::from("_raw_params");
-    if args.contains_key(&raw)
-        && !FREE_FORM.contains(&action.name.as_str())
-        && !action.is_template()
-        && action.custom.is_none()
-        && action.plugin.is_none()
-    {
-        let free = action.spec.is_some_and(|s| s.free_form);
+    if args.contains_key(&raw) && !action.takes_raw() {
         let whole = args.get(&raw).filter(|v| matches!(v, Value::Str(s) if loader.templar.is_template(s)));
-        if !free && let Some(template) = whole.cloned() {
+        if let Some(template) = whole.cloned() {
             // `module: "{{ arguments }}"`: what it renders to are the arguments.
             args.shift_remove(&raw);
             return Some(Parsed { action, args, template: Some(template), local: task.get("local_action").is_some() });
         }
-        if !free {
-            let text = args.get(&raw).and_then(Value::as_str).unwrap_or_default().trim().to_owned();
-            loader.out.push(
-                Diagnostic::error(format!(
-                    "this task '{}' has extra params, which is only allowed in the following modules: {}",
-                    action.written,
-                    FREE_FORM.join(", ")
-                ))
+        // As in ansible-core 2.19 the task only fails where a host reaches it.
+        let text = args.get(&raw).and_then(Value::as_str).unwrap_or_default().trim().to_owned();
+        loader.out.push(
+            Diagnostic::warning(super::modules::no_raw(&action.full))
                 .at(&place.span)
-                .help(format!("{text:?} is no name=value pair")),
-            );
-            return None;
-        }
+                .help(format!("{text:?} is no name=value pair: the task fails where a host reaches it")),
+        );
     }
     Some(Parsed { action, args, template, local: task.get("local_action").is_some() })
 }

@@ -417,7 +417,6 @@ fn with_vars(scope: &Scope, more: Map) -> Arc<Scope> {
 /// Why a `meta` action can't stand here.
 fn misplaced_meta(task: &Task, handler: bool) -> Option<&'static str> {
     match task.args.get(&Key::from("_raw_params")).and_then(Value::as_str)?.trim() {
-        "flush_handlers" if handler => Some("flush_handlers cannot be used as a handler"),
         "end_role" if handler => Some("Cannot execute 'end_role' from a handler"),
         "end_role" if task.scope.role().is_none() => Some("Cannot execute 'end_role' from outside of a role"),
         _ => None,

@@ -77,18 +77,30 @@ def use_library(call, raw, missing):
 
 
 def lacking(error, trace, lib):
-    """What of ansible.module_utils is missing, if the module ended while it was being loaded."""
-    frames = traceback.extract_tb(trace)
-    ours = [f for f in frames if f[0].startswith(lib)]
-    if not ours or any(f[2] != '<module>' for f in ours):
-        return None
-    text, line = str(error), ours[-1][3] or ''
-    name = getattr(error, 'name', None) or ''
-    found = re.search(r'ansible\.module_utils[\w.]*', name or text) or re.search(r'ansible\.module_utils[\w.]*', line)
-    if not found:
-        return None
-    what = re.search(r"cannot import name '?(\w+)", text)
-    return found.group() + ('.' + what.group(1) if what and not found.group().endswith('.' + what.group(1)) else '')
+    """(What of ansible.module_utils is missing, whether the module was only being loaded), or (None, ...)."""
+    ours = [f for f in traceback.extract_tb(trace) if f[0].startswith(lib)]
+    line = ours[-1][3] or '' if ours else ''
+    name = getattr(error, 'name', None) or str(error)
+    found = re.search(r'ansible\.module_utils[\w.]*', name) or re.search(r'ansible\.module_utils[\w.]*', line)
+    if not ours or not found:
+        return None, False
+    what = re.search(r"cannot import name '?(\w+)", str(error))
+    missing = found.group() + ('.' + what.group(1) if what and not found.group().endswith('.' + what.group(1)) else '')
+    return missing, all(f[2] == '<module>' for f in ours)
+
+
+def run(call):
+    """Runs the module; what it misses of ansible.module_utils, if nothing has been done yet."""
+    try:
+        runpy.run_module(call['full'], None, '__main__', True)
+    except ImportError as error:
+        missing, loading = lacking(error, sys.exc_info()[2], call['lib'])
+        if missing is None:
+            raise
+        if not loading:
+            end('the module %s needs %s, which is not there: %s' % (call['name'], missing, error))
+        return missing
+    return None
 
 
 def main():
@@ -100,27 +112,15 @@ def main():
     place = lay_out(call['lib'], full, os.path.join(base, 'module'))
     sys.path[:] = [p for p in sys.path if os.path.abspath(p or '.') != os.path.dirname(os.path.abspath(__file__))]
     sys.argv = [place]
-    if how == 'library':
-        use_library(call, raw, 'ansible.module_utils')
-    else:
+    missing = 'ansible.module_utils'
+    if how != 'library':
         use_own(call, raw)
-    try:
-        runpy.run_module(full, None, '__main__', True)
-    except ImportError as error:
-        missing = lacking(error, sys.exc_info()[2], call['lib'])
-        if missing is None:
-            raise
-        if how == 'library':
-            end('the module %s could not be loaded: %s' % (name, error))
-    else:
-        return
-    use_library(call, raw, missing)
-    try:
-        runpy.run_module(full, None, '__main__', True)
-    except ImportError as error:
-        if lacking(error, sys.exc_info()[2], call['lib']) is None:
-            raise
-        end('the module %s could not be loaded: %s' % (name, error))
+        missing = run(call)
+    if missing is not None:
+        use_library(call, raw, missing)
+        missing = run(call)
+        if missing is not None:
+            end('the module %s could not be loaded: ansible-core has no %s' % (name, missing))
 
 
 main()

@@ -220,8 +220,6 @@ class AnsibleModule(Commands, Files, FileAttributes):
         error_as_warning(msg, exception, help_text=help_text)
 
     def deprecate(self, msg, version=None, date=None, collection_name=None, **kwargs):
-        if version is not None and date is not None:
-            raise AssertionError('implementation error -- version and date must not both be set')
         deprecate(to_native(msg), version=version, date=date, collection_name=collection_name, **kwargs)
 
     def log(self, msg, log_args=None):
@@ -304,10 +302,6 @@ class AnsibleModule(Commands, Files, FileAttributes):
         deprecations = get_deprecation_messages()
         if deprecations:
             kwargs['deprecations'] = list(deprecations)
-        # An empty value says nothing.
-        for key in ('warnings', 'deprecations'):
-            if not kwargs.get(key, True):
-                kwargs.pop(key)
         text = self.jsonify(remove_values(kwargs, self.no_log_values))
         self.do_cleanup_files()
         print('\n%s' % text)

@@ -72,8 +72,8 @@ def add_host_key(module, fqdn, port=22, key_type='rsa', create_dir=False):
     scan = [module.get_bin_path('ssh-keyscan', True), '-t', key_type] + (['-p', str(port)] if port else []) + [fqdn]
     rc, out, err = module.run_command(scan)
     if rc != 0 or not out:
-        module.fail_json(msg='failed to retrieve hostkey' + ('. "%s" returned no matches.' % ' '.join(scan) if not out else ' using command'),
-                         rc=rc, stdout=out, stderr=err)
+        module.fail_json(msg='failed to retrieve hostkey. "%s" returned no matches.' % ' '.join(scan), rc=rc, stdout=out,
+                         stderr=err)
     with open(os.path.join(folder, 'known_hosts'), 'a') as file:
         file.write(out)
     return rc, out, err

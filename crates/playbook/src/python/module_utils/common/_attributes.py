@@ -168,8 +168,9 @@ class FileAttributes(object):
                     mode = self._symbolic_mode_to_octal(before, mode)
                 except Exception as error:
                     self.fail_json(path=text, msg='mode must be in octal or symbolic form', details=to_native(error))
-        if mode != stat.S_IMODE(mode):
-            self.fail_json(path=text, msg='Invalid mode supplied, only permission info is allowed', details=mode)
+            if mode != stat.S_IMODE(mode):
+                self.fail_json(path=text, msg='Invalid mode supplied, only permission info is allowed', details=mode)
+        mode = stat.S_IMODE(mode)
         now = stat.S_IMODE(before.st_mode)
         if now == mode:
             return changed
@@ -269,8 +270,6 @@ class FileAttributes(object):
         if path is None:
             return {}
         path = os.path.expanduser(os.path.expandvars(path))
-        if os.path.islink(to_bytes(path, errors='surrogate_or_strict')):
-            path = os.path.realpath(path)
         secontext = [params.get('seuser'), params.get('serole'), params.get('setype')]
         if self.selinux_mls_enabled():
             secontext.append(params.get('selevel'))

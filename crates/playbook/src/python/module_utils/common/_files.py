@@ -108,7 +108,7 @@ class Files(object):
         try:
             self.preserved_copy(fn, copied)
         except (shutil.Error, IOError, OSError) as error:
-            self.fail_json(msg='Could not make backup of %s to %s: %s' % (fn, copied, to_native(error)))
+            raise Exception('Could not make backup of %r to %r: %s' % (to_native(fn), copied, to_native(error)))
         return copied
 
     def preserved_copy(self, src, dest):
@@ -160,7 +160,7 @@ class Files(object):
             if unsafe_writes and error.errno == errno.EBUSY:
                 self._unsafe_writes(source, target)
             elif error.errno not in (errno.EPERM, errno.EXDEV, errno.EACCES, errno.ETXTBSY, errno.EBUSY):
-                self.fail_json(msg='Could not replace file: %s to %s' % (src, dest), exception=error)
+                raise Exception('Could not replace %r with %r: %s' % (to_native(dest), to_native(src), to_native(error)))
             else:
                 self._move_beside(source, target, dest, old, unsafe_writes)
         if creating:

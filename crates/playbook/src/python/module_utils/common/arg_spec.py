@@ -6,8 +6,8 @@ from copy import deepcopy
 from ansible.module_utils.common._collections_compat import Mapping
 from ansible.module_utils.common.collections import is_iterable
 from ansible.module_utils.common.parameters import (
-    BOOLEANS_FALSE, BOOLEANS_TRUE, _inner, get_type_validator, handle_aliases, list_deprecations, list_no_log_values,  # noqa: F401
-    match_choice, native_type_name, set_defaults, set_fallbacks)
+    _inner, get_type_validator, handle_aliases, list_deprecations, list_no_log_values, match_choice, native_type_name,
+    set_defaults, set_fallbacks)
 from ansible.module_utils.common.text.converters import to_native
 from ansible.module_utils.common.validation import (
     check_mutually_exclusive, check_required_arguments, check_required_by, check_required_if, check_required_one_of,

@@ -45,7 +45,8 @@ def _system():
             get_distribution(), get_distribution()), distribution_version=version,
         distribution_major_version=version.split('.')[0], distribution_release=distro.codename() or 'NA', os_family=family,
         pkg_mgr=next((name for path, name in _MANAGERS if os.path.exists(path)), 'unknown'),
-        service_mgr='systemd' if os.path.isdir('/run/systemd/system') else 'service', env=dict(os.environ))
+        service_mgr='systemd' if os.path.isdir('/run/systemd/system') else 'service', env=dict(os.environ), default_ipv4={},
+        default_ipv6={})
 
 
 def _user():

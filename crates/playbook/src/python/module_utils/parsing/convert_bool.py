@@ -12,7 +12,9 @@ def boolean(value, strict=True):
     """The truth of a word; what is neither is an error, or false if not `strict`."""
     if isinstance(value, bool):
         return value
-    word = to_text(value, errors='surrogate_or_strict').lower().strip() if isinstance(value, (text_type, binary_type)) else value
+    word = value
+    if isinstance(value, (text_type, binary_type)):
+        word = to_text(value, errors='surrogate_or_strict').lower().strip()
     try:
         if word in BOOLEANS_TRUE:
             return True
