@@ -184,11 +184,15 @@ impl PlayRun {
         for entry in &self.late_files {
             let names = crate::play::scope::items(entry);
             let mut undefined = false;
+            // `{{ file | default('/dev/null') }}`: a file that is there, and empty.
+            let mut nothing = false;
             let mut found = None;
             for name in &names {
                 match self.engine.templar.template(name, vars) {
                     Ok(value) => {
-                        found = crate::play::paths::vars_file(&crate::text::of(&value), &self.play.dir);
+                        let text = crate::text::of(&value);
+                        nothing |= text == "/dev/null";
+                        found = crate::play::paths::vars_file(&text, &self.play.dir);
                         if found.is_some() {
                             break;
                         }
@@ -198,7 +202,7 @@ impl PlayRun {
                 }
             }
             let Some(path) = found else {
-                if undefined {
+                if undefined || nothing {
                     continue;
                 }
                 // As ansible-core 2.19 has it: what is not there gives no variables.
@@ -208,7 +212,7 @@ impl PlayRun {
             };
             let mut map = Map::new();
             let mut out = Diagnostics::new();
-            crate::inventory::vars_files::read_file(&path, &self.engine.settings, &mut map, &mut out);
+            crate::inventory::vars_files::read_vars_file(&path, &self.engine.settings, &mut map, &mut out);
             let ((), _) = out.into_result(())?;
             maps.push(Arc::new(map));
         }

@@ -138,7 +138,7 @@ fn play_layers(engine: &Engine, play: &Play) -> Result<(PlayLayers, Vec<Value>),
         let Some(path) = found else { continue };
         let mut map = Map::new();
         let mut out = imgbuild_diag::Diagnostics::new();
-        crate::inventory::vars_files::read_file(&path, &engine.settings, &mut map, &mut out);
+        crate::inventory::vars_files::read_vars_file(&path, &engine.settings, &mut map, &mut out);
         out.into_result(())?;
         layers_of.files.push(Arc::new(map));
     }

@@ -284,6 +284,8 @@ pub struct Settings {
     pub duplicate_dict_key: Reaction,
     /// An inventory source that can't be parsed is an error, even where others can.
     pub inventory_unparsed_is_failed: bool,
+    /// It is said that there is no inventory.
+    pub inventory_unparsed_warning: bool,
     /// No inventory could be parsed at all: an error instead of a warning.
     pub inventory_any_unparsed_is_failed: bool,
     /// Non-boolean conditions are accepted, with a warning (the behaviour before ansible-core 2.19).
@@ -389,6 +391,7 @@ impl Settings {
             host_pattern_mismatch: Reaction::Warn,
             duplicate_dict_key: Reaction::Warn,
             inventory_unparsed_is_failed: false,
+            inventory_unparsed_warning: true,
             inventory_any_unparsed_is_failed: false,
             allow_broken_conditionals: true,
             private_role_vars: None,
