@@ -24,8 +24,7 @@ pub async fn run(args: Words, process: &Process) -> Outcome {
         }
     };
     if args.version {
-        ui::line(concat!("ansible-playbook [core 2.19.14] (imgbuild ", env!("CARGO_PKG_VERSION"), ")"));
-        return Ok(exit::OK);
+        return Ok(ansible::version("ansible-playbook", process));
     }
     if args.playbooks.is_empty() {
         ui::note(
@@ -106,6 +105,10 @@ async fn start(args: &PlaybookArgs, settings: Settings, process: &Process) -> Ou
     };
     warn(&loaded.warnings);
     if args.list_hosts || args.list_tasks || args.list_tags || args.syntax_check {
+        let problems = if args.syntax_check { Diagnostics::new() } else { loaded.unlistable() };
+        if problems.has_errors() {
+            return Ok(fail(&problems, exit::UNREACHABLE));
+        }
         let (listed, unmatched) = loaded.list(args.list_hosts, args.list_tasks, args.list_tags);
         for pattern in unmatched {
             ui::note(format!("[WARNING]: Could not match supplied host pattern, ignoring: {pattern}"));

@@ -76,3 +76,32 @@ fn playbooks_of_collections_and_retry_files() {
     assert_eq!(kept, "h2\n");
     env.run(["playbook", "a.b.none"]).expect(1).has("the playbook: a.b.none could not be found");
 }
+
+#[test]
+fn what_playbooks_and_roles_bring_along_serves_the_whole_run() {
+    let env = Env::new();
+    let module = "#!/bin/sh\n# WANT_JSON\necho '{\"changed\": false, \"w\": \"NAME\"}'\n";
+    env.write("library/tm", &module.replace("NAME", "top"));
+    env.write("sub/library/sm", &module.replace("NAME", "sub"));
+    env.write("roles/ra/library/ma", &module.replace("NAME", "ra"));
+    env.write("roles/ra/tasks/main.yml", "- ma:\n");
+    env.write("roles/rb/tasks/main.yml", "- ma:\n  register: r\n- debug: msg=\"rb {{ r.w }}\"\n");
+    env.write("more.yml", "- ma:\n  register: r\n- debug: msg=\"more {{ r.w }}\"\n");
+    env.write("sub/s.yml", "- hosts: h\n  gather_facts: false\n  tasks: [{sm: {}, register: s}, {tm: {}, register: t}, {debug: {msg: 'both {{ s.w }} {{ t.w }}'}}]\n");
+    env.write(
+        "site.yml",
+        "- import_playbook: sub/s.yml\n- hosts: h\n  gather_facts: false\n  roles: [ra]\n- hosts: h\n  gather_facts: false\n  roles: [rb]\n  tasks: [{sm: {}}, {include_tasks: more.yml}, {include_role: {name: rb}}]\n",
+    );
+    env.run(["playbook", "-i", "h,", "-c", "local", "site.yml"])
+        .expect(0)
+        .has("both sub top")
+        .has("rb ra")
+        .has("more ra")
+        .has("failed=0");
+}
+
+#[test]
+fn names_of_a_plays_hosts_keep_the_inventorys_order() {
+    let text = "- hosts: all\n  order: sorted\n  gather_facts: false\n  tasks: [{debug: {msg: '{{ ansible_play_hosts | join }} {{ ansible_play_batch | join }}'}, run_once: true}]\n";
+    on("h3,h1,h2,", text, 0).has("h3h1h2 h1h2h3");
+}

@@ -94,6 +94,7 @@ mod parted;
 mod patch;
 mod ping;
 mod pip;
+mod pip_version;
 mod pipx;
 mod postgresql_db;
 mod postgresql_ext;

@@ -14,6 +14,7 @@ mod functions;
 mod host;
 mod lookups;
 mod methods;
+mod moment;
 mod options;
 mod sources;
 #[cfg(test)]
@@ -30,6 +31,7 @@ pub use filters::random::SeededRandom;
 pub use filters::time::strftime_at as strftime;
 pub use functions::NAMES as FUNCTIONS;
 pub use host::{FileKind, FileStat, Host, LocalHost, Stamp};
+pub use moment::Moment;
 pub use options::{Extensions, FileOptions, Limits};
 pub use sources::{HostScopes, Loader, LookupContext, Lookups, NoLoader, NoLookups, Overlay, PluginKind, VarSource};
 pub use templar::{CheckKind, Templar};

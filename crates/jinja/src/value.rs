@@ -1,5 +1,6 @@
 //! The values that playbooks are made of.
 
+use crate::Moment;
 use imgbuild_diag::Span;
 use indexmap::IndexMap;
 use std::fmt;
@@ -54,6 +55,8 @@ pub enum Value {
     Float(f64),
     /// Text.
     Str(Str),
+    /// A date, with or without a time.
+    Moment(Moment),
     /// Bytes that are no text.
     Bytes(Arc<[u8]>),
     /// List.
@@ -151,6 +154,7 @@ impl Value {
             Value::BigInt(i) => *i != 0,
             Value::Float(f) => *f != 0.0,
             Value::Str(s) | Value::Vault(s) => !s.text.is_empty(),
+            Value::Moment(_) => true,
             Value::Bytes(b) => !b.is_empty(),
             Value::List(l) => !l.is_empty(),
             Value::Map(m) => !m.is_empty(),
@@ -186,6 +190,7 @@ impl Value {
             Value::BigInt(i) => u64::try_from(*i).map(Json::from).unwrap_or_else(|_| Json::from(*i as f64)),
             Value::Float(f) => Json::from(*f),
             Value::Str(s) | Value::Vault(s) => Json::String(s.text.to_string()),
+            Value::Moment(m) => Json::String(m.isoformat()),
             Value::Bytes(b) => Json::String(String::from_utf8_lossy(b).into_owned()),
             Value::List(l) => Json::Array(l.iter().map(Value::to_json).collect()),
             Value::Map(m) => Json::Object(m.iter().map(|(k, v)| (k.to_string(), v.to_json())).collect()),

@@ -171,6 +171,18 @@ impl Loaded {
         (text, lister.unmatched.into_iter().collect())
     }
 
+    /// What of the plays' names and hosts can't be rendered before anything runs: for Ansible not even a list is made then.
+    pub fn unlistable(&self) -> Diagnostics {
+        let mut problems = Diagnostics::new();
+        let lister = self.lister();
+        for play in self.playbooks.iter().flat_map(|p| &p.plays) {
+            if let Some(problem) = lister.unlistable(play) {
+                problems.push(problem);
+            }
+        }
+        problems
+    }
+
     /// `--syntax-check`'s output.
     pub fn syntax_check(&self) -> String {
         self.playbooks.iter().map(|p| format!("\nplaybook: {}\n", p.path.display())).collect()

@@ -6,6 +6,7 @@ use crate::play::model::{Item, Play, PlaybookFile, Task};
 use crate::play::scope::items;
 use crate::settings::Settings;
 use crate::vars::{HostLayers, PlayLayers, Vars, layers};
+use imgbuild_diag::Diagnostic;
 use imgbuild_jinja::{Map, Templar, Value, VarSource};
 use indexmap::IndexSet;
 use std::collections::BTreeSet;
@@ -59,6 +60,19 @@ impl Lister<'_> {
         let extra = Arc::new(self.settings.extra_vars.clone());
         let scope = task.map(|t| t.scope.as_ref());
         Arc::new(Vars::fixed(magic, layers(&extra, &HostLayers::default(), &of_play, scope)))
+    }
+
+    /// The first keyword of a play's head that can't be rendered.
+    pub fn unlistable(&self, play: &Play) -> Option<Diagnostic> {
+        let vars = self.vars(play, None);
+        ["hosts", "name"].into_iter().find_map(|name| {
+            let attr = play.attr(name)?;
+            let error = self.templar.template(&attr.value, &vars).err()?;
+            let mut problem = error.diagnostic();
+            problem.message = format!("Error processing keyword '{name}': {}", problem.message);
+            problem.span = problem.span.or_else(|| attr.span.clone());
+            Some(problem)
+        })
     }
 
     fn play(&mut self, out: &mut String, number: usize, play: &Play, wanted: Wanted) {

@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 pub fn of(value: &Value) -> String {
     match value {
         Value::Str(s) | Value::Vault(s) => s.text.to_string(),
+        Value::Moment(moment) => moment.to_string(),
         other => repr(other),
     }
 }
@@ -27,6 +28,7 @@ fn write(out: &mut String, value: &Value) {
         Value::BigInt(i) => _ = write!(out, "{i}"),
         Value::Float(f) => out.push_str(&crate::callback::python_float(*f)),
         Value::Str(s) | Value::Vault(s) => quoted(out, &s.text),
+        Value::Moment(moment) => out.push_str(&moment.repr()),
         Value::Bytes(b) => {
             out.push('b');
             quoted(out, &String::from_utf8_lossy(b));

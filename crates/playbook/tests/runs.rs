@@ -222,16 +222,51 @@ fn includes_tags_and_precedence() {
     let files = [
         (
             "site.yml",
-            "- hosts: a\n  gather_facts: false\n  vars: {v: play}\n  tasks:\n    - include_tasks: {file: in.yml, apply: {tags: [t]}}\n      vars: {v: include}\n      tags: [t]\n      loop: [1, 2]\n    - command: skipped\n",
+            "- hosts: a\n  gather_facts: false\n  vars: {v: play}\n  vars_files: [list.yml]\n  tasks:\n    - include_tasks: {file: in.yml, apply: {tags: [t]}}\n      vars: {v: include}\n      tags: [t]\n      loop: [1, 2]\n    - command: skipped\n",
         ),
-        ("in.yml", "- command: 'echo {{ v }} {{ item }} {{ e }}'\n"),
+        ("in.yml", "- command: 'echo {{ v }} {{ item }} {{ e }} {{ l }}'\n"),
+        // A file of vars_files may be a list, whose last dictionary wins.
+        ("list.yml", "- {l: 1, v: file}\n- {l: 2}\n"),
     ];
     let ran = play(&files, |s| {
         s.tags = vec!["t".into()];
         s.extra_vars.insert("e".into(), "extra".into());
     });
-    assert_eq!(ran.sent(), ["a command echo include 1 extra", "a command echo include 2 extra"], "{}", ran.output);
+    assert_eq!(ran.sent(), ["a command echo include 1 extra 2", "a command echo include 2 extra 2"], "{}", ran.output);
     assert!(ran.output.contains("in.yml for a => (item=2)"), "{}", ran.output);
+}
+
+/// Values that ansible-core 2.19.14 gives.
+#[test]
+fn dates_of_yaml_are_dates() {
+    let site = "- hosts: a\n  gather_facts: false\n  vars:\n    d: 2020-01-02\n    t: 2020-01-02 03:04:05Z\n    o: !!omap [x: 1]\n    s: !!set {p, q}\n  tasks:\n    - command: \"echo {{ d | type_debug }} {{ t | type_debug }} {{ d }} {{ t }} {{ d.strftime('%d/%m') }}\"\n    - command: \"echo {{ [d, t] | to_json }} {{ [d] }} {{ (t.date() - d).days }} {{ d == '2020-01-02' }}\"\n    - command: \"echo {{ '2020-01-02' | from_yaml | type_debug }} {{ [d] | to_yaml | trim }} {{ o }} {{ s }}\"\n    - set_fact: {f: '{{ d }}'}\n    - command: \"echo {{ f | type_debug }}\"\n";
+    let ran = play(&[("site.yml", site)], |_| {});
+    assert_eq!(
+        ran.sent(),
+        [
+            "a command echo date datetime 2020-01-02 2020-01-02 03:04:05+00:00 02/01",
+            "a command echo [\"2020-01-02\", \"2020-01-02T03:04:05+00:00\"] [datetime.date(2020, 1, 2)] 0 False",
+            "a command echo date [2020-01-02] [['x', 1]] ['p', 'q']",
+            "a command echo date",
+        ],
+        "{}",
+        ran.output
+    );
+}
+
+#[test]
+fn hosts_that_a_run_adds_and_labels_of_inclusions() {
+    let files = [
+        (
+            "site.yml",
+            "- hosts: a\n  gather_facts: false\n  tasks:\n    - add_host: {name: d, groups: g}\n    - add_host: {name: e}\n    - command: \"echo {{ groups['all'] | join(',') }}\"\n    - include_tasks: in.yml\n      loop: [{n: 1, l: one}]\n      loop_control: {label: '{{ item.l }}'}\n- hosts: localhost\n  gather_facts: false\n  connection: ssh\n  tasks:\n    - command: echo {{ ansible_host }}\n",
+        ),
+        ("in.yml", "- command: 'echo {{ item.n }}'\n"),
+    ];
+    let ran = play(&files, |_| {});
+    let want = ["a command echo d,e,a,b", "a command echo 1", "localhost command echo 127.0.0.1"];
+    assert_eq!(ran.sent(), want, "{}", ran.output);
+    assert!(ran.output.contains("in.yml for a => (item=one)"), "{}", ran.output);
 }
 
 #[test]

@@ -33,7 +33,7 @@ pub(super) struct Args {
     /// One line a host
     #[arg(short = 'o', long = "one-line")]
     one_line: bool,
-    /// Write results to files in this folder (refused)
+    /// Write results to files in this folder
     #[arg(short = 't', long = "tree", value_name = "DIR")]
     tree: Option<PathBuf>,
     /// Seconds that the task may take
@@ -168,10 +168,7 @@ pub async fn run(words: Words, process: &Process) -> Outcome {
         Err(code) => return Ok(code),
     };
     if args.version {
-        return Ok(version("ansible"));
-    }
-    if args.tree.is_some() {
-        return Ok(error("--tree is not supported: redirect the output", exit::USAGE));
+        return Ok(version("ansible", process));
     }
     let settings = match prepare(&args, process).await {
         Ok(settings) => settings,
@@ -251,7 +248,10 @@ async fn start(args: &Args, settings: Settings, process: &Process) -> Outcome {
         display if display.stdout_in_ad_hoc && display.stdout != "default" => display.stdout.clone(),
         _ => "minimal".to_owned(),
     };
-    let callback = callback(&name, &settings, process);
+    let mut callback = callback(&name, &settings, process);
+    if let Some(dir) = &args.tree {
+        callback = super::with_tree(callback, process.cwd.join(dir), &settings);
+    }
     let dir = settings.playbook_dir.clone().unwrap_or_else(|| settings.cwd.clone());
     let loaded = match Playbook::load_text("__adhoc_playbook__", &text, &dir, settings, inventory) {
         Ok(loaded) => loaded.with_url_client(wire::url_client(process)),

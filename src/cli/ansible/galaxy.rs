@@ -96,7 +96,7 @@ pub async fn run(words: Words, process: &Process) -> Outcome {
         Ok(args) => args,
         Err(code) => return Ok(code),
     };
-    let Some(kind) = args.kind else { return Ok(version("ansible-galaxy")) };
+    let Some(kind) = args.kind else { return Ok(version("ansible-galaxy", process)) };
     let settings = match settings(process) {
         Ok(settings) => settings,
         Err(problems) => return Ok(super::fail(&problems, exit::ERROR)),

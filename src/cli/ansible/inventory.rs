@@ -74,7 +74,7 @@ pub async fn run(words: Words, process: &Process) -> Outcome {
         Err(code) => return Ok(code),
     };
     if args.version {
-        return Ok(version("ansible-inventory"));
+        return Ok(version("ansible-inventory", process));
     }
     match [args.list, args.host.is_some(), args.graph].iter().filter(|a| **a).count() {
         0 => {

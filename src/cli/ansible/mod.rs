@@ -10,10 +10,13 @@ use crate::settings::Settings as Process;
 use crate::ui;
 use clap::Parser;
 use imgbuild_diag::{Diagnostic, Diagnostics};
-use imgbuild_playbook::callback::{Callback, DefaultCallback, DisplayOptions, LineSink, MinimalCallback};
+use imgbuild_playbook::callback::{
+    Callback, DefaultCallback, DisplayOptions, Fanout, LineSink, MinimalCallback, TreeCallback,
+};
 use imgbuild_playbook::settings::{Args as PlaybookArgs, ConfigFile, Settings, exit, find_config_file};
 use imgbuild_playbook::{Prompt, Prompter};
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Arguments that the command itself reads.
@@ -40,9 +43,28 @@ pub fn parse<T: Parser>(words: &[OsString]) -> Result<T, u8> {
 /// argparse's exit code for a wrong command line.
 pub const USAGE: u8 = 2;
 
-/// The version line of a command.
-pub fn version(name: &str) -> u8 {
+/// What `--version` says of a command: its line, and as Ansible's programs have it the places that it looks at. What is Python's
+/// and Jinja's there has no counterpart here.
+pub fn version(name: &str, process: &Process) -> u8 {
     ui::line(format!("{name} [core 2.19.14] (imgbuild {})", env!("CARGO_PKG_VERSION")));
+    let shown = |paths: &[PathBuf]| paths.iter().map(|p| p.display().to_string()).collect::<Vec<_>>();
+    let (settings, config) = match settings(process) {
+        Ok(settings) => {
+            let config = settings.config_file.as_ref().map_or_else(|| "None".to_owned(), |p| p.display().to_string());
+            (Some(settings), config)
+        }
+        // A configuration that can't be used keeps nobody from asking for the version.
+        Err(_) => (None, "None".to_owned()),
+    };
+    ui::line(format!("  config file = {config}"));
+    if let Some(settings) = settings {
+        let library: Vec<String> = shown(&settings.module_paths).iter().map(|p| format!("'{p}'")).collect();
+        if !library.is_empty() {
+            ui::line(format!("  configured module search path = [{}]", library.join(", ")));
+        }
+        ui::line(format!("  ansible collection location = {}", shown(&settings.collections_path).join(":")));
+    }
+    ui::line(format!("  executable location = {}", process.program.display()));
     exit::OK
 }
 
@@ -104,6 +126,12 @@ pub fn callback(name: &str, settings: &Settings, process: &Process) -> Arc<dyn C
         }
         _ => Arc::new(DefaultCallback::new(options, sink)),
     }
+}
+
+/// The callback, and files of results (`--tree`).
+pub fn with_tree(callback: Arc<dyn Callback>, dir: PathBuf, settings: &Settings) -> Arc<dyn Callback> {
+    let sink: Arc<dyn LineSink> = Arc::new(Lines { log: Log::open(settings) });
+    Arc::new(Fanout(vec![callback, Arc::new(TreeCallback::new(dir, sink))]))
 }
 
 /// Finished lines go where Ansible's go, and to the log.

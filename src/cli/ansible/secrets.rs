@@ -60,7 +60,8 @@ pub async fn of_playbook(args: &PlaybookArgs, settings: &mut Settings) -> Result
 }
 
 /// Vault passwords in the order in which they are tried: ids of the configuration, of the command line, files, prompts.
-/// `new`: a password that is asked for is asked for twice. `always`: ask where nothing else is said.
+/// `new`: a password that is asked for is asked for twice. `always`: ask where nothing else is said. A file that can't be read is a
+/// warning as long as there is another password, as for Ansible.
 pub async fn of_vaults(
     args: &VaultArgs,
     settings: &Settings,
@@ -78,15 +79,29 @@ pub async fn of_vaults(
         sources.push(("default".into(), "prompt_ask_vault_pass".into()));
     }
     let mut secrets = Vec::new();
+    let mut unread = None;
     for (id, source) in sources {
         let password = match source.as_str() {
             "prompt" => typed(&format!("ault password ({id}): "), new).await?,
             "prompt_ask_vault_pass" => typed("ault password: ", new).await?,
-            file => read(file, Some(&id), settings)?,
+            file => match read(file, Some(&id), settings) {
+                Ok(password) => password,
+                Err(problem) => {
+                    let there = file == "-" || settings::expand_home(file, settings).exists();
+                    let what = if there { "in vault password file loading" } else { "getting vault password file" };
+                    let why = problem.errors().next().map(|e| e.message.clone()).unwrap_or_default();
+                    ui::note(format!("[WARNING]: Error {what} ({id}): {why}"));
+                    unread = Some(problem);
+                    continue;
+                }
+            },
         };
         secrets.push(VaultSecret { id, password });
     }
-    Ok(secrets)
+    match unread {
+        Some(problem) if secrets.is_empty() => Err(problem),
+        _ => Ok(secrets),
+    }
 }
 
 /// `rest` is the question without the first letter of "vault".

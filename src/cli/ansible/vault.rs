@@ -153,7 +153,7 @@ pub async fn run(words: Words, process: &Process) -> Outcome {
         Ok(args) => args,
         Err(code) => return Ok(code),
     };
-    let Some(action) = args.action else { return Ok(version("ansible-vault")) };
+    let Some(action) = args.action else { return Ok(version("ansible-vault", process)) };
     Ok(match act(action, process).await {
         Ok(()) => exit::OK,
         Err(Stop::Usage(why)) => error(why, exit::USAGE),

@@ -77,6 +77,25 @@ chmod -f +x "$root/conformance/bin/ansible-config" || true
 rm -f "$root"/usr/lib/python3*/EXTERNALLY-MANAGED
 # They keep what apt has downloaded as well, which images of containers throw away.
 rm -f "$root/etc/apt/apt.conf.d/docker-clean"
+if [ "$0" = apt ] && [ ! -f "$root/etc/apt/sources.list" ]; then
+    # There the distribution's packages are in one list, with their sources, and there are no others.
+    awk -v RS= -F '\n' '{
+        uri = suites = components = signed = ""
+        for (i = 1; i <= NF; i++) {
+            key = $i; sub(/:.*/, "", key); value = $i; sub(/^[^:]*: */, "", value)
+            if (key == "URIs") uri = value
+            if (key == "Suites") suites = value
+            if (key == "Components") components = value
+            if (key == "Signed-By") signed = "[signed-by=" value "] "
+        }
+        count = split(suites, suite, " ")
+        for (i = 1; i <= count; i++) for (kind = 0; kind < 2; kind++)
+            print (kind ? "deb-src " : "deb ") signed uri, suite[i], components
+    }' "$root"/etc/apt/sources.list.d/debian.sources > "$root/etc/apt/sources.list"
+    rm -f "$root"/etc/apt/sources.list.d/*
+    # The suite's images have nothing to build with, so that a build dependency is a change.
+    chroot "$root" dpkg --purge --force-depends build-essential > /dev/null 2>&1 || true
+fi
 export PATH="$programs:/conformance/bin:$PATH" HOME=/root LC_ALL=C.UTF-8 PYTHONDONTWRITEBYTECODE=1
 export ANSIBLE_CONFIG=/conformance/ansible.cfg ANSIBLE_PLAYBOOK_DIR=$integration ANSIBLE_INVENTORY=/dev/null ANSIBLE_LIBRARY=/dev/null
 export ANSIBLE_FORCE_HANDLERS=true ANSIBLE_HOST_PATTERN_MISMATCH=error ANSIBLE_DEPRECATION_WARNINGS=false ANSIBLE_DEVEL_WARNING=false
@@ -110,6 +129,9 @@ if [ "$CI_FILES" ]; then
     cp "$served"/apt/hello_* "$served/dpkg_selections/"
     tar -czf "$served/apt/echo-hello-source.tar.gz" -C "$served/apt" echo-hello_1.0_all.deb
     cp "$(find /usr/share/keyrings -name '*.gpg' -size +0 | sort | head -n 1)" "$served/apt_key/apt-key-example-binary.gpg"
+    # Others that these targets ask: any key will do for the one, the other forbids all.
+    mkdir -p "$root$files/pkg.cloudflare.com" "$root$files/ppa.launchpad.net"
+    cp "$served/apt_key/apt-key-example-binary.gpg" "$root$files/pkg.cloudflare.com/cloudflare-main.gpg"
 fi
 if [ "$files" ] || grep -qs '^needs/httptester' "$root$target/aliases"; then
     export HTTPTESTER=1
@@ -121,6 +143,8 @@ if [ "$files" ] || grep -qs '^needs/httptester' "$root$target/aliases"; then
         chroot "$root" update-ca-certificates > /dev/null 2>&1
     fi
 fi
+# The suite's images have it, and the target looks for it.
+[ "$0" != pip ] || chroot "$root" "$python" -m pip install -q coverage || true
 enter="chroot $root"
 if [ "$boots" ]; then
     # Its network is its own, with slirp4netns for the way out: this machine's ports are taken.
@@ -152,6 +176,8 @@ if [ "$boots" ]; then
     done
 fi
 unset LAYER SUITE PROGRAMS PROGRAM HTTPTESTER_PYTHON HTTPTESTER_PROGRAM GITHUB CI_FILES PASS_OVER
+# It installs and removes some dozens of packages.
+case $0 in apt) limit=1800 ;; *) limit=600 ;; esac
 facts=true
 while read -r alias rest; do
     case $alias in
@@ -162,10 +188,10 @@ done < "$aliases"
 
 if [ -f "$root$target/runme.sh" ]; then
     export ANSIBLE_PLAYBOOK_DIR="$target"
-    exec timeout -k 5 600 $network $enter sh -c "$start cd $target && exec ./runme.sh"
+    exec timeout -k 5 "$limit" $network $enter sh -c "$start cd $target && exec ./runme.sh"
 fi
 cat > "$root$integration/$0-run.yml" <<END
 [{"hosts": "testhost", "gather_facts": $facts, "vars": {"output_dir": "/conformance/out"}, "vars_files": [], "roles": ["$0"]}]
 END
 export ANSIBLE_ROLES_PATH=$integration/targets
-exec timeout -k 5 600 $network $enter sh -c "$start cd $integration && exec ansible-playbook $0-run.yml -i inventory"
+exec timeout -k 5 "$limit" $network $enter sh -c "$start cd $integration && exec ansible-playbook $0-run.yml -i inventory"

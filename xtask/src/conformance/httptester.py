@@ -89,6 +89,8 @@ def application(environ, start_response):
 
     if name == "github.com":
         return clone(environ, start_response)
+    if name == "ppa.launchpad.net":
+        return answer(b"", "403 Forbidden")
     if name in HOSTS:
         try:
             with open(os.path.join(FOLDER, name, *[part for part in path.split("/") if part not in ("", "..")]), "rb") as file:

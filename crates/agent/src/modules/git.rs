@@ -15,7 +15,7 @@ pub fn run(ctx: &Ctx) -> Result<Outcome, Fail> {
             crate::fail!("the destination directory must be specified unless clone=no");
         }
         let git = Git::new(ctx, PathBuf::from("/"))?;
-        let after = git.remote_head(&args.text("version"))?;
+        let after = git.remote_head(&args.text("version"), false)?;
         // Nothing is there, so what there would be is a change, as for Ansible.
         return Ok(crate::out! {"changed": true, "before": null, "after": after});
     };
@@ -24,14 +24,20 @@ pub fn run(ctx: &Ctx) -> Result<Outcome, Fail> {
     let outcome = settle(ctx, &git, &version, clone);
     git.clean();
     let (mut out, before, after) = outcome?;
-    if let Some(after) = &after
-        && ctx.diff
-        && before.as_ref() != Some(after)
-        && !ctx.check
-        && let Some(before) = &before
-    {
-        let log = git.run(&["diff", before, after]).map(|r| r.stdout).unwrap_or_default();
-        out.insert("diff".into(), json!({"prepared": log}));
+    if let Some(after) = after.as_ref().filter(|a| ctx.diff && before.as_ref() != Some(*a)) {
+        let prepared = match &before {
+            None => Some(format!(">> Newly checked out {after}")),
+            Some(before) => git.run(&["diff", before, after]).ok().filter(|r| r.ok()).map(|r| {
+                if r.stdout.is_empty() {
+                    format!(">> No visual differences between {before} and {after}")
+                } else {
+                    r.stdout
+                }
+            }),
+        };
+        if let Some(prepared) = prepared {
+            out.insert("diff".into(), json!({"prepared": prepared}));
+        }
     }
     out.insert("before".into(), json!(before));
     out.insert("after".into(), json!(after));
@@ -45,10 +51,13 @@ fn settle(ctx: &Ctx, git: &Git<'_>, version: &str, clone: bool) -> Result<Settle
     let args = &ctx.args;
     let bare = args.bool("bare");
     let mut out = crate::out! {"changed": false, "remote_url_changed": false};
-    if !git.is_repository() {
+    if git.relocate()? {
+        out.insert("changed".into(), true.into());
+    }
+    if !git.is_repository()? {
         out.insert("changed".into(), true.into());
         if !clone || ctx.check {
-            return Ok((out, None, git.remote_head(version)?));
+            return Ok((out, None, git.remote_head(version, false)?));
         }
         git.clone_to(version)?;
         if !bare {
@@ -77,7 +86,7 @@ fn settle(ctx: &Ctx, git: &Git<'_>, version: &str, clone: bool) -> Result<Settle
     }
     let url_changed = git.set_url(ctx.check)?;
     out.insert("remote_url_changed".into(), url_changed.into());
-    let remote = git.remote_head(version)?;
+    let remote = git.remote_head(version, true)?;
     let refspec = args.given("refspec").is_some();
     let same = remote.is_some() && remote == before && !refspec && !git.submodules_differ()?;
     // What is checked out already may have got a new tag: Ansible fetches, too, unless it only looks.
@@ -111,7 +120,7 @@ fn settle(ctx: &Ctx, git: &Git<'_>, version: &str, clone: bool) -> Result<Settle
 fn archive(ctx: &Ctx, git: &Git<'_>, version: &str, out: &mut Outcome) -> Result<(), Fail> {
     let Some(target) = ctx.args.path("archive") else { return Ok(()) };
     let name = target.to_string_lossy().into_owned();
-    let format = [(".zip", "zip"), (".tar.gz", "tar.gz"), (".tgz", "tgz"), (".tar", "tar")]
+    let format = [(".zip", "zip"), (".gz", "tar.gz"), (".tgz", "tgz"), (".tar", "tar")]
         .into_iter()
         .find(|(end, _)| name.ends_with(end))
         .map(|(_, f)| f);
@@ -123,7 +132,7 @@ fn archive(ctx: &Ctx, git: &Git<'_>, version: &str, out: &mut Outcome) -> Result
     let temp = ctx.temp()?;
     let mut words = vec!["archive".to_string(), format!("--format={format}"), format!("--output={}", temp.display())];
     if let Some(prefix) = ctx.args.str("archive_prefix") {
-        words.push(format!("--prefix={prefix}/"));
+        words.push(format!("--prefix={prefix}"));
     }
     words.push(git.resolve(version).unwrap_or_else(|| version.to_string()));
     git.must(&words)?;
@@ -181,7 +190,7 @@ mod tests {
         git(&repo, &["tag", "v1"]);
         let first = git(&repo, &["rev-parse", "HEAD"]);
         let call = |extra: Value| {
-            let mut args = json!({"repo": format!("file://{}", repo.display()), "dest": dir.path("co")});
+            let mut args = json!({"repo": repo.display().to_string(), "dest": dir.path("co")});
             args.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
             run(&Ctx::test("git", args))
         };
@@ -206,10 +215,25 @@ mod tests {
         assert_eq!(out["changed"], true);
         let out = call(json!({"dest": dir.path("shallow"), "depth": 1, "version": "main"})).unwrap();
         assert_eq!(out["after"], json!(second));
+        assert!(dir.0.join("shallow/.git/shallow").exists(), "a path is cloned with depth, too");
+        call(json!({"dest": dir.path("shallow"), "depth": 1})).unwrap();
+        assert_eq!(
+            git(&dir.0.join("shallow"), &["rev-list", "--all", "--count"]),
+            "1",
+            "a fetch brings no more than depth says"
+        );
         // Another branch than the one that was cloned; nothing to clone is still what would change.
         git(&repo, &["branch", "early", "v1"]);
         let early = || call(json!({"dest": dir.path("shallow"), "depth": 1, "version": "early"})).unwrap();
         assert_eq!((&early()["after"], &early()["changed"]), (&json!(first), &json!(false)));
+        // A repository that stands elsewhere, is moved, and is lost.
+        let apart = |to: &str| call(json!({"dest": dir.path("apart"), "separate_git_dir": dir.path(to)}));
+        apart("git1").unwrap();
+        assert_eq!(apart("git1").unwrap()["changed"], false);
+        assert_eq!((&apart("git2").unwrap()["changed"], dir.0.join("git2/config").exists()), (&json!(true), true));
+        dir.file("apart/.git", "gitdir: /dev/null/none");
+        let lost = apart("git2").unwrap_err().msg;
+        assert!(lost.contains("valid reference to a separate Git dir"), "{lost}");
         let out = call(json!({"dest": dir.path("none"), "clone": false})).unwrap();
         assert_eq!(
             (&out["after"], &out["changed"], dir.0.join("none").exists()),

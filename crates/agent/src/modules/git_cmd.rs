@@ -4,6 +4,7 @@ use crate::ctx::Ctx;
 use crate::outcome::{Fail, OrFail};
 use crate::sys::run::Ran;
 use crate::sys::shlex;
+use std::cell::OnceCell;
 use std::ffi::OsStr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -17,6 +18,8 @@ pub struct Git<'a> {
     repo: String,
     remote: String,
     ssh: Option<PathBuf>,
+    /// What `ls-remote` says, asked once.
+    references: OnceCell<String>,
 }
 
 impl<'a> Git<'a> {
@@ -27,7 +30,13 @@ impl<'a> Git<'a> {
             None => ctx.need("git")?,
         };
         let ssh = wrapper(ctx)?;
-        Ok(Git { ctx, dest, program, repo: ctx.args.req("repo")?, remote: ctx.args.text("remote"), ssh })
+        // Ansible gives paths a protocol: `depth` is taken notice of with one only.
+        let mut repo = ctx.args.req("repo")?;
+        let path = if repo.starts_with('~') { ctx.args.expand(&repo) } else { PathBuf::from(&repo) };
+        if path.is_absolute() {
+            repo = format!("file://{}", path.display());
+        }
+        Ok(Git { ctx, dest, program, repo, remote: ctx.args.text("remote"), ssh, references: OnceCell::new() })
     }
 
     /// Removes what `new` made.
@@ -63,10 +72,63 @@ impl<'a> Git<'a> {
         if ran.ok() { Ok(ran) } else { Err(failed(&ran, words)) }
     }
 
+    /// Where the repository itself is: `dest`, its `.git`, or what that says if it is a file.
+    pub fn folder(&self) -> Result<PathBuf, Fail> {
+        if self.ctx.args.bool("bare") {
+            return Ok(self.dest.clone());
+        }
+        let path = self.dest.join(".git");
+        if !path.is_file() {
+            return Ok(path);
+        }
+        let broken = |why: String| {
+            Fail::new(
+                "Current repo does not have a valid reference to a separate Git dir or it refers to the invalid path",
+            )
+            .with("details", why)
+        };
+        let text = std::fs::read_to_string(&path).at("can't read", &path)?;
+        let Some(named) = text.trim_end().strip_prefix("gitdir: ") else {
+            return Err(broken(".git file has invalid git dir reference format".into()));
+        };
+        let folder = self.dest.join(named);
+        if folder.is_dir() { Ok(folder) } else { Err(broken(format!("{} is not a directory", folder.display()))) }
+    }
+
     /// Whether the destination is one.
-    pub fn is_repository(&self) -> bool {
-        let config = if self.ctx.args.bool("bare") { self.dest.join("config") } else { self.dest.join(".git") };
-        config.exists()
+    pub fn is_repository(&self) -> Result<bool, Fail> {
+        Ok(self.folder()?.join("config").exists())
+    }
+
+    /// `separate_git_dir`: moves the repository there; whether it was (or, in check mode, would be) moved.
+    pub fn relocate(&self) -> Result<bool, Fail> {
+        let (Some(wanted), now) = (self.ctx.args.path("separate_git_dir"), self.folder()?) else { return Ok(false) };
+        let wanted = wanted.canonicalize().unwrap_or(wanted);
+        if !now.exists() || now.canonicalize().unwrap_or_else(|_| now.clone()) == wanted {
+            return Ok(false);
+        }
+        if wanted.exists() {
+            crate::fail!("Separate-git-dir path {} already exists.", wanted.display());
+        }
+        if !self.ctx.check {
+            let link = self.dest.join(".git");
+            let ran = self.ctx.run(&[OsStr::new("mv"), now.as_os_str(), wanted.as_os_str()])?;
+            if !ran.ok() {
+                return Err(ran.fail(format!(
+                    "the git dir can't be moved to {}: {}",
+                    wanted.display(),
+                    ran.complaint()
+                )));
+            }
+            std::fs::write(&link, format!("gitdir: {}", wanted.display())).at("can't write", &link)?;
+            if wanted.join("modules").is_dir() {
+                crate::fail!(
+                    "the git dir has been moved to {}, but those of its submodules still say where it was",
+                    wanted.display()
+                );
+            }
+        }
+        Ok(true)
     }
 
     /// The checked-out commit.
@@ -87,16 +149,47 @@ impl<'a> Git<'a> {
         })
     }
 
-    /// The commit that the remote has for a version; a full hash is its own answer.
-    pub fn remote_head(&self, version: &str) -> Result<Option<String>, Fail> {
-        if is_hash(version) {
-            return Ok(Some(version.to_string()));
+    /// What the remote has.
+    fn references(&self) -> Result<&str, Fail> {
+        if let Some(text) = self.references.get() {
+            return Ok(text);
         }
         let ran = self.command(&["ls-remote", &self.repo], None)?;
         if !ran.ok() {
             return Err(failed(&ran, &["ls-remote", &self.repo]));
         }
-        Ok(pick(&ran.stdout, version))
+        Ok(self.references.get_or_init(|| ran.stdout))
+    }
+
+    fn remote_has(&self, kind: &str, version: &str) -> Result<bool, Fail> {
+        Ok(version != "HEAD"
+            && !is_hash(version)
+            && pick(self.references()?, &format!("refs/{kind}/{version}")).is_some())
+    }
+
+    /// The commit that the remote has for a version; a full hash is its own answer. HEAD of a checkout is that of its branch.
+    pub fn remote_head(&self, version: &str, checkout: bool) -> Result<Option<String>, Fail> {
+        if is_hash(version) {
+            return Ok(Some(version.to_string()));
+        }
+        if version == "HEAD"
+            && checkout
+            && let Some(branch) = self.head_branch()?
+        {
+            return Ok(pick(self.references()?, &format!("refs/heads/{branch}")));
+        }
+        Ok(pick(self.references()?, version))
+    }
+
+    /// The branch that is checked out; without one, that of the remote's HEAD, as Ansible has it.
+    fn head_branch(&self) -> Result<Option<String>, Fail> {
+        let own = self.run(&["symbolic-ref", "-q", "--short", "HEAD"])?.stdout;
+        if !own.trim().is_empty() {
+            return Ok(Some(own.trim().to_string()));
+        }
+        let start = format!("refs/remotes/{}/", self.remote);
+        let reference = self.run(&["symbolic-ref", "-q", &format!("{start}HEAD")])?.stdout;
+        Ok(reference.trim().strip_prefix(&start).map(str::to_string))
     }
 
     /// Clones.
@@ -107,18 +200,26 @@ impl<'a> Git<'a> {
         }
         let mut words: Vec<String> = vec!["clone".into()];
         words.push(if args.bool("bare") { "--bare".into() } else { format!("--origin={}", self.remote) });
-        let depth = args.int("depth");
-        if let Some(depth) = depth.filter(|_| !is_hash(version)) {
-            words.extend(["--depth".into(), depth.to_string()]);
+        let (depth, refspec) = (args.int("depth"), args.str("refspec"));
+        let named = (depth.is_some() || args.bool("single_branch"))
+            && (self.remote_has("heads", version)? || self.remote_has("tags", version)?);
+        if let Some(depth) = depth {
+            if named || version == "HEAD" || refspec.is_some() {
+                words.extend(["--depth".into(), depth.to_string()]);
+            } else {
+                self.ctx.warn(
+                    "Ignoring depth argument. Shallow clones are only available for HEAD, branches, tags or in combination with refspec.",
+                );
+            }
         }
-        if (depth.is_some() || args.bool("single_branch")) && version != "HEAD" && !is_hash(version) {
-            words.extend(["--branch".into(), version.to_string()]);
+        if let Some(reference) = args.str("reference") {
+            words.extend(["--reference".into(), reference]);
         }
         if args.bool("single_branch") {
             words.push("--single-branch".into());
         }
-        if let Some(reference) = args.str("reference") {
-            words.extend(["--reference".into(), reference]);
+        if named && refspec.is_none() {
+            words.extend(["--branch".into(), version.to_string()]);
         }
         if let Some(dir) = args.path("separate_git_dir") {
             words.push(format!("--separate-git-dir={}", dir.display()));
@@ -128,8 +229,14 @@ impl<'a> Git<'a> {
         if !ran.ok() {
             return Err(failed(&ran, &words));
         }
-        if let Some(refspec) = args.str("refspec") {
-            self.must(&["fetch", &self.remote, &refspec])?;
+        if args.bool("bare") && self.remote != "origin" {
+            self.must(&["remote", "add", &self.remote, &self.repo])?;
+        }
+        if let Some(refspec) = refspec {
+            let mut words = vec!["fetch".to_string()];
+            words.extend(depth.into_iter().flat_map(|d| ["--depth".to_string(), d.to_string()]));
+            words.extend([self.remote.clone(), refspec]);
+            self.must(&words)?;
         }
         Ok(())
     }
@@ -137,7 +244,7 @@ impl<'a> Git<'a> {
     /// The remote's address is the task's; whether it had to change.
     pub fn set_url(&self, check: bool) -> Result<bool, Fail> {
         let now = self.run(&["ls-remote", "--get-url", &self.remote])?.stdout.trim().to_string();
-        if now == self.repo {
+        if now.trim_end_matches('/') == self.repo.trim_end_matches('/') {
             return Ok(false);
         }
         if !check {
@@ -147,43 +254,46 @@ impl<'a> Git<'a> {
         Ok(true)
     }
 
-    /// A clone of one branch follows another one as well: git tracks no branch that its fetches leave out.
-    fn follow(&self, branch: &str) -> Result<(), Fail> {
-        let key = format!("remote.{}.fetch", self.remote);
-        let known = self.run(&["config", "--get-all", &key])?.stdout;
-        let source = format!("refs/heads/{branch}:");
-        if !known.contains('*') && !known.contains(&source) {
-            self.must(&["remote", "set-branches", "--add", &self.remote, branch])?;
-        }
-        Ok(())
-    }
-
-    /// Fetches branches and tags.
+    /// Fetches what the version needs: with `depth` that alone, else branches and tags.
     pub fn fetch(&self, version: &str) -> Result<(), Fail> {
         let args = &self.ctx.args;
+        let refspec = args.str("refspec");
+        let both = || [format!("+refs/heads/{version}:refs/remotes/{}/{version}", self.remote)];
         let mut words: Vec<String> = vec!["fetch".into()];
+        let mut wanted: Vec<String> = Vec::new();
         if let Some(depth) = args.int("depth") {
-            words.extend(["--depth".into(), depth.to_string()]);
+            let head = self.head_branch()?;
+            if let Some(refspec) = &refspec {
+                wanted.push(refspec.clone());
+            } else if version == "HEAD" {
+                wanted.extend(head);
+            } else if self.remote_has("heads", version)? {
+                // A clone of one branch: the other one is made here as well, since git tracks none that its fetches leave out.
+                if head.as_deref() != Some(version) {
+                    wanted.push(format!("+refs/heads/{version}:refs/heads/{version}"));
+                }
+                wanted.extend(both());
+            } else if self.remote_has("tags", version)? {
+                wanted.push(format!("+refs/tags/{version}:refs/tags/{version}"));
+            }
+            // A hash can't be asked for alone: everything is fetched then.
+            if !wanted.is_empty() {
+                words.extend(["--depth".into(), depth.to_string()]);
+            }
+        }
+        if wanted.is_empty() {
+            if args.bool("bare") {
+                wanted.extend(["+refs/heads/*:refs/heads/*".into(), "+refs/tags/*:refs/tags/*".into()]);
+            } else {
+                words.push("--tags".into());
+            }
+            wanted.extend(refspec);
         }
         if args.bool("force") {
             words.push("--force".into());
         }
-        words.push("--tags".into());
         words.push(self.remote.clone());
-        if let Some(refspec) = args.str("refspec") {
-            words.push(refspec);
-        } else if args.bool("bare") {
-            words.push("+refs/heads/*:refs/heads/*".into());
-        } else if args.given("depth").is_some() && version != "HEAD" && !is_hash(version) {
-            words.push(format!("+refs/heads/{version}:refs/remotes/{}/{version}", self.remote));
-            // The version may be a tag, which --tags has brought.
-            if self.run(&words)?.ok() {
-                return self.follow(version);
-            }
-            words.pop();
-        } else {
-            words.push(format!("+refs/heads/*:refs/remotes/{}/*", self.remote));
-        }
+        words.extend(wanted);
         self.must(&words)?;
         Ok(())
     }
@@ -191,11 +301,7 @@ impl<'a> Git<'a> {
     /// Checks the version out: branches follow the remote's, tags and hashes stand alone.
     pub fn checkout(&self, version: &str) -> Result<(), Fail> {
         let branch = if version == "HEAD" {
-            let reference = self.run(&["symbolic-ref", "-q", &format!("refs/remotes/{}/HEAD", self.remote)])?.stdout;
-            match reference.trim().rsplit('/').next().filter(|b| !b.is_empty()) {
-                Some(branch) => Some(branch.to_string()),
-                None => self.run(&["symbolic-ref", "-q", "--short", "HEAD"])?.stdout.lines().next().map(str::to_string),
-            }
+            self.head_branch()?
         } else {
             let remote = format!("refs/remotes/{}/{version}", self.remote);
             self.run(&["rev-parse", "--verify", "-q", &remote])?.ok().then(|| version.to_string())
@@ -307,8 +413,8 @@ fn pick(text: &str, version: &str) -> Option<String> {
     let find = |name: &str| {
         text.lines().filter_map(|l| l.split_once('\t')).find(|(_, r)| *r == name).map(|(hash, _)| hash.to_string())
     };
-    if version == "HEAD" {
-        return find("HEAD");
+    if version == "HEAD" || version.starts_with("refs/") {
+        return find(version);
     }
     find(&format!("refs/heads/{version}"))
         .or_else(|| find(&format!("refs/tags/{version}^{{}}")))

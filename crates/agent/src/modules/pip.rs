@@ -1,6 +1,7 @@
 //! `pip`: Python packages, for hosts that have Python.
 
 use crate::ctx::Ctx;
+use crate::modules::pip_version as version;
 use crate::outcome::{Fail, Outcome};
 use crate::sys::run::Ran;
 use crate::sys::shlex;
@@ -36,29 +37,37 @@ fn satisfied(spec: &str, installed: &[(String, String)]) -> Option<bool> {
     match (version, relation) {
         (None, _) => Some(false),
         (Some(_), "") => Some(true),
-        (Some(have), relation) => {
-            let exact = relation.strip_prefix("==").filter(|r| !r.contains([',', '*', ';']))?;
-            Some(have == exact.trim())
-        }
+        // An address may have anything; a marker says where the requirement holds, which Ansible takes no notice of.
+        (Some(_), relation) if relation.starts_with('@') => None,
+        (Some(have), relation) => version::contains(relation.split(';').next().unwrap_or_default(), have),
     }
 }
 
-/// Lists split at commas: `a>=1,<2` is one requirement.
-fn join_versions(names: Vec<String>) -> Vec<String> {
+/// One requirement each of what may be several, or one in parts, as Ansible puts them together: `a>=1,<2,b[x,y]` are two.
+fn join_versions(names: &[String]) -> Vec<String> {
     let mut out: Vec<String> = Vec::new();
-    for name in names.into_iter().map(|n| n.trim().to_string()).filter(|n| !n.is_empty()) {
+    let mut brackets = false;
+    for part in names.iter().flat_map(|n| n.split(',')).map(str::trim).filter(|n| !n.is_empty()) {
         match out.last_mut() {
-            Some(last) if name.starts_with(['<', '>', '=', '!', '~']) => last.push_str(&format!(",{name}")),
-            _ => out.push(name),
+            Some(last) if brackets || part.starts_with(['<', '>', '=', '!', '~']) => last.push_str(&format!(",{part}")),
+            _ => out.push(part.to_string()),
         }
+        brackets = (brackets || part.contains('[')) && !part.contains(']');
     }
     out
+}
+
+/// The command is Python's own for virtual environments: `pyvenv`, or an interpreter with `-m venv` or `-mvenv`.
+fn is_venv(words: &[String]) -> bool {
+    words.first().is_some_and(|w| w == "pyvenv" || w.ends_with("/pyvenv"))
+        || words.iter().any(|w| w == "-mvenv")
+        || words.windows(2).any(|w| w[0] == "-m" && w[1] == "venv")
 }
 
 /// Runs it.
 pub fn run(ctx: &Ctx) -> Result<Outcome, Fail> {
     let args = &ctx.args;
-    let names = join_versions(args.strs("name"));
+    let names = join_versions(&args.strs("name"));
     let requirements = args.str("requirements");
     // A relative one is inside of `chdir`.
     let env = args.path("virtualenv").map(|env| args.path("chdir").map_or_else(|| env.clone(), |dir| dir.join(&env)));
@@ -75,6 +84,13 @@ pub fn run(ctx: &Ctx) -> Result<Outcome, Fail> {
     }
     if state == "latest" && version.is_some() {
         crate::fail!("version is incompatible with state=latest");
+    }
+    // One that is empty restricts nothing.
+    let wanted = version.as_deref().map(str::trim).filter(|v| !v.is_empty());
+    if version.is_some() && !is_repository(&names[0]) && split(&names[0]).1.starts_with(['=', '<', '>', '!', '~']) {
+        crate::fail!(
+            "The 'version' argument conflicts with any version specifier provided along with a package name. Please keep the version specifier, but remove the 'version' argument."
+        );
     }
     let mut out = crate::out! {"changed": false, "state": state, "name": names, "version": version, "requirements": requirements, "virtualenv": env.as_ref().map(|e| e.to_string_lossy())};
     let mut text = (String::new(), String::new());
@@ -94,21 +110,31 @@ pub fn run(ctx: &Ctx) -> Result<Outcome, Fail> {
     let call = |words: &[String], stream: bool| -> Result<Ran, Fail> {
         let (program, rest) = pip.split_first().ok_or_else(|| Fail::new("pip is not found"))?;
         let mut cmd = ctx.cmd(program).args(rest).args(words).english().cwd(&dir).umask(args.str("umask"));
+        if let Some(env) = &env {
+            // What is built may want the programs of the environment.
+            let path = ctx.env("PATH").unwrap_or_default();
+            cmd = cmd.env("PATH", format!("{}:{path}", env.join("bin").display()));
+        }
+        if args.bool("break_system_packages") {
+            // The option is one of newer versions only, which older ones stumble over; of the variable they take no notice.
+            cmd = cmd.env("PIP_BREAK_SYSTEM_PACKAGES", "1");
+        }
         if stream {
             cmd = cmd.stream();
         }
         cmd.run()
     };
-    let specs: Vec<String> = match &version {
-        Some(version) => vec![format!("{}=={version}", names[0])],
+    let specs: Vec<String> = match wanted {
+        Some(version) if version.starts_with(|c: char| c.is_ascii_digit()) => vec![format!("{}=={version}", names[0])],
+        Some(version) => vec![format!("{}{version}", names[0])],
         None => names.clone(),
     };
-    let list = || -> Result<Vec<(String, String)>, Fail> {
+    let list = || -> Result<Ran, Fail> {
         let ran = call(&["list".into(), "--format=freeze".into()], false)?;
-        let ran = if ran.ok() { ran } else { call(&["freeze".into()], false)? };
-        Ok(parse_freeze(&ran.stdout))
+        if ran.ok() { Ok(ran) } else { call(&["freeze".into()], false) }
     };
-    let before = list()?;
+    let listed = list()?;
+    let before = parse_freeze(&listed.stdout);
     let mut words: Vec<String> = Vec::new();
     match state.as_str() {
         "absent" => words.extend(["uninstall".into(), "-y".into()]),
@@ -121,10 +147,6 @@ pub fn run(ctx: &Ctx) -> Result<Outcome, Fail> {
     }
     if let Some(extra) = args.str("extra_args") {
         words.extend(shlex::split(&extra).ok_or_else(|| Fail::new(format!("extra_args can't be read: {extra}")))?);
-    }
-    if args.bool("break_system_packages") {
-        // An option of newer versions only; older ones take no notice of the variable.
-        words.push("--break-system-packages".into());
     }
     let settled = match state.as_str() {
         "present" => specs.iter().all(|s| satisfied(s, &before) == Some(true)),
@@ -144,8 +166,16 @@ pub fn run(ctx: &Ctx) -> Result<Outcome, Fail> {
                 || matches!(state.as_str(), "latest" | "forcereinstall")
                 || specs.iter().any(|s| satisfied(s, &before).is_none());
             out.insert("changed".into(), (changed || !settled || unsure).into());
-            return Ok(out);
         }
+    }
+    if ctx.check {
+        // What Ansible looked at, too.
+        out.insert("stdout".into(), format!("{}{}", text.0, listed.stdout).into());
+        out.insert("stderr".into(), format!("{}{}", text.1, listed.stderr).into());
+        crate::modules::add_lines(&mut out);
+        return Ok(out);
+    }
+    if !idle {
         let ran = call(&words, true)?;
         let mut cmd = pip.clone();
         cmd.extend(words);
@@ -155,7 +185,7 @@ pub fn run(ctx: &Ctx) -> Result<Outcome, Fail> {
         if !ran.ok() && !missing {
             return Err(ran.fail(format!("stdout: {}\n:stderr: {}", ran.stdout, ran.stderr)).with("cmd", json!(cmd)));
         }
-        let after = list()?;
+        let after = parse_freeze(&list()?.stdout);
         // What comes from a repository is installed each time; only the list tells whether it is another one.
         let says_so = requirements.is_none() && !specs.iter().any(|s| is_repository(s));
         changed |= after != before
@@ -177,7 +207,7 @@ fn make_env(ctx: &Ctx, env: &Path) -> Result<Ran, Fail> {
         .filter(|w| !w.is_empty())
         .ok_or_else(|| Fail::new(format!("virtualenv_command can't be read: {command}")))?;
     let python = args.str("virtualenv_python");
-    let is_venv = words.iter().any(|w| w == "venv" || w.ends_with("pyvenv"));
+    let is_venv = is_venv(&words);
     if !is_venv && words.len() == 1 && ctx.which(&words[0]).is_none() && command == "virtualenv" {
         // Where virtualenv is missing, Python's own will do.
         let python = python.clone().unwrap_or_else(|| "python3".into());
@@ -257,14 +287,32 @@ mod tests {
             ("foo.bar[extra]", Some(true)),
             ("foo-bar==1.2", Some(true)),
             ("foo-bar==1.3", Some(false)),
-            ("foo-bar>=1", None),
+            ("foo-bar>=1", Some(true)),
+            ("foo-bar >=1, !=1.2", Some(false)),
+            ("foo-bar>1;python_version<'3'", Some(true)),
+            ("foo-bar @ git+x", None),
+            ("foo-bar==nonsense", None),
             ("nope", Some(false)),
             ("nope>=1", Some(false)),
         ] {
             assert_eq!(satisfied(spec, &installed), want, "{spec}");
         }
-        let list = ["a>=1", "<2", "b"].map(str::to_string).to_vec();
-        assert_eq!(join_versions(list), ["a>=1,<2", "b"]);
+        for (list, want) in [
+            (&["a>=1", "<2", "b"][..], &["a>=1,<2", "b"][..]),
+            (&["a<=1, !=9,>=0,b <2 ,!=1"], &["a<=1,!=9,>=0", "b <2,!=1"]),
+            (&["a[x", "y]>1", "b"], &["a[x,y]>1", "b"]),
+            (&["git+https://h/x#egg=x"], &["git+https://h/x#egg=x"]),
+        ] {
+            let list: Vec<String> = list.iter().map(|s| s.to_string()).collect();
+            assert_eq!(join_versions(&list), want);
+        }
+        for (words, want) in
+            [("python3 -m venv", true), ("python3 -mvenv", true), ("pyvenv", true), ("virtualenv", false)]
+        {
+            assert_eq!(is_venv(&shlex::split(words).unwrap()), want, "{words}");
+        }
+        let ctx = Ctx::test("pip", json!({"name": "a>1", "version": "1"}));
+        assert!(run(&ctx).unwrap_err().msg.contains("conflicts"));
         let ctx = Ctx::test("pip", json!({"name": ["a", "b"], "version": "1"}));
         assert!(run(&ctx).unwrap_err().msg.contains("ambiguous"));
         assert!(run(&Ctx::test("pip", json!({}))).is_err());

@@ -35,7 +35,11 @@ pub fn run(ctx: &Ctx) -> Result<Outcome, Fail> {
         }
         fields
     };
-    outcome.map(tidy).map_err(|fail| Fail { msg: fail.msg, fields: tidy(fail.fields) })
+    let quiet = |mut fields: Outcome| {
+        fields.remove("msg");
+        tidy(fields)
+    };
+    outcome.map(quiet).map_err(|fail| Fail { msg: fail.msg, fields: tidy(fail.fields) })
 }
 
 #[cfg(test)]

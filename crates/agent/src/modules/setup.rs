@@ -11,11 +11,11 @@ pub fn run(ctx: &Ctx) -> Result<Outcome, Fail> {
     let subsets = facts::chosen(&ctx.args.strs("gather_subset"))?;
     let mut found = facts::collect(ctx, &subsets)?;
     let filters: Vec<String> = ctx.args.strs("filter").into_iter().filter(|f| !f.is_empty()).collect();
+    found.insert("gather_subset".into(), ctx.args.strs("gather_subset").into());
+    found.insert("module_setup".into(), true.into());
     if !filters.is_empty() {
         found.retain(|name, _| passes(name, &filters));
     }
-    found.insert("gather_subset".into(), ctx.args.strs("gather_subset").into());
-    found.insert("module_setup".into(), true.into());
     Ok(crate::out! {"changed": false, "ansible_facts": Value::Object(found)})
 }
 

@@ -42,6 +42,7 @@ pub fn run(ctx: &Ctx) -> Result<Outcome, Fail> {
         port: port.map(|p| p as u16),
         path,
         regex,
+        pattern: args.text("search_regex"),
         connect: Duration::from_secs(args.int("connect_timeout").unwrap_or(5).max(1) as u64),
         until: started + timeout,
         states,
@@ -95,6 +96,8 @@ struct Goal {
     port: Option<u16>,
     path: Option<std::path::PathBuf>,
     regex: Option<PyRegex>,
+    /// As it was written.
+    pattern: String,
     connect: Duration,
     until: Instant,
     states: Vec<String>,
@@ -193,7 +196,7 @@ impl Goal {
             ("absent" | "stopped", _, Some(_)) => format!("Timeout when waiting for {place} to be absent."),
             ("absent" | "stopped", _, None) => format!("Timeout when waiting for {place} to stop."),
             ("drained", ..) => format!("Timeout when waiting for {place} to drain"),
-            (_, Some(_), _) => format!("Timeout when waiting for search string in {place}"),
+            (_, Some(_), _) => format!("Timeout when waiting for search string {} in {place}", self.pattern),
             (_, None, Some(_)) => format!("Timeout when waiting for file {place}"),
             _ => format!("Timeout when waiting for {place}"),
         }

@@ -197,6 +197,7 @@ impl From<Value> for Val {
             Value::BigInt(i) => Val::int(i),
             Value::Float(f) => Val::Float(f),
             Value::Str(s) => Val::Str(s),
+            Value::Moment(m) => crate::filters::time::moment(m),
             Value::Bytes(b) => Val::Bytes(b),
             Value::List(l) => Val::List(List::raw(l)),
             Value::Map(m) => Val::Dict(Dict::raw(m)),

@@ -71,7 +71,7 @@ fn scalar(text: &str, style: ScalarStyle, tag: Option<&Tag>) -> R {
         Some("!vault" | "!vault-encrypted") => {
             Val::Vault(crate::Str { text: text.into(), template: false, span: None })
         }
-        Some("!!float") => match resolve(text) {
+        Some("!!float") => match resolve(text)? {
             Val::Int(i) => Val::Float(i as f64),
             other => other,
         },
@@ -81,9 +81,9 @@ fn scalar(text: &str, style: ScalarStyle, tag: Option<&Tag>) -> R {
             let raw = base64::engine::general_purpose::STANDARD.decode(compact);
             Val::Bytes(raw.map_err(|e| fail(format!("failed to decode base64 data: {e}")))?.into())
         }
-        Some("!!int" | "!!bool" | "!!null" | "!!timestamp") => resolve(text),
+        Some("!!int" | "!!bool" | "!!null" | "!!timestamp") => resolve(text)?,
         Some(other) => return Err(fail(format!("could not determine a constructor for the tag '{other}'"))),
-        None if style == ScalarStyle::Plain => resolve(text),
+        None if style == ScalarStyle::Plain => resolve(text)?,
         None => Val::str(text),
     })
 }

@@ -1,9 +1,18 @@
 //! The implicit types of plain scalars (YAML 1.1, PyYAML's patterns).
 
-use crate::val::Val;
+use crate::Moment;
+use crate::eval::fail;
+use crate::val::{R, Val};
 
-/// The value of a plain scalar. Dates stay text.
-pub(super) fn resolve(text: &str) -> Val {
+/// The value of a plain scalar; what is wrong with a date that no calendar has.
+pub(super) fn resolve(text: &str) -> R {
+    if let Some(moment) = Moment::parse(text) {
+        return moment.map(crate::filters::time::moment).map_err(fail);
+    }
+    Ok(plain(text))
+}
+
+fn plain(text: &str) -> Val {
     match text {
         "" | "~" | "null" | "Null" | "NULL" => return Val::None,
         "yes" | "Yes" | "YES" | "true" | "True" | "TRUE" | "on" | "On" | "ON" => return Val::Bool(true),
@@ -18,7 +27,7 @@ pub(super) fn resolve(text: &str) -> Val {
 
 /// Whether a plain scalar of this text would be read back as text.
 pub(super) fn is_text(text: &str) -> bool {
-    matches!(resolve(text), Val::Str(_)) && !matches!(text, "<<" | "=") && !timestamp(text)
+    matches!(resolve(text), Ok(Val::Str(_))) && !matches!(text, "<<" | "=")
 }
 
 fn signed(text: &str) -> (i128, &str) {
@@ -93,46 +102,4 @@ fn float(text: &str) -> Option<Val> {
         }
     }
     text.replace('_', "").parse().ok().map(Val::Float)
-}
-
-/// `2001-12-14` and longer forms.
-fn timestamp(text: &str) -> bool {
-    let b = text.as_bytes();
-    let digits =
-        |from: usize, most: usize| b[from.min(b.len())..].iter().take(most).take_while(|c| c.is_ascii_digit()).count();
-    if digits(0, 5) != 4 || b.get(4) != Some(&b'-') {
-        return false;
-    }
-    let month = digits(5, 2);
-    let mut at = 5 + month;
-    if month == 0 || b.get(at) != Some(&b'-') {
-        return false;
-    }
-    let day = digits(at + 1, 2);
-    at += 1 + day;
-    if at == b.len() {
-        return month == 2 && day == 2;
-    }
-    if day == 0 || !matches!(b[at], b'T' | b't' | b' ' | b'\t') {
-        return false;
-    }
-    let rest = text[at..].trim_start_matches(['T', 't', ' ', '\t']);
-    let mut parts = rest.splitn(3, ':');
-    let (Some(hour), Some(minute), Some(second)) = (parts.next(), parts.next(), parts.next()) else { return false };
-    let number =
-        |s: &str, low: usize, high: usize| (low..=high).contains(&s.len()) && s.bytes().all(|c| c.is_ascii_digit());
-    if !number(hour, 1, 2) || !number(minute, 2, 2) || !number(second.get(..2).unwrap_or(""), 2, 2) {
-        return false;
-    }
-    let mut zone = &second[2..];
-    if let Some(fraction) = zone.strip_prefix('.') {
-        zone = fraction.trim_start_matches(|c: char| c.is_ascii_digit());
-    }
-    let zone = zone.trim_start_matches([' ', '\t']);
-    zone.is_empty()
-        || zone == "Z"
-        || zone.strip_prefix(['+', '-']).is_some_and(|z| {
-            let (h, m) = z.split_once(':').map_or((z, None), |(h, m)| (h, Some(m)));
-            number(h, 1, 2) && m.is_none_or(|m| number(m, 2, 2))
-        })
 }

@@ -1,6 +1,6 @@
 //! The variables that `template` adds: `ansible_managed`, `template_path` and the others.
 
-use imgbuild_jinja::{Map, Value};
+use imgbuild_jinja::{Map, Moment, Value};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
@@ -14,16 +14,23 @@ pub fn of(written: &str, path: &Path, dest: &str, managed: Option<&str>) -> Resu
     vars.insert("template_destpath".into(), Value::str(dest));
     vars.insert("template_host".into(), Value::str(hostname()));
     vars.insert("template_uid".into(), Value::str(meta.as_ref().map(|m| user_name(m.uid())).unwrap_or_default()));
-    let changed = meta.as_ref().and_then(|m| jiff::Timestamp::new(m.mtime(), 0).ok()).unwrap_or_default();
+    let changed = meta
+        .as_ref()
+        .and_then(|m| jiff::Timestamp::new(m.mtime(), i32::try_from(m.mtime_nsec()).unwrap_or(0)).ok())
+        .unwrap_or_default();
     let local = changed.to_zoned(jiff::tz::TimeZone::system());
-    vars.insert("template_mtime".into(), Value::str(local.strftime("%Y-%m-%d %H:%M:%S").to_string()));
-    let now = jiff::Zoned::now().strftime("%Y-%m-%d %H:%M:%S%.f").to_string();
-    vars.insert("template_run_date".into(), Value::str(now));
+    vars.insert("template_mtime".into(), moment(&local));
+    vars.insert("template_run_date".into(), moment(&jiff::Zoned::now()));
     if let Some(managed) = managed {
         let text = imgbuild_jinja::strftime(&placeholders(managed)?, changed.as_second(), local.offset().seconds());
         vars.insert("ansible_managed".into(), Value::template(text, None));
     }
     Ok(vars)
+}
+
+/// Python's naive `datetime` of a local time.
+fn moment(at: &jiff::Zoned) -> Value {
+    Value::Moment(Moment::Time { at: at.datetime(), offset: None })
 }
 
 /// Python's `str.format` with what Ansible gives it: `{file}`, `{host}` and `{uid}` become templates, so that nothing in a file's

@@ -417,7 +417,7 @@ impl Callback for DefaultCallback {
                 let mut text = format!(
                     "FAILED - RETRYING: [{}]: {} ({left} retries left).",
                     Self::host_label(attempt),
-                    attempt.task.name
+                    attempt.task.own_name.as_ref().unwrap_or(&attempt.task.name)
                 );
                 if self.options.verbosity > 2 {
                     text = format!("{text}Result was: {}", self.dump(&attempt.result));

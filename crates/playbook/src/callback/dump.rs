@@ -25,6 +25,7 @@ fn write_value(out: &mut String, value: &Value, indent: Option<usize>, depth: us
         Value::BigInt(i) => _ = write!(out, "{i}"),
         Value::Float(f) => out.push_str(&float(*f)),
         Value::Str(s) | Value::Vault(s) => string(out, &s.text),
+        Value::Moment(moment) => string(out, &moment.isoformat()),
         Value::Bytes(b) => string(out, &String::from_utf8_lossy(b)),
         Value::List(items) if items.is_empty() => out.push_str("[]"),
         Value::List(items) => {

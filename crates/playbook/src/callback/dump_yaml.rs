@@ -48,8 +48,14 @@ fn write(out: &mut String, value: &Value, indent: usize, at_start: bool) {
                 if i > 0 || at_start {
                     out.push_str(&pad);
                 }
-                out.push_str("-   ");
-                write(out, item, indent + 4, false);
+                let container = match item {
+                    Value::Map(map) => !map.is_empty(),
+                    Value::List(list) => !list.is_empty(),
+                    _ => false,
+                };
+                // Containers start on a step of their own, everything else right behind the dash.
+                out.push_str(if container { "-   " } else { "- " });
+                write(out, item, if container { indent + 4 } else { indent }, false);
             }
         }
         Value::Str(s) if s.text.contains('\n') => {
@@ -79,6 +85,7 @@ fn plain(value: &Value) -> String {
         Value::BigInt(i) => i.to_string(),
         Value::Float(f) => float(*f),
         Value::Str(s) | Value::Vault(s) => scalar(&s.text),
+        Value::Moment(moment) => moment.to_string(),
         Value::Bytes(b) => scalar(&String::from_utf8_lossy(b)),
         Value::List(_) => "[]".into(),
         Value::Map(_) => "{}".into(),

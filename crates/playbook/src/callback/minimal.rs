@@ -50,6 +50,10 @@ impl MinimalCallback {
         if let (true, Value::Map(map)) = (self.options.verbosity >= 3, &mut shown) {
             Arc::make_mut(map).shift_remove(&Key::from("diff"));
         }
+        let yaml = matches!(self.options.display.result_format, crate::settings::ResultFormat::Yaml);
+        if yaml && !self.one_line {
+            return super::dump_yaml::block(&shown);
+        }
         if self.one_line { dump::json(&shown, Some(0)).replace('\n', "") } else { dump::json(&shown, Some(4)) }
     }
 

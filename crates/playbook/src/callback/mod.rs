@@ -7,6 +7,7 @@ mod diff;
 mod dump;
 mod dump_yaml;
 mod minimal;
+mod tree;
 
 pub use color::Color;
 pub use dump::float as python_float;
@@ -21,6 +22,7 @@ pub fn sorted_json(value: &imgbuild_jinja::Value) -> String {
 }
 pub use default::{DefaultCallback, DisplayOptions, LineSink};
 pub use minimal::MinimalCallback;
+pub use tree::TreeCallback;
 
 use crate::exec::stats::Stats;
 use imgbuild_jinja::Value;
@@ -35,6 +37,8 @@ pub struct TaskInfo {
     pub id: u64,
     /// `role : name`, or the action where the task has no name; templates rendered as far as they can be.
     pub name: String,
+    /// Its own name, where it has one: without the role's.
+    pub own_name: Option<String>,
     /// The module or action as it was written.
     pub action: String,
     /// `file:line` of the task.

@@ -247,7 +247,9 @@ impl Engine {
         let inventory = self.inventory.read().unwrap_or_else(PoisonError::into_inner);
         let mut lowest_first: Vec<Arc<Map>> = Vec::new();
         // What a connection uses where nothing else is said can be asked for.
-        let address = ["ansible_host", "ansible_ssh_host"].map(|k| (Key::from(k), Value::str(host)));
+        let implicit = inventory.hosts.get(host).is_some_and(|h| h.implicit);
+        let place = if implicit { "127.0.0.1" } else { host };
+        let address = ["ansible_host", "ansible_ssh_host"].map(|k| (Key::from(k), Value::str(place)));
         lowest_first.push(Arc::new(Map::from_iter(address)));
         lowest_first.extend(layers_of_inventory(&inventory, &self.vars_files, &self.settings, host, Some(dir))?);
         lowest_first.reverse();

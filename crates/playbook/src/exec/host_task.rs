@@ -343,6 +343,7 @@ impl PlayRun {
             shown = censor(&shown);
         }
         let label = if one.no_log { "(censored due to no_log)".to_owned() } else { crate::text::of(&label) };
+        let of_inclusion = label.clone();
         let status = status(&res);
         if one.includes.is_empty() {
             self.engine.emit(Event::Item(Ended {
@@ -359,7 +360,7 @@ impl PlayRun {
         let mut includes = one.includes.clone();
         for ask in &mut includes {
             ask.vars = top.clone();
-            ask.label = Some(crate::text::of(item));
+            ask.label = Some(of_inclusion.clone());
         }
         done.includes.extend(includes);
         done.take(ItemDone { includes: Vec::new(), ..one }, false);
@@ -518,6 +519,7 @@ pub fn python_type(value: &Value) -> &'static str {
         Value::Int(_) | Value::BigInt(_) => "int",
         Value::Float(_) => "float",
         Value::Str(_) | Value::Vault(_) => "str",
+        Value::Moment(moment) => moment.type_name(),
         Value::Bytes(_) => "bytes",
         Value::List(_) => "list",
         Value::Map(_) => "dict",

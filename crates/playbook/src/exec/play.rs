@@ -73,6 +73,8 @@ pub struct PlayRun {
     pub late_files: Vec<Value>,
     /// All hosts of the play.
     pub all: Vec<Host>,
+    /// The same in the inventory's order, whatever the play's is: so the magic variables name them.
+    pub named: Vec<Host>,
     /// Hosts of this batch.
     pub batch: Vec<Host>,
     /// Strategy.
@@ -111,9 +113,9 @@ impl PlayRun {
         lock(&self.shared).stop || self.engine.cancelled()
     }
 
-    /// Hosts of the play that take part, in order.
+    /// Hosts of the play that take part, in the inventory's order.
     pub fn active(&self) -> Vec<Host> {
-        self.all.iter().filter(|h| !self.out(h)).cloned().collect()
+        self.named.iter().filter(|h| !self.out(h)).cloned().collect()
     }
 
     /// Variables of the whole run, for a play in `dir`.
@@ -186,11 +188,15 @@ impl PlayRun {
         for entry in &self.late_files {
             let names = crate::play::scope::items(entry);
             let mut undefined = false;
+            // `{{ file | default('/dev/null') }}`: a file that is there, and empty.
+            let mut nothing = false;
             let mut found = None;
             for name in &names {
                 match self.engine.templar.template(name, vars) {
                     Ok(value) => {
-                        found = crate::play::paths::vars_file(&crate::text::of(&value), &self.play.dir);
+                        let text = crate::text::of(&value);
+                        nothing |= text == "/dev/null";
+                        found = crate::play::paths::vars_file(&text, &self.play.dir);
                         if found.is_some() {
                             break;
                         }
@@ -200,7 +206,7 @@ impl PlayRun {
                 }
             }
             let Some(path) = found else {
-                if undefined {
+                if undefined || nothing {
                     continue;
                 }
                 // As ansible-core 2.19 has it: what is not there gives no variables.
@@ -210,7 +216,7 @@ impl PlayRun {
             };
             let mut map = Map::new();
             let mut out = Diagnostics::new();
-            crate::inventory::vars_files::read_file(&path, &self.engine.settings, &mut map, &mut out);
+            crate::inventory::vars_files::read_vars_file(&path, &self.engine.settings, &mut map, &mut out);
             let ((), _) = out.into_result(())?;
             maps.push(Arc::new(map));
         }
@@ -240,7 +246,7 @@ impl PlayRun {
         magic.insert("ansible_play_hosts".into(), active);
         magic.insert("play_hosts".into(), Self::names(&batch));
         magic.insert("ansible_play_batch".into(), Self::names(&batch));
-        magic.insert("ansible_play_hosts_all".into(), Self::names(&self.all));
+        magic.insert("ansible_play_hosts_all".into(), Self::names(&self.named));
         magic.insert("ansible_play_name".into(), Value::str(self.name.as_str()));
         let mut roles: Vec<&str> = self.play.roles.iter().map(|r| r.role.name.as_str()).collect();
         roles.dedup();
@@ -322,7 +328,7 @@ impl PlayRun {
     /// Where the names of a task's actions are looked for, while it runs.
     pub fn places(&self, task: &Task) -> Places {
         let collections = Arc::new(self.collections());
-        Places::of(&task.scope, &self.engine.settings, &self.play.dir, collections, (&[], &[]))
+        Places::of(&task.scope, &self.engine.settings, collections)
     }
 
     /// All handlers of the play as a list.

@@ -139,7 +139,7 @@ fn play_layers(engine: &Engine, play: &Play) -> Result<(PlayLayers, Vec<Value>),
         let Some(path) = found else { continue };
         let mut map = Map::new();
         let mut out = imgbuild_diag::Diagnostics::new();
-        crate::inventory::vars_files::read_file(&path, &engine.settings, &mut map, &mut out);
+        crate::inventory::vars_files::read_vars_file(&path, &engine.settings, &mut map, &mut out);
         out.into_result(())?;
         layers_of.files.push(Arc::new(map));
     }
@@ -160,7 +160,8 @@ async fn run_play(engine: &Arc<Engine>, play: &Arc<Play>) -> Result<Next, Fatal>
         _ => patterns.join(","),
     };
     let order = text("order")?.unwrap_or_default();
-    let hosts = engine.hosts(&patterns, &order)?;
+    let named = engine.hosts(&patterns)?;
+    let hosts = super::select::ordered(named.clone(), &order);
     let wanted = text("strategy")?.unwrap_or_else(|| engine.settings.strategy.clone());
     let strategy = match wanted.strip_prefix("ansible.builtin.").unwrap_or(&wanted) {
         "linear" | "debug" => Strategy::Linear,
@@ -200,6 +201,7 @@ async fn run_play(engine: &Arc<Engine>, play: &Arc<Play>) -> Result<Next, Fatal>
             layers: RwLock::new(layers_of.clone()),
             late_files: late_files.clone(),
             all: hosts.clone(),
+            named: named.clone(),
             batch: batch.clone(),
             strategy,
             debugger,

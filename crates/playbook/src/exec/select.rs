@@ -16,8 +16,8 @@ impl Engine {
         Ok(items(&value).iter().filter(|v| !matches!(v, Value::Omit)).map(crate::text::of).collect())
     }
 
-    /// The hosts of patterns, reduced by `--limit`, in the play's order.
-    pub fn hosts(&self, patterns: &[String], order: &str) -> Result<Vec<Host>, String> {
+    /// The hosts of patterns, reduced by `--limit`, in the inventory's order.
+    pub fn hosts(&self, patterns: &[String]) -> Result<Vec<Host>, String> {
         let selection = {
             let mut inventory = self.inventory.write().unwrap_or_else(PoisonError::into_inner);
             inventory.select(patterns, self.limit.as_deref())
@@ -30,19 +30,23 @@ impl Engine {
                 Reaction::Ignore => {}
             }
         }
-        let mut hosts: Vec<Host> = selection.hosts.iter().map(|h| Host::from(h.as_str())).collect();
-        match order {
-            "reverse_inventory" => hosts.reverse(),
-            "sorted" => hosts.sort(),
-            "reverse_sorted" => {
-                hosts.sort();
-                hosts.reverse();
-            }
-            "shuffle" => shuffle(&mut hosts),
-            _ => {}
-        }
-        Ok(hosts)
+        Ok(selection.hosts.iter().map(|h| Host::from(h.as_str())).collect())
     }
+}
+
+/// Hosts in a play's `order`.
+pub fn ordered(mut hosts: Vec<Host>, order: &str) -> Vec<Host> {
+    match order {
+        "reverse_inventory" => hosts.reverse(),
+        "sorted" => hosts.sort(),
+        "reverse_sorted" => {
+            hosts.sort();
+            hosts.reverse();
+        }
+        "shuffle" => shuffle(&mut hosts),
+        _ => {}
+    }
+    hosts
 }
 
 /// Fisher and Yates, with the system's random numbers.

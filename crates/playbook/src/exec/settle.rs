@@ -249,6 +249,9 @@ impl Growth {
         match self {
             Growth::Host(info) => {
                 let Some(name) = info.get("host_name").and_then(Value::as_str) else { return };
+                if !inventory.hosts.contains_key(name) {
+                    inventory.late.insert(name.to_owned());
+                }
                 inventory.add_host(name, None).implicit = false;
                 if let Some(vars) = info.get("host_vars").and_then(Value::as_map) {
                     inventory.add_host(name, None).vars.extend(vars.iter().map(|(k, v)| (k.clone(), v.clone())));

@@ -350,6 +350,7 @@ impl PlayRun {
         Arc::new(TaskInfo {
             id: task.id,
             name: task.title(name.as_deref()),
+            own_name: name.filter(|n| !n.is_empty()),
             action: task.action.written.clone(),
             path: task.path(),
             handler: task.is_handler(),

@@ -17,7 +17,7 @@ pub fn of(task: &Task, templar: &Templar, vars: &Arc<dyn VarSource>) -> BTreeSet
         let rendered = templar.template(&raw, vars).unwrap_or(raw);
         for tag in items(&rendered) {
             let text = crate::text::of(&tag);
-            tags.extend(text.split(',').map(|t| t.trim().to_owned()).filter(|t| !t.is_empty()));
+            tags.extend(text.split(',').map(|t| t.trim().to_owned()));
         }
     }
     tags

@@ -77,6 +77,8 @@ pub struct Inventory {
     pub group_chars: GroupChars,
     /// A group's name had such characters.
     pub odd_group_names: bool,
+    /// Hosts that the run has added.
+    pub late: IndexSet<String>,
 }
 
 /// `force_valid_group_names`: characters in groups' names that no variable's name may have.
@@ -102,6 +104,7 @@ impl Default for Inventory {
             vars_dirs: Vec::new(),
             group_chars: GroupChars::default(),
             odd_group_names: false,
+            late: IndexSet::new(),
         };
         inventory.add_group("all");
         inventory.add_group("ungrouped");
@@ -257,7 +260,9 @@ impl Inventory {
             }
             level = next;
         }
-        let hosts = order.iter().flat_map(|g| self.groups.get(g)).flat_map(|g| g.hosts.iter().cloned());
+        // Those of `add_host` stand in `all` itself for Ansible, those of sources in the groups below.
+        let late = self.late.iter().filter(|_| group == "all").cloned();
+        let hosts = late.chain(order.iter().flat_map(|g| self.groups.get(g)).flat_map(|g| g.hosts.iter().cloned()));
         // A host that no inventory names may be in a group that `group_by` made; `all` it is never in.
         let named = |host: &String| group != "all" || !self.hosts.get(host).is_some_and(|h| h.implicit);
         hosts.filter(named).collect()

@@ -70,7 +70,9 @@ impl Inventory {
                 settings.inventory_any_unparsed_is_failed,
                 "No inventory was parsed, only implicit localhost is available".to_owned(),
             );
-            out.push(any);
+            if settings.inventory_any_unparsed_is_failed || settings.inventory_unparsed_warning {
+                out.push(any);
+            }
         }
         out.into_result(inventory)
     }

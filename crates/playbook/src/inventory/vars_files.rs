@@ -114,6 +114,15 @@ fn read_all(folder: &Path, name: &str, settings: &Settings) -> Result<Map, Diagn
 
 /// Reads one file of variables into `vars`; later values win.
 pub fn read_file(file: &Path, settings: &Settings, vars: &mut Map, out: &mut Diagnostics) {
+    read(file, settings, vars, out, false);
+}
+
+/// One of `vars_files`, which for Ansible may hold a list of dictionaries as well.
+pub fn read_vars_file(file: &Path, settings: &Settings, vars: &mut Map, out: &mut Diagnostics) {
+    read(file, settings, vars, out, true);
+}
+
+fn read(file: &Path, settings: &Settings, vars: &mut Map, out: &mut Diagnostics, lists: bool) {
     let text = match crate::vault::read_text(file, settings) {
         Ok(text) => text,
         Err(why) => {
@@ -124,17 +133,19 @@ pub fn read_file(file: &Path, settings: &Settings, vars: &mut Map, out: &mut Dia
     let source = Source::new(file.display().to_string(), text);
     let options = yaml::Options { duplicate_keys: settings.duplicate_dict_key, ..yaml::Options::default() };
     match yaml::load_with(&source, options, out) {
-        Ok(Some(node)) if node.as_map().is_some() => {
-            if settings.hash_merge {
-                crate::vars::merge::deep(vars, node.to_map());
-            } else {
-                vars.extend(node.to_map());
+        Ok(Some(node)) if !node.is_null() => {
+            let parts = node.as_seq().filter(|_| lists).unwrap_or(std::slice::from_ref(&node));
+            for part in parts {
+                if part.as_map().is_none() {
+                    let message = format!("a file of variables must hold a dictionary, this is a {}", part.type_name());
+                    out.push(Diagnostic::error(message).at(&part.span));
+                } else if settings.hash_merge {
+                    crate::vars::merge::deep(vars, part.to_map());
+                } else {
+                    vars.extend(part.to_map());
+                }
             }
         }
-        Ok(Some(node)) if !node.is_null() => out.push(
-            Diagnostic::error(format!("a file of variables must hold a dictionary, this is a {}", node.type_name()))
-                .at(&node.span),
-        ),
         _ => {}
     }
 }

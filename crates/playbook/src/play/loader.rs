@@ -61,10 +61,6 @@ pub struct Loader<'a> {
     pub roles: Vec<Arc<Role>>,
     /// Collections' modules that imgbuild does not have; they fail when they are reached.
     pub missing: Vec<MissingModule>,
-    /// `library/` of the roles that were read so far: once a role is there, the whole play knows its modules.
-    pub role_libraries: Vec<PathBuf>,
-    /// `action_plugins/` of those roles.
-    pub role_plugins: Vec<PathBuf>,
     /// Installed collections.
     pub collections: Arc<Collections>,
     /// Loads what a dynamic include names.
@@ -85,6 +81,7 @@ impl<'a> Loader<'a> {
     /// For a playbook in `dir`.
     pub fn new(settings: &'a Settings, templar: &'a Templar, ids: &'a Ids, dir: &Path) -> Self {
         templar.plugins_in(dir);
+        settings.brought.add(dir);
         let mut magic = Map::new();
         magic.insert("playbook_dir".into(), Value::str(dir.display().to_string()));
         Loader {
@@ -99,8 +96,6 @@ impl<'a> Loader<'a> {
             handlers: Vec::new(),
             roles: Vec::new(),
             missing: Vec::new(),
-            role_libraries: Vec::new(),
-            role_plugins: Vec::new(),
             collections: Arc::new(Collections::new(settings, dir)),
             dynamic: false,
             depth: 0,

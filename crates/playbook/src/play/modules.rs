@@ -2,11 +2,12 @@
 
 use super::scope::Scope;
 use crate::collections::{self, Collections, Kind, Nowhere};
+use crate::exec::engine::lock;
 use crate::settings::Settings;
 use imgbuild_diag::{Diagnostic, did_you_mean};
 use imgbuild_proto::spec;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 /// Actions with a part on the controller, and the builtin modules, by short name.
 const BUILTIN: &[&str] = &[
@@ -139,6 +140,26 @@ pub enum Unresolved {
     Removed(String),
 }
 
+/// Folders of playbooks and roles with a `library/` or `action_plugins/`, in the order in which they were read: they add up for
+/// the whole run, as Ansible's plugin loaders collect them.
+#[derive(Debug, Default)]
+pub struct Brought(Mutex<Vec<PathBuf>>);
+
+impl Brought {
+    /// A playbook's or role's folder was read.
+    pub fn add(&self, folder: &Path) {
+        let mut folders = lock(&self.0);
+        let brings = ["library", "action_plugins"].iter().any(|f| folder.join(f).is_dir());
+        if brings && !folders.iter().any(|f| f == folder) {
+            folders.push(folder.to_owned());
+        }
+    }
+
+    fn folders(&self) -> Vec<PathBuf> {
+        lock(&self.0).clone()
+    }
+}
+
 /// Where the names of actions are looked for.
 pub struct Places {
     /// Folders with modules of the user.
@@ -152,25 +173,20 @@ pub struct Places {
 }
 
 impl Places {
-    /// Where names in this scope of a play in `dir` are looked for. `seen`: what roles that were read so far bring along,
-    /// modules and action plugins.
-    pub fn of(
-        scope: &Scope,
-        settings: &Settings,
-        dir: &Path,
-        collections: Arc<Collections>,
-        seen: (&[PathBuf], &[PathBuf]),
-    ) -> Self {
+    /// Where names in this scope are looked for: in the folders that the settings name, in those of the roles around it, then of
+    /// all playbooks and roles that were read so far.
+    pub fn of(scope: &Scope, settings: &Settings, collections: Arc<Collections>) -> Self {
         let own = scope.role().and_then(|r| r.collection.clone());
         let named = scope.all_items("collections").into_iter().filter_map(|v| v.as_str().map(str::to_owned));
-        let folders = |first: &[PathBuf], seen: &[PathBuf], folder: &str| -> Vec<PathBuf> {
+        let brought = settings.brought.folders();
+        let folders = |first: &[PathBuf], folder: &str| -> Vec<PathBuf> {
             let roles = scope.roles().into_iter().map(|r| r.path.join(folder));
-            let all = first.iter().cloned().chain(roles).chain(seen.iter().cloned()).chain([dir.join(folder)]);
+            let all = first.iter().cloned().chain(roles).chain(brought.iter().map(|f| f.join(folder)));
             all.filter(|p| p.is_dir()).collect()
         };
         Places {
-            libraries: folders(&settings.module_paths, seen.0, "library"),
-            plugins: folders(&settings.plugin_paths.action, seen.1, "action_plugins"),
+            libraries: folders(&settings.module_paths, "library"),
+            plugins: folders(&settings.plugin_paths.action, "action_plugins"),
             collections,
             names: own.into_iter().chain(named).collect(),
         }

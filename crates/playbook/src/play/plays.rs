@@ -333,7 +333,7 @@ fn static_vars_files(list: &[Value], dir: &Path, loader: &mut Loader<'_>) -> Vec
             continue;
         };
         let mut map = Map::new();
-        crate::inventory::vars_files::read_file(&path, loader.settings, &mut map, &mut loader.out);
+        crate::inventory::vars_files::read_vars_file(&path, loader.settings, &mut map, &mut loader.out);
         loader.check_map(&map);
         maps.push(Arc::new(map));
     }

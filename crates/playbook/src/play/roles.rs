@@ -296,14 +296,8 @@ impl Loader<'_> {
             }
         }
         let role = Arc::new(role);
-        let library = role.path.join("library");
-        if library.is_dir() && !self.role_libraries.contains(&library) {
-            self.role_libraries.push(library);
-        }
-        let plugins = role.path.join("action_plugins");
-        if plugins.is_dir() && !self.role_plugins.contains(&plugins) {
-            self.role_plugins.push(plugins);
-        }
+        // What a role brings along, the whole run knows from now on.
+        self.settings.brought.add(&role.path);
         let scope = level(Arc::clone(&role));
         self.check_map(&role.vars.clone());
         self.check_map(&role.defaults.clone());

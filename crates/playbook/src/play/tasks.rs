@@ -397,8 +397,7 @@ impl Loader<'_> {
 
     /// Where the names of actions are looked for.
     fn places(&self, scope: &Scope) -> Places {
-        let seen = (self.role_libraries.as_slice(), self.role_plugins.as_slice());
-        Places::of(scope, self.settings, &self.dir, Arc::clone(&self.collections), seen)
+        Places::of(scope, self.settings, Arc::clone(&self.collections))
     }
 }
 

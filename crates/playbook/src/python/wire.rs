@@ -17,6 +17,7 @@ pub fn pack(value: &Value) -> Json {
         Value::Float(f) if f.is_finite() => json!(f),
         Value::Float(f) => json!({"!float": f.to_string()}),
         Value::Str(s) | Value::Vault(s) => json!(&*s.text),
+        Value::Moment(moment) => json!(moment.to_string()),
         Value::Bytes(bytes) => json!({"!bytes": BASE64.encode(bytes)}),
         Value::List(items) => Json::Array(items.iter().map(pack).collect()),
         undefined if undefined.as_undefined().is_some() => json!({"!undefined": undefined.as_undefined()}),

@@ -325,7 +325,6 @@ const SPELLED: &[&str] = &[
     "bin_ansible_callbacks",
     "interpreter_python",
     "localhost_warning",
-    "inventory_unparsed_warning",
     "system_warnings",
     "command_warnings",
     "deprecation_warnings",

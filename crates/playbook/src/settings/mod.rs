@@ -262,6 +262,8 @@ pub struct Settings {
     pub collections_path: Vec<PathBuf>,
     /// What was read of collections' metadata.
     pub(crate) collections: std::sync::Arc<crate::collections::Cache>,
+    /// Folders of modules and action plugins that the playbooks and roles read so far bring along.
+    pub(crate) brought: std::sync::Arc<crate::play::modules::Brought>,
     /// Metadata of action groups is looked at.
     pub validate_action_groups: bool,
     /// `ANSIBLE_PLAYBOOK_DIR`.
@@ -292,6 +294,8 @@ pub struct Settings {
     pub duplicate_dict_key: Reaction,
     /// An inventory source that can't be parsed is an error, even where others can.
     pub inventory_unparsed_is_failed: bool,
+    /// It is said that there is no inventory.
+    pub inventory_unparsed_warning: bool,
     /// No inventory could be parsed at all: an error instead of a warning.
     pub inventory_any_unparsed_is_failed: bool,
     /// Non-boolean conditions are accepted, with a warning (the behaviour before ansible-core 2.19).
@@ -385,6 +389,7 @@ impl Settings {
             module_utils_paths: Vec::new(),
             plugin_paths: PluginPaths::default(),
             collections: std::sync::Arc::default(),
+            brought: std::sync::Arc::default(),
             validate_action_groups: true,
             playbook_dir: None,
             gathering: Gathering::Implicit,
@@ -400,6 +405,7 @@ impl Settings {
             host_pattern_mismatch: Reaction::Warn,
             duplicate_dict_key: Reaction::Warn,
             inventory_unparsed_is_failed: false,
+            inventory_unparsed_warning: true,
             inventory_any_unparsed_is_failed: false,
             allow_broken_conditionals: true,
             private_role_vars: None,

@@ -150,6 +150,8 @@ rows! {
         |s, g| { s.host_pattern_mismatch = g.reaction()?; Ok(()) };
     ["ANSIBLE_DUPLICATE_YAML_DICT_KEY"] ["defaults"."duplicate_dict_key"]
         |s, g| { s.duplicate_dict_key = g.reaction()?; Ok(()) };
+    ["ANSIBLE_INVENTORY_UNPARSED_WARNING"] ["inventory"."inventory_unparsed_warning"]
+        |s, g| { s.inventory_unparsed_warning = g.bool()?; Ok(()) };
     ["ANSIBLE_INVENTORY_UNPARSED_FAILED"] ["inventory"."unparsed_is_failed"]
         |s, g| { s.inventory_any_unparsed_is_failed = g.bool()?; Ok(()) };
     ["ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED"] ["inventory"."any_unparsed_is_failed"]

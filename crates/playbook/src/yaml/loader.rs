@@ -213,8 +213,16 @@ impl Loader<'_> {
         if self.unsafe_at == Some(self.stack.len()) {
             self.unsafe_at = None;
         }
-        let kind =
-            if open.map { self.mapping(open.items, open.tag.as_deref())? } else { Kind::Seq(Arc::new(open.items)) };
+        let kind = match open.tag.as_deref() {
+            // PyYAML's list of pairs; a set leaves its keys.
+            Some("!!omap" | "!!pairs") if !open.map => Kind::Seq(Arc::new(open.items.into_iter().map(pair).collect())),
+            Some("!!set") if open.map => {
+                let Kind::Map(entries) = self.mapping(open.items, None)? else { return Ok(()) };
+                Kind::Seq(Arc::new(entries.iter().map(|(key, _)| key.clone()).collect()))
+            }
+            tag if open.map => self.mapping(open.items, tag)?,
+            _ => Kind::Seq(Arc::new(open.items)),
+        };
         let node = Node { span: open.span, kind };
         if open.anchor > 0 {
             self.anchors.insert(open.anchor, (node.clone(), open.size));
@@ -339,6 +347,19 @@ impl Loader<'_> {
                 other => other,
             }
         };
+        let impossible = |why: String| {
+            Box::new(
+                Diagnostic::error(format!("YAML parsing failed: {why}"))
+                    .at(span)
+                    .help("this is read as a date: quote it if it is text"),
+            )
+        };
+        if plain
+            && matches!(tag.map(tag_name).as_deref(), None | Some("!unsafe"))
+            && let Some(Err(why)) = imgbuild_jinja::Moment::parse(text)
+        {
+            return Err(impossible(why));
+        }
         let Some(tag) = tag.map(tag_name) else { return Ok(implicit(template)) };
         let wrong = |what: &str| Box::new(Diagnostic::error(format!("{text:?} is no {what}")).at(span));
         match tag.as_str() {
@@ -359,7 +380,10 @@ impl Loader<'_> {
                 Kind::Int(i) => Ok(Kind::Float(i as f64)),
                 _ => text.parse().map(Kind::Float).map_err(|_| wrong("number")),
             },
-            "!!timestamp" => Ok(string(false)),
+            "!!timestamp" => match imgbuild_jinja::Moment::parse(text) {
+                Some(moment) => Ok(Kind::Moment { text: Arc::from(text), moment: moment.map_err(impossible)? }),
+                None => Err(wrong("date")),
+            },
             "!!binary" => {
                 let packed: String = text.split_whitespace().collect();
                 let bytes =
@@ -434,6 +458,17 @@ impl Loader<'_> {
 /// `!!str`, `!vault`.
 fn tag_name(tag: &Tag) -> String {
     if tag.is_yaml_core_schema() { format!("!!{}", tag.suffix) } else { format!("{}{}", tag.handle, tag.suffix) }
+}
+
+/// `a: 1` as `[a, 1]`.
+fn pair(node: Node) -> Node {
+    match &node.kind {
+        Kind::Map(entries) if entries.len() == 1 => {
+            let (key, value) = entries[0].clone();
+            Node { span: node.span, kind: Kind::Seq(Arc::new(vec![key, value])) }
+        }
+        _ => node,
+    }
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! A YAML tree with places.
 
 use imgbuild_diag::Span;
-use imgbuild_jinja::{Key, Map, Str, Value};
+use imgbuild_jinja::{Key, Map, Moment, Str, Value};
 use std::sync::Arc;
 
 /// A node and where it was written.
@@ -35,6 +35,13 @@ pub enum Kind {
         /// Written without quotes.
         plain: bool,
     },
+    /// A date, with or without a time.
+    Moment {
+        /// As it was written.
+        text: Arc<str>,
+        /// What it is.
+        moment: Moment,
+    },
     /// `!vault`.
     Vault(Arc<str>),
     /// `!!binary`.
@@ -49,7 +56,7 @@ impl Node {
     /// The text, if it is text.
     pub fn as_str(&self) -> Option<&str> {
         match &self.kind {
-            Kind::Str { text, .. } => Some(text),
+            Kind::Str { text, .. } | Kind::Moment { text, .. } => Some(text),
             _ => None,
         }
     }
@@ -88,6 +95,7 @@ impl Node {
             Kind::Int(_) | Kind::BigInt(_) => "int",
             Kind::Float(_) => "float",
             Kind::Str { .. } | Kind::Vault(_) => "str",
+            Kind::Moment { moment, .. } => moment.type_name(),
             Kind::Bytes(_) => "bytes",
             Kind::Seq(_) => "list",
             Kind::Map(_) => "dict",
@@ -102,7 +110,7 @@ impl Node {
             Kind::Int(i) => Key::Int(*i),
             Kind::BigInt(i) => Key::Str(i.to_string().into()),
             Kind::Float(f) => Key::Float(f.to_bits()),
-            Kind::Str { text, .. } | Kind::Vault(text) => Key::Str(Arc::clone(text)),
+            Kind::Str { text, .. } | Kind::Vault(text) | Kind::Moment { text, .. } => Key::Str(Arc::clone(text)),
         }
     }
 
@@ -113,7 +121,7 @@ impl Node {
             Kind::Int(i) => Some(i.to_string()),
             Kind::BigInt(i) => Some(i.to_string()),
             Kind::Float(f) => Some(format!("{f:?}")),
-            Kind::Str { text, .. } => Some(text.to_string()),
+            Kind::Str { text, .. } | Kind::Moment { text, .. } => Some(text.to_string()),
             _ => None,
         }
     }
@@ -128,6 +136,7 @@ impl Node {
             Kind::BigInt(i) => Value::BigInt(*i),
             Kind::Float(f) => Value::Float(*f),
             Kind::Str { text, template, .. } => Value::Str(str(text, *template)),
+            Kind::Moment { moment, .. } => Value::Moment(*moment),
             Kind::Vault(text) => Value::Vault(str(text, false)),
             Kind::Bytes(bytes) => Value::Bytes(Arc::clone(bytes)),
             Kind::Seq(items) => Value::list(items.iter().map(Node::to_value).collect()),

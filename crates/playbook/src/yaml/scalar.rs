@@ -1,10 +1,11 @@
 //! What a plain scalar means: the implicit types of YAML 1.1 as PyYAML resolves them.
 
 use super::Kind;
+use imgbuild_jinja::Moment;
 use std::sync::Arc;
 
 /// The value of a plain scalar: null, boolean, integer (decimal, octal with a leading 0, hexadecimal, binary, base 60),
-/// float, or text. Dates stay text.
+/// float, date, or text. A date that no calendar has stays text here.
 pub fn resolve(text: &str) -> Kind {
     match text {
         "" | "~" | "null" | "Null" | "NULL" => return Kind::Null,
@@ -15,6 +16,9 @@ pub fn resolve(text: &str) -> Kind {
     // Ansible's file modes and versions make numbers common; everything else leaves here.
     if !text.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '+' | '-' | '.')) {
         return string(text);
+    }
+    if let Some(Ok(moment)) = Moment::parse(text) {
+        return Kind::Moment { text: Arc::from(text), moment };
     }
     integer(text).or_else(|| float(text)).unwrap_or_else(|| string(text))
 }
@@ -141,7 +145,8 @@ mod tests {
             ("1.2.3", "\"1.2.3\""),
             ("-", "\"-\""),
             (".", "\".\""),
-            ("2001-01-01", "\"2001-01-01\""),
+            ("2001-01-01", "datetime.date(2001, 1, 1)"),
+            ("2001-13-01", "\"2001-13-01\""),
             ("99999999999999999999", "99999999999999999999"),
             ("1:30.5", "90.5"),
         ];
@@ -152,6 +157,7 @@ mod tests {
                 Kind::Int(i) => i.to_string(),
                 Kind::BigInt(i) => i.to_string(),
                 Kind::Float(f) => format!("{f:?}"),
+                Kind::Moment { moment, .. } => moment.repr(),
                 Kind::Str { text, .. } => format!("{text:?}"),
                 other => format!("{other:?}"),
             };

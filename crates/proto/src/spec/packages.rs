@@ -8,7 +8,8 @@ use super::{Module, Opt, Type, opt, spec};
 pub const MODULES: &[Module] = &[
     Module {
         mutually_exclusive: &[&["deb", "name", "upgrade"]],
-        required_one_of: &[&["autoremove", "deb", "name", "update_cache", "upgrade"]],
+        // One of these has to be there, which for Ansible `autoremove` is by its default: nothing is ever missing.
+        required_one_of: &[],
         ..spec(
             "apt",
             "ansible.builtin.apt",

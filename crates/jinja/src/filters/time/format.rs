@@ -22,7 +22,7 @@ pub(super) const MONTHS: [&str; 12] = [
 ];
 
 /// `+hhmm`, with seconds where there are some.
-pub(super) fn offset_text(offset: i32, colon: &str) -> String {
+pub(crate) fn offset_text(offset: i32, colon: &str) -> String {
     let (sign, o) = if offset < 0 { ('-', -offset) } else { ('+', offset) };
     let mut out = format!("{sign}{:02}{colon}{:02}", o / 3600, o / 60 % 60);
     if o % 60 != 0 {

@@ -7,7 +7,9 @@ mod parse;
 use super::{Call, Table, refuse};
 use crate::eval::{Args, Cx, fail};
 use crate::val::{R, Val};
+pub(crate) use format::offset_text;
 use jiff::civil::{self, DateTime};
+pub(crate) use object::moment;
 use std::sync::Arc;
 
 pub(super) const TABLE: Table = &[("strftime", strftime), ("to_datetime", to_datetime)];
@@ -80,7 +82,8 @@ pub(crate) fn now(cx: &Cx<'_>, args: Args) -> R {
 fn to_datetime(c: Call<'_, '_>) -> R {
     let bound = c.args.bind(["format"])?;
     let format = bound.text_or(0, "%Y-%m-%d %H:%M:%S");
-    parse::strptime(&c.text()?, &format).map(|d| Val::Obj(Arc::new(d)))
+    let text = c.only_text(|kind| format!("strptime() argument 1 must be str, not {kind}"))?;
+    parse::strptime(&text, &format).map(|d| Val::Obj(Arc::new(d)))
 }
 
 fn strftime(c: Call<'_, '_>) -> R {

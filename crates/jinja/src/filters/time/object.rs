@@ -2,10 +2,10 @@
 
 use super::format::{offset_text, strftime, weekday};
 use super::{Date, Delta, micros, shift};
-use crate::Value;
 use crate::eval::object::{Object, Op, downcast};
 use crate::eval::{Args, Cx, fail};
 use crate::val::{R, Val};
+use crate::{Moment, Value};
 use jiff::civil;
 use std::any::Any;
 use std::cmp::Ordering;
@@ -21,24 +21,16 @@ impl Date {
         micros(self.at) - i128::from(self.offset.unwrap_or(0)) * 1_000_000
     }
 
-    fn isoformat(self, separator: &str) -> String {
-        let d = self.at;
-        let mut out = format!(
-            "{:04}-{:02}-{:02}{separator}{:02}:{:02}:{:02}",
-            d.year(),
-            d.month(),
-            d.day(),
-            d.hour(),
-            d.minute(),
-            d.second()
-        );
-        if d.subsec_nanosecond() != 0 {
-            out.push_str(&format!(".{:06}", d.subsec_nanosecond() / 1000));
-        }
-        if let Some(o) = self.offset {
-            out.push_str(&offset_text(o, ":"));
-        }
-        out
+    fn moment(self) -> Moment {
+        Moment::Time { at: self.at, offset: self.offset }
+    }
+}
+
+/// The object that templates see.
+pub(crate) fn moment(moment: Moment) -> Val {
+    match moment {
+        Moment::Day(date) => Val::obj(Day(date)),
+        Moment::Time { at, offset } => obj(Date { at, offset }),
     }
 }
 
@@ -47,30 +39,10 @@ impl Object for Date {
         "datetime"
     }
     fn str(&self) -> String {
-        self.isoformat(" ")
+        self.moment().to_string()
     }
     fn repr(&self) -> String {
-        let d = self.at;
-        let mut parts: Vec<i32> =
-            [i32::from(d.year()), d.month().into(), d.day().into(), d.hour().into(), d.minute().into()].into();
-        let micro = d.subsec_nanosecond() / 1000;
-        if d.second() != 0 || micro != 0 {
-            parts.push(d.second().into());
-        }
-        if micro != 0 {
-            parts.push(micro);
-        }
-        let parts: Vec<String> = parts.iter().map(ToString::to_string).collect();
-        let zone = match self.offset {
-            None => String::new(),
-            Some(0) => ", tzinfo=datetime.timezone.utc".to_owned(),
-            Some(o) => {
-                let days = if o < 0 { "days=-1, " } else { "" };
-                let seconds = o.rem_euclid(86_400);
-                format!(", tzinfo=datetime.timezone(datetime.timedelta({days}seconds={seconds}))")
-            }
-        };
-        format!("datetime.datetime({}{zone})", parts.join(", "))
+        self.moment().repr()
     }
     fn truth(&self) -> bool {
         true
@@ -96,7 +68,9 @@ impl Object for Date {
             "strftime" => {
                 args.bind(["format"]).and_then(|b| cx.text(b.need(0)?)).and_then(|f| strftime(&f, *self)).map(Val::str)
             }
-            "isoformat" => args.bind(["sep", "timespec"]).map(|b| Val::str(self.isoformat(&b.text_or(0, "T")))),
+            "isoformat" => args
+                .bind(["sep", "timespec"])
+                .map(|b| Val::str(self.moment().isoformat().replace('T', &b.text_or(0, "T")))),
             "timestamp" => {
                 let at = self.instant();
                 let local = if self.offset.is_some() {
@@ -136,7 +110,7 @@ impl Object for Date {
         (self.offset.is_some() == o.offset.is_some()).then(|| self.instant().cmp(&o.instant()))
     }
     fn store(&self, _: &Cx<'_>) -> Option<R<Value>> {
-        Some(Ok(Value::str(self.str())))
+        Some(Ok(Value::Moment(self.moment())))
     }
     fn as_any(&self) -> &dyn Any {
         self
@@ -171,7 +145,10 @@ impl Object for Day {
         "date"
     }
     fn str(&self) -> String {
-        format!("{:04}-{:02}-{:02}", self.0.year(), self.0.month(), self.0.day())
+        Moment::Day(self.0).to_string()
+    }
+    fn repr(&self) -> String {
+        Moment::Day(self.0).repr()
     }
     fn truth(&self) -> bool {
         true
@@ -215,7 +192,7 @@ impl Object for Day {
         downcast::<Day>(other).map(|o| self.0.cmp(&o.0))
     }
     fn store(&self, _: &Cx<'_>) -> Option<R<Value>> {
-        Some(Ok(Value::str(self.str())))
+        Some(Ok(Value::Moment(Moment::Day(self.0))))
     }
     fn as_any(&self) -> &dyn Any {
         self
