@@ -26,6 +26,9 @@ pub enum CommError {
     /// The far side refused or failed an operation (no such file, no space, permission).
     #[error("{0}")]
     Remote(String),
+    /// The far side runs as many processes for us as it allows, and takes no other connection.
+    #[error("{0}")]
+    Full(String),
     /// This side failed (a local file can't be read).
     #[error("{0}")]
     Local(String),

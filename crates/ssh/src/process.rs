@@ -5,11 +5,12 @@
 //! bytes for a slow reader; only beyond that does the loop wait.
 
 use crate::error::comm_error;
-use crate::live::Live;
+use crate::live::{Live, Seat};
+use crate::pool::{Opened, Pool};
 use bytes::Bytes;
 use imgbuild_engine::communicator::{CommError, Exit, Output, Process};
 use russh::client::Msg;
-use russh::{Channel, ChannelMsg, ChannelReadHalf, ChannelWriteHalf, Pty, Sig};
+use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf, Pty, Sig};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
@@ -30,8 +31,13 @@ pub(crate) enum Ask<'a> {
 
 /// Opens a channel and starts something in it. The request travels without waiting for its answer; a refusal comes as the
 /// process's end.
-pub(crate) async fn start(live: &Arc<Live>, ask: Ask<'_>) -> Result<Process, CommError> {
-    let channel: Channel<Msg> = live.handle.channel_open_session().await.map_err(comm_error)?;
+pub(crate) async fn start(pool: &Pool, ask: Ask<'_>) -> Result<Process, CommError> {
+    run_in(pool.session().await?, ask).await
+}
+
+/// Starts something in an open channel.
+pub(crate) async fn run_in(opened: Opened, ask: Ask<'_>) -> Result<Process, CommError> {
+    let Opened { channel, live, seat } = opened;
     let sent = async {
         match ask {
             Ask::Exec { line, pty, agent } => {
@@ -53,7 +59,7 @@ pub(crate) async fn start(live: &Arc<Live>, ask: Ask<'_>) -> Result<Process, Com
     let (stdin, stdin_end) = tokio::io::duplex(STDIN_BUFFER);
     let (output_in, output) = mpsc::channel(QUEUE);
     let (exit_in, exit) = oneshot::channel();
-    let pump = Pump { live: Arc::clone(live), read, write, output: output_in, exit: exit_in };
+    let pump = Pump { live, seat, read, write, output: output_in, exit: exit_in };
     tokio::spawn(pump.run(stdin_end));
     Ok(Process { stdin: Box::new(stdin), output, exit })
 }
@@ -61,6 +67,7 @@ pub(crate) async fn start(live: &Arc<Live>, ask: Ask<'_>) -> Result<Process, Com
 struct Pump {
     /// Keeps the connection while the process runs.
     live: Arc<Live>,
+    seat: Seat,
     read: ChannelReadHalf,
     write: ChannelWriteHalf<Msg>,
     output: mpsc::Sender<Output>,
@@ -69,7 +76,7 @@ struct Pump {
 
 impl Pump {
     async fn run(self, stdin: DuplexStream) {
-        let Pump { live, mut read, write, output, mut exit } = self;
+        let Pump { live, seat, mut read, write, output, mut exit } = self;
         let input = tokio::spawn(feed(stdin, write.make_writer()));
         let mut output = Some(output);
         let mut waiting: VecDeque<Output> = VecDeque::new();
@@ -133,6 +140,8 @@ impl Pump {
             let _ = write.close().await;
         }
         drop(output);
+        // Who hears of the end may start another at once.
+        drop(seat);
         let result = match ended {
             Some(exit) => Ok(exit),
             None if refused => Err(CommError::Remote("the server refused to run the command".into())),

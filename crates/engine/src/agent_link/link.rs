@@ -1,16 +1,17 @@
 //! [`AgentLink`]: a host as the playbook engine sees it.
 
 use super::binaries::AgentBinaries;
-use super::bootstrap::{self, NoAgent};
+use super::bootstrap::{self, NoAgent, Place};
 use super::session::{Outcome, Session};
+use super::users::{Busy, Users};
 use super::{raw, relay, token};
 use crate::communicator::{CommError, Communicator};
 use async_trait::async_trait;
 use imgbuild_playbook::target::{Become, ModuleCall, OutputSink, RawOutcome, Relay, Target, Unreachable};
 use imgbuild_proto::Call;
 use serde_json::{Map, Value};
-use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
 
@@ -21,14 +22,9 @@ pub struct AgentLink {
     owns_comm: bool,
     name: String,
     agents: AgentBinaries,
-    place: String,
+    place: Place,
     reconnect_within: Duration,
-    users: Mutex<HashMap<Option<Become>, Arc<User>>>,
-}
-
-#[derive(Default)]
-struct User {
-    session: tokio::sync::Mutex<Option<Arc<Session>>>,
+    users: Users,
 }
 
 impl AgentLink {
@@ -49,36 +45,39 @@ impl AgentLink {
         agents: AgentBinaries,
         reconnect_within: Duration,
     ) -> Self {
-        let place = format!("{}-{}", agents.tag(), token());
-        AgentLink { comm, owns_comm, name: name.to_owned(), agents, place, reconnect_within, users: Mutex::default() }
+        let place = Place::new(format!("{}-{}", agents.tag(), token()));
+        AgentLink { comm, owns_comm, name: name.to_owned(), agents, place, reconnect_within, users: Users::default() }
     }
 
     fn unreachable(&self, why: impl std::fmt::Display) -> Unreachable {
         Unreachable { message: format!("{}: {why}", self.name) }
     }
 
-    fn user(&self, become_: Option<&Become>) -> Arc<User> {
-        let mut users = self.users.lock().unwrap_or_else(|e| e.into_inner());
-        Arc::clone(users.entry(become_.cloned()).or_default())
-    }
-
-    /// The agent of this user, started or started again. `Ok(Err(msg))`: becoming the user was refused.
-    async fn session(&self, become_: Option<&Become>) -> Result<Result<Arc<Session>, String>, Unreachable> {
-        let user = self.user(become_);
+    /// The agent of this user, started or started again; what comes with it is dropped after it. `Ok(Err(msg))`: becoming the user was refused.
+    async fn session(&self, become_: Option<&Become>) -> Result<Result<(Busy, Arc<Session>), String>, Unreachable> {
+        let user = self.users.get(become_);
         let mut slot = user.session.lock().await;
         if let Some(session) = slot.as_ref().filter(|session| session.is_up()) {
-            return Ok(Ok(Arc::clone(session)));
+            return Ok(Ok((self.users.busy(), Arc::clone(session))));
         }
         *slot = None;
         self.connected().await?;
-        match bootstrap::start(&*self.comm, &self.agents, become_, &self.place).await {
-            Ok(started) => {
-                let session = Session::open(started).await.map_err(|e| self.unreachable(e))?;
-                *slot = Some(Arc::clone(&session));
-                Ok(Ok(session))
+        self.users.bound().await;
+        let mut busy = self.users.busy();
+        loop {
+            match bootstrap::start(&*self.comm, &self.agents, become_, &self.place).await {
+                Ok(started) => {
+                    let session = Session::open(started).await.map_err(|e| self.unreachable(e))?;
+                    *slot = Some(Arc::clone(&session));
+                    return Ok(Ok((busy, session)));
+                }
+                Err(NoAgent::Become(message)) => return Ok(Err(message)),
+                Err(NoAgent::Comm(e)) => {
+                    drop(busy);
+                    let room = if matches!(e, CommError::Full(_)) { self.users.room().await } else { None };
+                    busy = room.ok_or_else(|| self.unreachable(e))?;
+                }
             }
-            Err(NoAgent::Become(message)) => Ok(Err(message)),
-            Err(NoAgent::Comm(e)) => Err(self.unreachable(e)),
         }
     }
 
@@ -96,7 +95,7 @@ impl AgentLink {
         output: Option<OutputSink>,
         chunks: Option<mpsc::UnboundedSender<Vec<u8>>>,
     ) -> Result<Outcome, Unreachable> {
-        let session = match self.session(call.become_.as_ref()).await? {
+        let (_busy, session) = match self.session(call.become_.as_ref()).await? {
             Ok(session) => session,
             Err(refused) => return Ok(failure(&refused)),
         };
@@ -120,21 +119,8 @@ impl AgentLink {
         }
     }
 
-    /// All agents that run now.
-    async fn running(&self) -> Vec<Arc<Session>> {
-        let users: Vec<_> = {
-            let mut users = self.users.lock().unwrap_or_else(|e| e.into_inner());
-            users.drain().map(|(_, user)| user).collect()
-        };
-        let mut sessions = Vec::new();
-        for user in users {
-            sessions.extend(user.session.lock().await.take().filter(|session| session.is_up()));
-        }
-        sessions
-    }
-
     async fn end_agents(&self) {
-        let sessions = self.running().await;
+        let sessions = self.users.drain().await;
         futures_util::future::join_all(sessions.iter().map(|session| session.bye())).await;
     }
 }
@@ -161,7 +147,17 @@ impl Target for AgentLink {
         timeout: Option<u64>,
     ) -> Result<RawOutcome, Unreachable> {
         self.connected().await?;
-        raw::run(&*self.comm, command, become_, environment, timeout).await.map_err(|e: CommError| self.unreachable(e))
+        let mut busy = self.users.busy();
+        loop {
+            let done = raw::run(&*self.comm, command, become_, environment, timeout).await;
+            drop(busy);
+            let e = match done {
+                Ok(done) => return Ok(done),
+                Err(e) => e,
+            };
+            let room = if matches!(e, CommError::Full(_)) { self.users.room().await } else { None };
+            busy = room.ok_or_else(|| self.unreachable(e))?;
+        }
     }
 
     async fn fetch(
@@ -211,7 +207,7 @@ impl Target for AgentLink {
         if self.comm.connected() {
             self.end_agents().await;
         } else {
-            self.running().await;
+            self.users.drain().await;
         }
         self.comm.reconnect(self.reconnect_within).await.map_err(|e| self.unreachable(e))
     }
