@@ -105,10 +105,14 @@ impl Live {
         let (known, only_known) = check.algorithms();
         let preferred =
             algorithms::preferred(&spec.ciphers, &spec.kex_algorithms, spec.compression, &known, only_known);
+        let mut preferred = preferred.map_err(Failed::Fatal)?;
+        if let Some(list) = &spec.host_key_algorithms {
+            algorithms::host_keys(&mut preferred, list).map_err(Failed::Fatal)?;
+        }
         let config = client::Config {
-            preferred: preferred.map_err(Failed::Fatal)?,
+            preferred,
             keepalive_interval: spec.keep_alive_interval.filter(|time| !time.is_zero()),
-            keepalive_max: keepalives(spec.keep_alive_interval),
+            keepalive_max: keepalives(spec),
             inactivity_timeout: spec.read_write_timeout,
             channel_buffer_size: CHANNEL_BUFFER,
             nodelay: true,
@@ -187,8 +191,11 @@ impl Live {
     }
 }
 
-fn keepalives(interval: Option<Duration>) -> usize {
-    let seconds = interval.map_or(1, |interval| interval.as_secs().max(1));
+fn keepalives(spec: &SshSpec) -> usize {
+    if let Some(count) = spec.keep_alive_count {
+        return usize::try_from(count).unwrap_or(usize::MAX);
+    }
+    let seconds = spec.keep_alive_interval.map_or(1, |interval| interval.as_secs().max(1));
     usize::try_from(SILENCE.as_secs().div_ceil(seconds).max(KEEPALIVES)).unwrap_or(usize::MAX)
 }
 
