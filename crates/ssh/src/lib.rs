@@ -22,6 +22,7 @@ mod live;
 mod pool;
 mod process;
 mod route;
+mod stream;
 mod transfer;
 mod tunnel;
 

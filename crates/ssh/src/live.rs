@@ -6,10 +6,12 @@ use crate::connect::Outside;
 use crate::error::Failed;
 use crate::handler::Client;
 use crate::hostkey::Check;
+use crate::stream::Counted;
 use crate::{route, tunnel};
 use imgbuild_engine::communicator::CommError;
 use imgbuild_engine::connect::SshSpec;
 use russh::client::{self, Handle};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -31,6 +33,8 @@ pub(crate) struct Live {
     _bastion: Option<Arc<Live>>,
     tunnels: Mutex<Vec<tokio::task::JoinHandle<()>>>,
     sessions: Mutex<Sessions>,
+    /// Bytes that went out to the host.
+    pub written: Arc<AtomicU64>,
 }
 
 /// Session channels of a connection.
@@ -132,14 +136,21 @@ impl Live {
             forward_agent: outside.agent_socket.clone().filter(|_| spec.agent_forwarding),
             remote_tunnels: spec.remote_tunnels.clone(),
         };
-        let handshake = client::connect_stream(Arc::new(config), stream, client);
+        let written = Arc::default();
+        let handshake = client::connect_stream(Arc::new(config), Counted::new(stream, &written), client);
         let mut handle = tokio::time::timeout(spec.attempt_timeout, handshake)
             .await
             .map_err(|_| late("took the connection but did not answer as an SSH server", spec.attempt_timeout))??;
         tokio::time::timeout(spec.attempt_timeout, auth::authenticate(&mut handle, spec, outside))
             .await
             .map_err(|_| late("did not finish authentication", spec.attempt_timeout))??;
-        let live = Arc::new(Live { handle, _bastion: bastion, tunnels: Mutex::default(), sessions: Mutex::default() });
+        let live = Arc::new(Live {
+            handle,
+            _bastion: bastion,
+            tunnels: Mutex::default(),
+            sessions: Mutex::default(),
+            written,
+        });
         for wanted in &spec.local_tunnels {
             let task = tunnel::listen(&live, wanted).await.map_err(Failed::Fatal)?;
             live.tunnels.lock().unwrap_or_else(|e| e.into_inner()).push(task);

@@ -53,7 +53,7 @@ async fn much_data_in_both_directions_and_a_reader_that_sleeps() {
     let done = run(&*comm, Command::new("cat"), &input).await.unwrap();
     assert!(done.stdout == input, "the echo differs");
     drop(unread);
-    let Process { stdin, mut output, exit } =
+    let Process { stdin, mut output, exit, .. } =
         comm.start(Command::new("head -c 5000000 /dev/zero; exit 7")).await.unwrap();
     drop(stdin);
     let mut total = 0;
@@ -290,7 +290,8 @@ async fn trees_by_every_method() {
 async fn a_lost_connection_is_told_and_made_again() {
     let sshd = Sshd::start();
     let comm = connect(&spec(&sshd)).await;
-    let Process { stdin: _stdin, output: _output, exit } = comm.start(Command::new("echo up; sleep 60")).await.unwrap();
+    let Process { stdin: _stdin, output: _output, exit, .. } =
+        comm.start(Command::new("echo up; sleep 60")).await.unwrap();
     assert!(sshd.sever() > 0);
     assert!(matches!(exit.await.unwrap(), Err(CommError::Disconnected(_))));
     assert!(comm.start(Command::new("true")).await.is_err());

@@ -164,3 +164,30 @@ async fn a_server_without_any_session_says_so() {
     assert!(error.contains("refused to open a channel"), "{error}");
     assert_eq!(log_ins(&sshd), 1);
 }
+
+/// A call of which nothing has come to the host is made on the next connection, whatever ended the one before it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_that_is_cut_right_before_a_call() {
+    let sshd = Sshd::start();
+    let link = AgentLink::owning(connect(&sshd).await, "there", agents(), Duration::from_secs(20));
+    let file = sshd.dir().join("ran");
+    let mark = |text: &str| format!("echo {text} >> {}; echo {text}", file.display());
+    assert_eq!(link.call(call(&mark("first"), None), None).await.expect("a host")["stdout"], json!("first"));
+    let cut = async || {
+        assert!(sshd.sever() > 0);
+        until("a session goes on", || sshd.sever() == 0).await;
+    };
+    for i in 0..10 {
+        cut().await;
+        let calls = (0..3).map(|k| link.call(call(&mark(&format!("{i}.{k}")), None), None));
+        for (k, done) in futures_util::future::join_all(calls).await.into_iter().enumerate() {
+            assert_eq!(done.expect("a host")["stdout"], json!(format!("{i}.{k}")));
+        }
+        cut().await;
+        assert_eq!(link.raw("echo raw", None, &BTreeMap::new(), None).await.expect("a host").stdout, b"raw\n");
+    }
+    // Each once, and in order.
+    let expected: String = (0..10).flat_map(|i| (0..3).map(move |k| format!("{i}.{k}\n"))).collect();
+    assert_eq!(std::fs::read_to_string(&file).expect("a file"), format!("first\n{expected}"));
+    link.close().await;
+}

@@ -20,7 +20,7 @@
 
 use super::binaries::{self, AgentBinaries};
 use super::elevate::{self, Elevation};
-use crate::communicator::{CommError, Command, Communicator, Exit, Output, Process};
+use crate::communicator::{CommError, Command, Communicator, Exit, Output, Process, Reached};
 use crate::shell_quote::sh;
 use imgbuild_playbook::target::Become;
 use std::time::Duration;
@@ -37,6 +37,9 @@ pub(crate) struct Started {
     pub exit: oneshot::Receiver<Result<Exit, CommError>>,
     /// Bytes that came after the mark.
     pub first: Vec<u8>,
+    /// Bytes that were written to its standard input, and how many of all may have come there.
+    pub written: u64,
+    pub reached: Reached,
 }
 
 /// Why an agent could not be started.
@@ -129,9 +132,9 @@ async fn attempt(
     };
     let line = sh(&format!("{raw}{line}"));
     let filling = place.filling.lock().await;
-    let Process { stdin, output, exit } = comm.start(Command { line, pty }).await?;
+    let Process { stdin, output, exit, reached } = comm.start(Command { line, pty }).await?;
     let password = become_.and_then(|b| b.password.as_ref()).map(|p| p.0.expose().as_str());
-    let mut talk = Talk { stdin, output, exit, seen: Vec::new(), errors: Vec::new(), pty };
+    let mut talk = Talk { stdin, output, exit, seen: Vec::new(), errors: Vec::new(), written: 0, pty };
     let work = async {
         let question = || elevation.map(|of| Question { of, answer: password });
         let hello = talk.line_after(&mark, if far { question() } else { None }).await?;
@@ -177,8 +180,8 @@ async fn attempt(
             return Err(CommError::Remote(format!("{what}{said}")).into());
         }
     }
-    let Talk { stdin, output, exit, seen, .. } = talk;
-    Ok(Started { stdin, output, exit, first: seen })
+    let Talk { stdin, output, exit, seen, written, .. } = talk;
+    Ok(Started { stdin, output, exit, first: seen, written, reached })
 }
 
 /// The script. One line: see [`sh`]. `room`: the KiB that the agent takes; a place that is too full is passed over.
@@ -224,6 +227,7 @@ struct Talk {
     exit: oneshot::Receiver<Result<Exit, CommError>>,
     seen: Vec<u8>,
     errors: Vec<u8>,
+    written: u64,
     pty: bool,
 }
 
@@ -235,6 +239,7 @@ struct Question<'a> {
 
 impl Talk {
     async fn send(&mut self, bytes: &[u8]) -> Result<(), Trouble> {
+        self.written += bytes.len() as u64;
         let sent = async {
             self.stdin.write_all(bytes).await?;
             self.stdin.flush().await

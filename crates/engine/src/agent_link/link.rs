@@ -2,7 +2,7 @@
 
 use super::binaries::AgentBinaries;
 use super::bootstrap::{self, NoAgent, Place};
-use super::session::{Outcome, Session};
+use super::session::{Outcome, Session, Turn};
 use super::users::{Busy, Users};
 use super::{raw, relay, token};
 use crate::communicator::{CommError, Communicator};
@@ -14,6 +14,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
+
+/// How often a call is sent: a connection may be lost before anything of it has come to the host.
+const TIMES: u32 = 3;
 
 /// A host with resident agents. Agents start when they are first needed and again when they are lost.
 pub struct AgentLink {
@@ -63,7 +66,7 @@ impl AgentLink {
         *slot = None;
         self.connected().await?;
         self.users.bound().await;
-        let mut busy = self.users.busy();
+        let (mut busy, mut left) = (self.users.busy(), TIMES);
         loop {
             match bootstrap::start(&*self.comm, &self.agents, become_, &self.place).await {
                 Ok(started) => {
@@ -74,8 +77,16 @@ impl AgentLink {
                 Err(NoAgent::Become(message)) => return Ok(Err(message)),
                 Err(NoAgent::Comm(e)) => {
                     drop(busy);
-                    let room = if matches!(e, CommError::Full(_)) { self.users.room().await } else { None };
-                    busy = room.ok_or_else(|| self.unreachable(e))?;
+                    busy = match e {
+                        // It was lost before an agent ran, so before anything could begin.
+                        CommError::Disconnected(_) if left > 0 => {
+                            left -= 1;
+                            self.connected().await?;
+                            self.users.busy()
+                        }
+                        CommError::Full(_) => self.users.room().await.ok_or_else(|| self.unreachable(e))?,
+                        e => return Err(self.unreachable(e)),
+                    };
                 }
             }
         }
@@ -95,10 +106,6 @@ impl AgentLink {
         output: Option<OutputSink>,
         chunks: Option<mpsc::UnboundedSender<Vec<u8>>>,
     ) -> Result<Outcome, Unreachable> {
-        let (_busy, session) = match self.session(call.become_.as_ref()).await? {
-            Ok(session) => session,
-            Err(refused) => return Ok(failure(&refused)),
-        };
         let message = Call {
             id: 0,
             chain: call.chain,
@@ -112,11 +119,34 @@ impl AgentLink {
             environment: call.environment,
             timeout: call.timeout,
         };
-        match session.send(message, call.content.as_ref(), output, chunks).await {
-            Ok(under) => under.result().await.map_err(|why| self.unreachable(why)),
-            Err(Ok(unreadable)) => Ok(failure(&unreadable)),
-            Err(Err(why)) => Err(self.unreachable(why)),
+        let mut turn: Option<Turn> = None;
+        for left in (0..TIMES).rev() {
+            let (_busy, session) = match self.session(call.become_.as_ref()).await? {
+                Ok(session) => session,
+                Err(refused) => return Ok(failure(&refused)),
+            };
+            let sent = session.send(message.clone(), call.content.as_ref(), output.clone(), chunks.clone()).await;
+            let lost = match sent {
+                Ok(under) => {
+                    if let Some(turn) = turn.take() {
+                        turn.over();
+                    }
+                    match under.result().await {
+                        Ok(result) => return Ok(result),
+                        Err(lost) => lost,
+                    }
+                }
+                Err(Ok(unreadable)) => return Ok(failure(&unreadable)),
+                Err(Err(lost)) => lost,
+            };
+            let Some(mut again) = lost.again.filter(|_| left > 0) else { return Err(self.unreachable(lost.why)) };
+            tracing::debug!(host = %self.name, "made again, for nothing of it has come to the host: {}", lost.why);
+            if again.come().await.is_none() {
+                return Err(self.unreachable(lost.why));
+            }
+            turn = Some(again);
         }
+        Err(self.unreachable("the connection was lost"))
     }
 
     async fn end_agents(&self) {
@@ -147,7 +177,7 @@ impl Target for AgentLink {
         timeout: Option<u64>,
     ) -> Result<RawOutcome, Unreachable> {
         self.connected().await?;
-        let mut busy = self.users.busy();
+        let (mut busy, mut left) = (self.users.busy(), TIMES);
         loop {
             let done = raw::run(&*self.comm, command, become_, environment, timeout).await;
             drop(busy);
@@ -155,8 +185,15 @@ impl Target for AgentLink {
                 Ok(done) => return Ok(done),
                 Err(e) => e,
             };
-            let room = if matches!(e, CommError::Full(_)) { self.users.room().await } else { None };
-            busy = room.ok_or_else(|| self.unreachable(e))?;
+            busy = match e {
+                CommError::Unreachable(_) if left > 0 => {
+                    left -= 1;
+                    self.connected().await?;
+                    self.users.busy()
+                }
+                CommError::Full(_) => self.users.room().await.ok_or_else(|| self.unreachable(e))?,
+                e => return Err(self.unreachable(e)),
+            };
         }
     }
 

@@ -70,7 +70,7 @@ pub(super) async fn upload(
         Some(mode) => format!("umask 077 && : > {to} && chmod {mode:o} {to} && cat > {to}"),
         None => format!("cat > {to}"),
     };
-    let Process { mut stdin, output, exit } = start(pool, &script).await?;
+    let Process { mut stdin, output, exit, .. } = start(pool, &script).await?;
     let write = async {
         // A far side that stops reading says why by itself.
         let sent = copy(source, &mut stdin, size, progress.as_ref(), CommError::Local, CommError::Remote).await;
@@ -91,7 +91,7 @@ pub(super) async fn download(
     into: &mut (dyn AsyncWrite + Send + Unpin),
     progress: Option<Progress>,
 ) -> Result<u64, CommError> {
-    let Process { stdin, mut output, exit } = start(pool, &format!("cat {}", quote_path(source))).await?;
+    let Process { stdin, mut output, exit, .. } = start(pool, &format!("cat {}", quote_path(source))).await?;
     drop(stdin);
     let (mut done, mut stderr) = (0, Vec::new());
     while let Some(piece) = output.recv().await {
@@ -124,7 +124,7 @@ pub(super) async fn upload_dir(
     // -o: files belong to the user, not to whoever has that number here. -p: modes as they are, whatever the umask.
     let script =
         format!("command -v tar >/dev/null 2>&1 || exit {NO_TAR}; mkdir -p {to} && cd {to} && exec tar -xpof -");
-    let Process { mut stdin, output, exit } = start(pool, &script).await?;
+    let Process { mut stdin, output, exit, .. } = start(pool, &script).await?;
     let total: u64 = entries.iter().map(|e| e.size).sum();
     let write = async {
         let sent = send_tree(entries, &mut stdin, total, progress.as_ref()).await;
@@ -205,7 +205,7 @@ pub(super) async fn download_dir(pool: &Arc<Pool>, source: &str, base: &Path) ->
     let from = quote_path(source);
     // -h: links are followed, as scp does.
     let script = format!("command -v tar >/dev/null 2>&1 || exit {NO_TAR}; cd {from} && exec tar -chf - .");
-    let Process { stdin, mut output, exit } = start(pool, &script).await?;
+    let Process { stdin, mut output, exit, .. } = start(pool, &script).await?;
     drop(stdin);
     let (pieces_in, pieces) = mpsc::channel::<bytes::Bytes>(16);
     let base = base.to_owned();
