@@ -63,7 +63,12 @@ pub fn connect(settings: &Settings) -> Arc<dyn Connect> {
 /// Connects to the hosts of an inventory.
 pub fn connector(settings: &Settings) -> Arc<dyn Connector> {
     let name = settings.var("USER").or(settings.var("LOGNAME")).unwrap_or("root").to_owned();
-    let user = LocalUser { home: settings.home.clone(), name, agent_socket: agent_socket(settings) };
+    let user = LocalUser {
+        home: settings.home.clone(),
+        name,
+        agent_socket: agent_socket(settings),
+        shell: settings.var("SHELL").unwrap_or("/bin/sh").into(),
+    };
     Arc::new(HostConnector::new(connect(settings), AGENTS, user))
 }
 

@@ -26,6 +26,9 @@ pub enum CommError {
     /// The far side refused or failed an operation (no such file, no space, permission).
     #[error("{0}")]
     Remote(String),
+    /// The far side runs as many processes for us as it allows, and takes no other connection.
+    #[error("{0}")]
+    Full(String),
     /// This side failed (a local file can't be read).
     #[error("{0}")]
     Local(String),
@@ -96,6 +99,25 @@ pub struct Process {
     pub output: mpsc::Receiver<Output>,
     /// How it ended. Resolves after `output` has ended.
     pub exit: oneshot::Receiver<Result<Exit, CommError>>,
+    /// How much of its standard input may have come to it.
+    pub reached: Reached,
+}
+
+/// How many bytes of a process's standard input may have come to the far side: asked once the connection is lost, it tells what
+/// certainly has not.
+#[derive(Clone, Default)]
+pub struct Reached(Option<Arc<dyn Fn() -> u64 + Send + Sync>>);
+
+impl Reached {
+    /// At most as many as `count` says.
+    pub fn new(count: impl Fn() -> u64 + Send + Sync + 'static) -> Self {
+        Reached(Some(Arc::new(count)))
+    }
+
+    /// Bytes from the start of standard input; all, where nothing is known.
+    pub fn at_most(&self) -> u64 {
+        self.0.as_ref().map_or(u64::MAX, |count| count())
+    }
 }
 
 /// What to start.
@@ -179,8 +201,13 @@ pub struct Finished {
 /// Runs a command to its end with `input` on its standard input and gathers its output. For output as it comes use
 /// [`Communicator::start`].
 pub async fn run(comm: &dyn Communicator, command: Command, input: &[u8]) -> Result<Finished, CommError> {
+    finish(comm.start(command).await?, input).await
+}
+
+/// What [`run`] does with a process that was started.
+pub async fn finish(process: Process, input: &[u8]) -> Result<Finished, CommError> {
     use tokio::io::AsyncWriteExt;
-    let Process { mut stdin, mut output, exit } = comm.start(command).await?;
+    let Process { mut stdin, mut output, exit, .. } = process;
     let write = async move {
         // A process that does not read its input is no error here: its exit status tells.
         let _ = stdin.write_all(input).await;

@@ -46,6 +46,14 @@ pub enum Auth {
         /// Its socket; `None` means the one that the program was started with (`SSH_AUTH_SOCK`).
         socket: Option<PathBuf>,
     },
+    /// Those keys of an SSH agent whose public part these files hold: `FILE.pub`, or the file itself, a public key or a private one
+    /// in OpenSSH's format (its public part can be read without the passphrase). What OpenSSH offers under `IdentitiesOnly`.
+    AgentKeys {
+        /// Its socket.
+        socket: PathBuf,
+        /// The files; what is not there is passed over.
+        files: Vec<PathBuf>,
+    },
     /// A password; questions of the server (keyboard-interactive) are answered with it, too.
     Password(Secret),
     /// The person at the terminal answers the server's questions (`ssh_bastion_interactive`).
@@ -206,12 +214,17 @@ pub struct SshSpec {
     pub retry: bool,
     /// Keep-alive interval (`ssh_keep_alive_interval`); `None` means none. Three without an answer end the connection.
     pub keep_alive_interval: Option<Duration>,
+    /// How many keep-alives may go unanswered (`ServerAliveCountMax`). `None`: three, and for short intervals as many as a busy
+    /// machine may miss.
+    pub keep_alive_count: Option<u32>,
     /// A connection on which nothing comes for this long is dead (`ssh_read_write_timeout`); `None` means never.
     pub read_write_timeout: Option<Duration>,
     /// Ciphers, best first (`ssh_ciphers`); empty means the defaults.
     pub ciphers: Vec<String>,
     /// Key exchange algorithms (`ssh_key_exchange_algorithms`); empty means the defaults.
     pub kex_algorithms: Vec<String>,
+    /// `HostKeyAlgorithms`, as it is written: a list, or one after `+`, `-` or `^`. `None` means the defaults.
+    pub host_key_algorithms: Option<String>,
     /// Compress (`-C`).
     pub compression: bool,
     /// Commands of provisioners get a pseudo-terminal (`ssh_pty`).
@@ -241,9 +254,11 @@ impl SshSpec {
             attempt_timeout: Duration::from_secs(30),
             retry: true,
             keep_alive_interval: Some(Duration::from_secs(5)),
+            keep_alive_count: None,
             read_write_timeout: None,
             ciphers: Vec::new(),
             kex_algorithms: Vec::new(),
+            host_key_algorithms: None,
             compression: false,
             pty: false,
             agent_forwarding: false,

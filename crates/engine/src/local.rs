@@ -1,6 +1,6 @@
 //! This machine as a communicator (`connection: local`, `communicator: none` with local work).
 
-use crate::communicator::{CommError, Command, Communicator, Exit, Output, Process, Progress};
+use crate::communicator::{CommError, Command, Communicator, Exit, Output, Process, Progress, Reached};
 use crate::tree;
 use async_trait::async_trait;
 use bytes::BytesMut;
@@ -78,7 +78,7 @@ impl Communicator for LocalCommunicator {
                 () = exit_in.closed() => {}
             }
         });
-        Ok(Process { stdin: Box::new(stdin), output, exit })
+        Ok(Process { stdin: Box::new(stdin), output, exit, reached: Reached::default() })
     }
 
     async fn upload(
@@ -96,7 +96,7 @@ impl Communicator for LocalCommunicator {
             Some(mode) => format!("umask 077; : > {to} && chmod {mode:o} {to} && exec cat > {to}"),
             None => format!("exec cat > {to}"),
         };
-        let Process { mut stdin, mut output, exit } = self.start(Command::new(line)).await?;
+        let Process { mut stdin, mut output, exit, .. } = self.start(Command::new(line)).await?;
         let sent = copy(source, &mut stdin, size, progress).await;
         drop(stdin);
         let mut said = Vec::new();

@@ -65,7 +65,7 @@ impl Communicator for Recorder {
             let (_, output) = mpsc::channel::<Output>(1);
             let (exit_in, exit) = oneshot::channel::<Result<Exit, CommError>>();
             exit_in.send(Err(CommError::Disconnected("lost".into()))).unwrap();
-            return Ok(Process { stdin: Box::new(tokio::io::sink()), output, exit });
+            return Ok(Process { stdin: Box::new(tokio::io::sink()), output, exit, reached: Default::default() });
         }
         self.inner.start(command).await
     }

@@ -59,6 +59,48 @@ pub(crate) fn preferred(
     Ok(preferred)
 }
 
+/// Changes the host keys that are asked for as `HostKeyAlgorithms` says (ssh_config(5)): the list as it is, or our own with names
+/// added (`+`), taken out (`-`, with wildcards) or put first (`^`). Names of certificates and of keys in hardware, which we
+/// ask for nowhere, are passed over; an error where none is left.
+pub(crate) fn host_keys(preferred: &mut Preferred, list: &str) -> Result<(), CommError> {
+    let own = preferred.key.to_vec();
+    let (sign, names) = match list.chars().next() {
+        Some(sign @ ('+' | '-' | '^')) => (Some(sign), &list[1..]),
+        _ => (None, list),
+    };
+    let names: Vec<&str> = names.split(',').map(str::trim).filter(|name| !name.is_empty()).collect();
+    let all = Preferred::DEFAULT.key;
+    let named = || names.iter().filter_map(|name| all.iter().find(|a| a.as_str() == *name).cloned());
+    let listed = |a: &Algorithm| names.iter().any(|name| wildcard(name, a.as_str()));
+    let keys: Vec<Algorithm> = match sign {
+        None => named().collect(),
+        Some('-') => own.into_iter().filter(|a| !listed(a)).collect(),
+        Some('^') => named().chain(own.into_iter().filter(|a| !listed(a))).collect(),
+        // Ours has every name already.
+        Some(_) => own,
+    };
+    if keys.is_empty() {
+        let have: Vec<_> = all.iter().map(Algorithm::as_str).collect();
+        let have = have.join(", ");
+        return Err(CommError::Local(format!("HostKeyAlgorithms {list:?} leaves none that imgbuild has: {have}")));
+    }
+    preferred.key = Cow::Owned(keys);
+    Ok(())
+}
+
+/// `*` and `?`, as OpenSSH's `match_pattern`.
+fn wildcard(pattern: &str, text: &str) -> bool {
+    match (pattern.chars().next(), text.chars().next()) {
+        (None, None) => true,
+        (Some('*'), _) => {
+            wildcard(&pattern[1..], text)
+                || text.chars().next().is_some_and(|c| wildcard(pattern, &text[c.len_utf8()..]))
+        }
+        (Some(p), Some(t)) => (p == '?' || p == t) && wildcard(&pattern[p.len_utf8()..], &text[t.len_utf8()..]),
+        _ => false,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -72,6 +114,20 @@ mod tests {
         assert!(first[0].clone().is_rsa() && first.contains(&Algorithm::Ed25519));
         let only = preferred(&[], &[], false, &[Algorithm::Ed25519], true).unwrap().key.into_owned();
         assert_eq!(only, [Algorithm::Ed25519]);
+    }
+
+    #[test]
+    fn host_key_algorithms() {
+        let of = |list: &str| {
+            let mut preferred = preferred(&[], &[], false, &[], false).unwrap();
+            host_keys(&mut preferred, list).map(|()| preferred.key.iter().map(|a| a.to_string()).collect::<Vec<_>>())
+        };
+        assert_eq!(of("ssh-rsa").unwrap(), ["ssh-rsa"]);
+        assert_eq!(of("ssh-ed25519-cert-v01@openssh.com,rsa-sha2-256").unwrap(), ["rsa-sha2-256"]);
+        assert_eq!(of("+ssh-rsa").unwrap().len(), 7);
+        assert_eq!(of("^ssh-rsa").unwrap()[..2], ["ssh-rsa", "ssh-ed25519"]);
+        assert_eq!(of("-ssh-*,ecdsa-sha2-nistp???").unwrap(), ["rsa-sha2-512", "rsa-sha2-256"]);
+        assert!(of("rot13").unwrap_err().to_string().contains("\"rot13\""));
     }
 
     #[test]

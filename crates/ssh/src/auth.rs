@@ -8,8 +8,10 @@ use imgbuild_engine::connect::{Auth, SshSpec};
 use russh::client::{AuthResult, Handle, KeyboardInteractiveAuthResponse as Answer};
 use russh::keys::agent::AgentIdentity;
 use russh::keys::agent::client::AgentClient;
-use russh::keys::{Algorithm, Certificate, HashAlg, PrivateKey, PrivateKeyWithHashAlg};
+use russh::keys::ssh_key::public::KeyData;
+use russh::keys::{Algorithm, Certificate, HashAlg, PrivateKey, PrivateKeyWithHashAlg, PublicKey};
 use russh::{MethodKind, MethodSet};
+use std::path::Path;
 use std::sync::Arc;
 
 /// Questions that a server may ask in one keyboard-interactive round before we stop answering.
@@ -17,7 +19,7 @@ const MOST_ROUNDS: usize = 10;
 
 /// Authenticates, or says what was tried.
 pub(crate) async fn authenticate(handle: &mut Handle<Client>, spec: &SshSpec, outside: &Outside) -> Result<(), Failed> {
-    let mut attempt = Attempt { handle, spec, outside, allowed: None, tried: Vec::new(), rsa: None };
+    let mut attempt = Attempt { handle, spec, outside, allowed: None, tried: Vec::new(), shown: Vec::new(), rsa: None };
     for auth in &spec.auth {
         if attempt.one(auth).await? {
             return Ok(());
@@ -44,6 +46,8 @@ struct Attempt<'a> {
     /// What the server says it still takes; unknown before the first try.
     allowed: Option<MethodSet>,
     tried: Vec<String>,
+    /// Keys that the server has refused: an agent may hold them, too.
+    shown: Vec<KeyData>,
     rsa: Option<Vec<Option<HashAlg>>>,
 }
 
@@ -81,8 +85,16 @@ impl Attempt<'_> {
             Auth::KeyFile { path, passphrase, certificate, optional } => {
                 let name = path.display().to_string();
                 let text = match fs_err::tokio::read_to_string(path).await {
+                    Ok(text) if PublicKey::from_openssh(text.trim()).is_ok() => {
+                        self.tried.push(format!("{name} is a public key, and an agent must hold the private one"));
+                        return Ok(false);
+                    }
                     Ok(text) => text,
                     Err(e) if *optional && e.kind() == std::io::ErrorKind::NotFound => return Ok(false),
+                    // The agent of a token or a password manager holds it.
+                    Err(e) if e.kind() == std::io::ErrorKind::NotFound && public_part(path).is_some() => {
+                        return Ok(false);
+                    }
                     Err(e) => {
                         return Err(Failed::Fatal(CommError::Local(format!("the private key can't be read: {e}"))));
                     }
@@ -108,11 +120,15 @@ impl Attempt<'_> {
                 self.key(key, certificate, &name).await
             }
             Auth::Agent { socket } => match socket.as_deref().or(self.outside.agent_socket.as_deref()) {
-                Some(socket) => self.agent(socket).await,
+                Some(socket) => self.agent(socket, None).await,
                 None => Err(Failed::Fatal(CommError::Local(
                     "authentication by the SSH agent is asked for, but SSH_AUTH_SOCK names none".into(),
                 ))),
             },
+            Auth::AgentKeys { socket, files } => {
+                let wanted: Vec<_> = files.iter().filter_map(|file| public_part(file)).collect();
+                if wanted.is_empty() { Ok(false) } else { self.agent(socket, Some(&wanted)).await }
+            }
         }
     }
 
@@ -169,6 +185,7 @@ impl Attempt<'_> {
         }
         let user = self.spec.username.as_str();
         let key = Arc::new(key);
+        let public = key.public_key().key_data().clone();
         if let Some(certificate) = certificate {
             let result = self.handle.authenticate_openssh_cert(user, Arc::clone(&key), certificate).await;
             if self.outcome(&format!("{name} with its certificate"), result)? {
@@ -182,10 +199,12 @@ impl Attempt<'_> {
                 return Ok(true);
             }
         }
+        self.shown.push(public);
         Ok(false)
     }
 
-    async fn agent(&mut self, socket: &std::path::Path) -> Result<bool, Failed> {
+    /// The agent's keys, or those of them that are wanted.
+    async fn agent(&mut self, socket: &Path, wanted: Option<&[KeyData]>) -> Result<bool, Failed> {
         if !self.takes(MethodKind::PublicKey) {
             return Ok(false);
         }
@@ -202,10 +221,17 @@ impl Attempt<'_> {
                 return Ok(false);
             }
         };
-        if identities.is_empty() {
+        if identities.is_empty() && wanted.is_none() {
             self.tried.push("agent (it holds no key)".into());
         }
         for identity in identities {
+            let (public, bare) = match &identity {
+                AgentIdentity::PublicKey { key, .. } => (key.key_data().clone(), true),
+                AgentIdentity::Certificate { certificate, .. } => (certificate.public_key().clone(), false),
+            };
+            if wanted.is_some_and(|wanted| !wanted.contains(&public)) || (bare && self.shown.contains(&public)) {
+                continue;
+            }
             let user = self.spec.username.as_str();
             let (algorithm, comment) = match &identity {
                 AgentIdentity::PublicKey { key, comment } => (key.algorithm(), comment.clone()),
@@ -230,6 +256,9 @@ impl Attempt<'_> {
                     // The agent declined to sign with this one (a confirmation was refused): the next may do.
                     Err(e) => self.tried.push(format!("{name} (the agent did not sign: {e})")),
                 }
+            }
+            if bare {
+                self.shown.push(public);
             }
         }
         Ok(false)
@@ -275,6 +304,19 @@ impl Attempt<'_> {
         self.tried.push("keyboard-interactive (it never stops asking)".into());
         Ok(false)
     }
+}
+
+/// The public part of a key that is named by its file, as OpenSSH finds it: `FILE.pub`, the file itself.
+fn public_part(file: &Path) -> Option<KeyData> {
+    let mut beside = file.as_os_str().to_owned();
+    beside.push(".pub");
+    let public = |text: &str| PublicKey::from_openssh(text.trim()).ok().map(|key| key.key_data().clone());
+    if let Some(found) = fs_err::read_to_string(Path::new(&beside)).ok().and_then(|text| public(&text)) {
+        return Some(found);
+    }
+    let text = fs_err::read_to_string(file).ok()?;
+    // Of OpenSSH's format only the private part is encrypted.
+    public(&text).or_else(|| PrivateKey::from_openssh(&text).ok().map(|key| key.public_key().key_data().clone()))
 }
 
 fn decode(pem: &str, passphrase: Option<&str>, name: &str) -> Result<PrivateKey, Failed> {

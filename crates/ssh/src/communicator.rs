@@ -2,6 +2,7 @@
 
 use crate::connect::{Outside, establish};
 use crate::live::Live;
+use crate::pool::Pool;
 use crate::process::{self, Ask};
 use crate::transfer;
 use async_trait::async_trait;
@@ -16,21 +17,22 @@ use tokio::io::{AsyncRead, AsyncWrite};
 pub struct SshCommunicator {
     spec: SshSpec,
     outside: Arc<Outside>,
-    live: Mutex<Option<Arc<Live>>>,
+    pool: Mutex<Option<Arc<Pool>>>,
 }
 
 impl SshCommunicator {
     pub(crate) fn new(spec: SshSpec, outside: Arc<Outside>, live: Arc<Live>) -> Self {
-        SshCommunicator { spec, outside, live: Mutex::new(Some(live)) }
+        let pool = Pool::new(&spec, &outside, live);
+        SshCommunicator { spec, outside, pool: Mutex::new(Some(pool)) }
     }
 
-    fn slot(&self) -> std::sync::MutexGuard<'_, Option<Arc<Live>>> {
-        self.live.lock().unwrap_or_else(|e| e.into_inner())
+    fn slot(&self) -> std::sync::MutexGuard<'_, Option<Arc<Pool>>> {
+        self.pool.lock().unwrap_or_else(|e| e.into_inner())
     }
 
-    fn live(&self) -> Result<Arc<Live>, CommError> {
-        let live = self.slot().clone();
-        live.filter(|live| live.is_up())
+    fn pool(&self) -> Result<Arc<Pool>, CommError> {
+        let pool = self.slot().clone();
+        pool.filter(|pool| pool.is_up())
             .ok_or_else(|| CommError::Disconnected(format!("there is no connection to {}", self.spec.address())))
     }
 }
@@ -39,7 +41,7 @@ impl SshCommunicator {
 impl Communicator for SshCommunicator {
     async fn start(&self, command: Command) -> Result<Process, CommError> {
         let agent = self.spec.agent_forwarding;
-        process::start(&self.live()?, Ask::Exec { line: &command.line, pty: command.pty, agent }).await
+        process::start(&*self.pool()?, Ask::Exec { line: &command.line, pty: command.pty, agent }).await
     }
 
     async fn upload(
@@ -50,9 +52,9 @@ impl Communicator for SshCommunicator {
         mode: Option<u32>,
         progress: Option<Progress>,
     ) -> Result<(), CommError> {
-        let live = self.live()?;
-        let work = transfer::upload(&live, self.spec.file_transfer, source, size, destination, mode, progress);
-        transfer::while_up(&live, work).await
+        let pool = self.pool()?;
+        let work = transfer::upload(&pool, self.spec.file_transfer, source, size, destination, mode, progress);
+        transfer::while_up(&pool, work).await
     }
 
     async fn upload_dir(
@@ -63,10 +65,10 @@ impl Communicator for SshCommunicator {
         exclude: &[String],
         progress: Option<Progress>,
     ) -> Result<(), CommError> {
-        let live = self.live()?;
+        let pool = self.pool()?;
         let work =
-            transfer::upload_dir(&live, self.spec.file_transfer, source, contents_only, destination, exclude, progress);
-        transfer::while_up(&live, work).await
+            transfer::upload_dir(&pool, self.spec.file_transfer, source, contents_only, destination, exclude, progress);
+        transfer::while_up(&pool, work).await
     }
 
     async fn download(
@@ -75,18 +77,18 @@ impl Communicator for SshCommunicator {
         into: &mut (dyn AsyncWrite + Send + Unpin),
         progress: Option<Progress>,
     ) -> Result<u64, CommError> {
-        let live = self.live()?;
-        transfer::while_up(&live, transfer::download(&live, self.spec.file_transfer, source, into, progress)).await
+        let pool = self.pool()?;
+        transfer::while_up(&pool, transfer::download(&pool, self.spec.file_transfer, source, into, progress)).await
     }
 
     async fn download_dir(&self, source: &str, contents_only: bool, destination: &Path) -> Result<(), CommError> {
-        let live = self.live()?;
-        let work = transfer::download_dir(&live, self.spec.file_transfer, source, contents_only, destination);
-        transfer::while_up(&live, work).await
+        let pool = self.pool()?;
+        let work = transfer::download_dir(&pool, self.spec.file_transfer, source, contents_only, destination);
+        transfer::while_up(&pool, work).await
     }
 
     fn connected(&self) -> bool {
-        self.slot().as_ref().is_some_and(|live| live.is_up())
+        self.slot().as_ref().is_some_and(|pool| pool.is_up())
     }
 
     async fn reconnect(&self, within: Duration) -> Result<(), CommError> {
@@ -96,7 +98,7 @@ impl Communicator for SshCommunicator {
         }
         let spec = SshSpec { retry: true, ..self.spec.clone() };
         let live = establish(&spec, &self.outside, Some(within)).await?;
-        *self.slot() = Some(live);
+        *self.slot() = Some(Pool::new(&self.spec, &self.outside, live));
         Ok(())
     }
 

@@ -3,7 +3,8 @@
 //!
 //! ```text
 //! SshConnect ── connect.rs: tries until the deadline ── route.rs: a stream ── live.rs: handshake (hostkey.rs), auth.rs
-//!     └─> SshCommunicator ── process.rs: channels as processes ── transfer/: files ── tunnel.rs: forwarded ports
+//!     └─> SshCommunicator ── pool.rs: as many connections as its sessions take
+//!             ── process.rs: channels as processes ── transfer/: files ── tunnel.rs: forwarded ports
 //! ```
 //!
 //! Invariants: nothing of ours (user name, key, password) is sent before the host key was found right; no secret is in an
@@ -18,8 +19,10 @@ mod handler;
 mod hostkey;
 mod known_hosts;
 mod live;
+mod pool;
 mod process;
 mod route;
+mod stream;
 mod transfer;
 mod tunnel;
 

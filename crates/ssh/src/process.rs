@@ -5,13 +5,15 @@
 //! bytes for a slow reader; only beyond that does the loop wait.
 
 use crate::error::comm_error;
-use crate::live::Live;
+use crate::live::{Live, Seat};
+use crate::pool::{Opened, Pool};
 use bytes::Bytes;
-use imgbuild_engine::communicator::{CommError, Exit, Output, Process};
+use imgbuild_engine::communicator::{CommError, Exit, Output, Process, Reached};
 use russh::client::Msg;
-use russh::{Channel, ChannelMsg, ChannelReadHalf, ChannelWriteHalf, Pty, Sig};
+use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf, Pty, Sig};
 use std::collections::VecDeque;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::sync::{mpsc, oneshot};
 
@@ -30,8 +32,13 @@ pub(crate) enum Ask<'a> {
 
 /// Opens a channel and starts something in it. The request travels without waiting for its answer; a refusal comes as the
 /// process's end.
-pub(crate) async fn start(live: &Arc<Live>, ask: Ask<'_>) -> Result<Process, CommError> {
-    let channel: Channel<Msg> = live.handle.channel_open_session().await.map_err(comm_error)?;
+pub(crate) async fn start(pool: &Pool, ask: Ask<'_>) -> Result<Process, CommError> {
+    run_in(pool.session().await?, ask).await
+}
+
+/// Starts something in an open channel.
+pub(crate) async fn run_in(opened: Opened, ask: Ask<'_>) -> Result<Process, CommError> {
+    let Opened { channel, live, seat } = opened;
     let sent = async {
         match ask {
             Ask::Exec { line, pty, agent } => {
@@ -53,14 +60,54 @@ pub(crate) async fn start(live: &Arc<Live>, ask: Ask<'_>) -> Result<Process, Com
     let (stdin, stdin_end) = tokio::io::duplex(STDIN_BUFFER);
     let (output_in, output) = mpsc::channel(QUEUE);
     let (exit_in, exit) = oneshot::channel();
-    let pump = Pump { live: Arc::clone(live), read, write, output: output_in, exit: exit_in };
+    let fed = Fed { connection: Arc::clone(&live.written), mark: Arc::default() };
+    let reached = fed.reached();
+    let pump = Pump { fed, live, seat, read, write, output: output_in, exit: exit_in };
     tokio::spawn(pump.run(stdin_end));
-    Ok(Process { stdin: Box::new(stdin), output, exit })
+    Ok(Process { stdin: Box::new(stdin), output, exit, reached })
+}
+
+/// What of standard input may have gone out to the host.
+struct Fed {
+    /// Bytes that the connection has written.
+    connection: Arc<AtomicU64>,
+    mark: Arc<Mutex<Mark>>,
+}
+
+#[derive(Default)]
+struct Mark {
+    /// Bytes that were handed to the connection,
+    all: u64,
+    /// before the first of which the connection had written `written`, since when it has written nothing;
+    before: u64,
+    written: u64,
+}
+
+impl Fed {
+    /// So many bytes are about to be handed over.
+    fn more(&self, bytes: usize) {
+        let written = self.connection.load(Ordering::Acquire);
+        let mut mark = self.mark.lock().unwrap_or_else(|e| e.into_inner());
+        if mark.written != written {
+            (mark.before, mark.written) = (mark.all, written);
+        }
+        mark.all += bytes as u64;
+    }
+
+    fn reached(&self) -> Reached {
+        let (connection, mark) = (Arc::clone(&self.connection), Arc::clone(&self.mark));
+        Reached::new(move || {
+            let mark = mark.lock().unwrap_or_else(|e| e.into_inner());
+            if connection.load(Ordering::Acquire) == mark.written { mark.before } else { mark.all }
+        })
+    }
 }
 
 struct Pump {
     /// Keeps the connection while the process runs.
     live: Arc<Live>,
+    seat: Seat,
+    fed: Fed,
     read: ChannelReadHalf,
     write: ChannelWriteHalf<Msg>,
     output: mpsc::Sender<Output>,
@@ -69,8 +116,8 @@ struct Pump {
 
 impl Pump {
     async fn run(self, stdin: DuplexStream) {
-        let Pump { live, mut read, write, output, mut exit } = self;
-        let input = tokio::spawn(feed(stdin, write.make_writer()));
+        let Pump { live, seat, fed, mut read, write, output, mut exit } = self;
+        let input = tokio::spawn(feed(stdin, write.make_writer(), fed));
         let mut output = Some(output);
         let mut waiting: VecDeque<Output> = VecDeque::new();
         let mut held = 0usize;
@@ -133,6 +180,8 @@ impl Pump {
             let _ = write.close().await;
         }
         drop(output);
+        // Who hears of the end may start another at once.
+        drop(seat);
         let result = match ended {
             Some(exit) => Ok(exit),
             None if refused => Err(CommError::Remote("the server refused to run the command".into())),
@@ -168,12 +217,13 @@ enum Step {
 }
 
 /// Standard input: from the caller's pipe to the channel, then end of file.
-async fn feed(mut stdin: DuplexStream, mut channel: impl tokio::io::AsyncWrite + Unpin) {
+async fn feed(mut stdin: DuplexStream, mut channel: impl tokio::io::AsyncWrite + Unpin, fed: Fed) {
     let mut buffer = vec![0; 32 << 10];
     loop {
         match stdin.read(&mut buffer).await {
             Ok(0) | Err(_) => break,
             Ok(n) => {
+                fed.more(n);
                 if channel.write_all(&buffer[..n]).await.is_err() {
                     return;
                 }

@@ -4,6 +4,7 @@ use crate::connect::Outside;
 use crate::error::{Failed, comm_error};
 use crate::live::Live;
 use crate::process::Held;
+use crate::stream::Tcp;
 use base64::Engine as _;
 use imgbuild_engine::communicator::CommError;
 use imgbuild_engine::connect::{Proxy, Route, SshSpec, Stream};
@@ -55,7 +56,7 @@ pub(crate) async fn open(
     }
 }
 
-async fn tcp(host: &str, port: u16, timeout: Duration) -> Result<TcpStream, Failed> {
+async fn tcp(host: &str, port: u16, timeout: Duration) -> Result<Tcp, Failed> {
     let unreachable = |why: String| Failed::NotYet(CommError::Unreachable(why));
     let connect = async {
         let addresses: Vec<_> = tokio::net::lookup_host((host, port))
@@ -78,11 +79,11 @@ async fn tcp(host: &str, port: u16, timeout: Duration) -> Result<TcpStream, Fail
     if let Err(e) = stream.set_nodelay(true) {
         tracing::debug!("TCP_NODELAY can't be set: {e}");
     }
-    Ok(stream)
+    Ok(Tcp(stream))
 }
 
 /// A stream to the proxy itself; what goes wrong here says nothing about the host behind it.
-async fn to_proxy(proxy: &Proxy, timeout: Duration) -> Result<TcpStream, Failed> {
+async fn to_proxy(proxy: &Proxy, timeout: Duration) -> Result<Tcp, Failed> {
     match tcp(&proxy.host, proxy.port, timeout).await {
         Err(Failed::NotYet(error)) => Err(proxy_failed(proxy, error)),
         other => other,

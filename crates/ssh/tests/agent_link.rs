@@ -320,7 +320,7 @@ async fn inventory_connections() {
     let sshd = Sshd::start();
     let home = sshd.dir().join("home");
     std::fs::create_dir_all(home.join(".ssh")).unwrap();
-    let user = LocalUser { home, name: sshd.user.clone(), agent_socket: None };
+    let user = LocalUser { home, name: sshd.user.clone(), agent_socket: None, shell: "/bin/sh".into() };
     let connector = HostConnector::new(Arc::new(SshConnect::new(None, Arc::new(NobodyToAsk))), agents(), user);
     let mut connection = Connection {
         name: "web".into(),

@@ -41,7 +41,8 @@ fn agents() -> AgentBinaries {
 }
 
 async fn connect(machine: &Machine, user: &str) -> Arc<dyn Target> {
-    let local = LocalUser { home: "/nonexistent".into(), name: "me".into(), agent_socket: None };
+    let local =
+        LocalUser { home: "/nonexistent".into(), name: "me".into(), agent_socket: None, shell: "/bin/sh".into() };
     let connector = HostConnector::new(Arc::new(SshConnect::new(None, Arc::new(NobodyToAsk))), agents(), local);
     let connection = Connection {
         name: "machine".into(),

@@ -53,7 +53,7 @@ async fn much_data_in_both_directions_and_a_reader_that_sleeps() {
     let done = run(&*comm, Command::new("cat"), &input).await.unwrap();
     assert!(done.stdout == input, "the echo differs");
     drop(unread);
-    let Process { stdin, mut output, exit } =
+    let Process { stdin, mut output, exit, .. } =
         comm.start(Command::new("head -c 5000000 /dev/zero; exit 7")).await.unwrap();
     drop(stdin);
     let mut total = 0;
@@ -160,6 +160,65 @@ async fn the_agent_signs() {
     assert!(listed.exit.success() && String::from_utf8_lossy(&listed.stdout).contains("ED25519"), "{listed:?}");
 }
 
+/// A key with a passphrase, and one of which only the public part is on disk: the agent has both, and under `IdentitiesOnly` no
+/// other key of it is shown.
+#[tokio::test]
+async fn the_agent_signs_for_keys_that_are_named() {
+    let sshd = Sshd::start_with(&SshdOptions { config: "MaxAuthTries 2".into(), ..SshdOptions::default() });
+    let socket = sshd.dir().join("agent.sock");
+    let mut agent = std::process::Command::new("ssh-agent")
+        .args(["-D", "-a"])
+        .arg(&socket)
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    while !socket.exists() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let strangers: Vec<_> = (0..4).map(|i| sshd.dir().join(format!("stranger{i}"))).collect();
+    for file in &strangers {
+        imgbuild_testkit::sshd::keygen(file, "ed25519");
+    }
+    let mut add = std::process::Command::new("ssh-add");
+    let added = add.arg("-q").args(&strangers).arg(&sshd.key).env("SSH_AUTH_SOCK", &socket).status();
+    let locked = sshd.dir().join("locked");
+    std::fs::copy(&sshd.key, &locked).unwrap();
+    let mut lock = std::process::Command::new("ssh-keygen");
+    assert!(lock.args(["-q", "-p", "-P", "", "-N", "secret", "-f"]).arg(&locked).status().unwrap().success());
+    let public = sshd.dir().join("public");
+    std::fs::copy(sshd.key.with_extension("pub"), public.with_extension("pub")).unwrap();
+    let mut results = Vec::new();
+    for (file, optional) in [(&locked, true), (&public, true), (&public.with_extension("pub"), true), (&public, false)]
+    {
+        let mut spec = spec(&sshd);
+        let path = file.clone();
+        spec.auth = vec![
+            Auth::KeyFile { path, passphrase: None, certificate: None, optional },
+            Auth::AgentKeys { socket: socket.clone(), files: vec!["/no/such/file".into(), file.clone()] },
+        ];
+        spec.retry = false;
+        results.push((file.clone(), ssh().connect(&spec).await.map(drop)));
+    }
+    agent.kill().unwrap();
+    agent.wait().unwrap();
+    assert!(added.unwrap().success());
+    for (file, result) in results {
+        assert!(result.is_ok(), "{}: {result:?}", file.display());
+    }
+}
+
+#[tokio::test]
+async fn host_key_algorithms_are_followed() {
+    let sshd = Sshd::start();
+    let mut spec = spec(&sshd);
+    spec.retry = false;
+    spec.host_key_algorithms = Some("ssh-rsa".into());
+    let error = ssh().connect(&spec).await.err().unwrap().to_string();
+    assert!(error.to_lowercase().contains("key"), "{error}");
+    spec.host_key_algorithms = Some("^ssh-ed25519".into());
+    assert!(run(&*connect(&spec).await, Command::new("true"), b"").await.unwrap().exit.success());
+}
+
 #[tokio::test]
 async fn files_by_every_method() {
     for (method, sftp) in
@@ -231,7 +290,8 @@ async fn trees_by_every_method() {
 async fn a_lost_connection_is_told_and_made_again() {
     let sshd = Sshd::start();
     let comm = connect(&spec(&sshd)).await;
-    let Process { stdin: _stdin, output: _output, exit } = comm.start(Command::new("echo up; sleep 60")).await.unwrap();
+    let Process { stdin: _stdin, output: _output, exit, .. } =
+        comm.start(Command::new("echo up; sleep 60")).await.unwrap();
     assert!(sshd.sever() > 0);
     assert!(matches!(exit.await.unwrap(), Err(CommError::Disconnected(_))));
     assert!(comm.start(Command::new("true")).await.is_err());

@@ -5,6 +5,7 @@
 //! host:  IMGBUILD-<nonce> <machine> <gz|plain> <need|have>      the script found a place where programs may run
 //! we:    <bytes> <gz|plain>\n and that many bytes               only if it needs the agent
 //! host:  password prompt on standard error                      only if become asks for one; we answer on standard input
+//! host:  IMGBUILD-<nonce> here                                  only then: the agent is in its place
 //! host:  IMGBUILD-<nonce> <go|far>                              by the agent's user; from here on frames
 //! ```
 //!
@@ -12,12 +13,14 @@
 //! all of it as that user.
 //!
 //! We send nothing before the host has asked for it, so a helper that reads ahead (`head`, `sudo`) can't swallow anything.
-//! No secret is on a command line. The script stays behind the agent and removes its directory when the agent ends, also
-//! when it is killed; the agent itself ends when its input does, so nothing outlives a controller that dies.
+//! No secret is on a command line. Each agent of a link runs by a name of its own, `agent-<pid>`, a hard link to the one file: the
+//! script stays behind the agent and removes that name when the agent ends, also when it is killed, and who comes last removes
+//! the directory. So an agent that is ended takes nothing from the others, and one that is started later finds the file there.
+//! The agent itself ends when its input does, so nothing outlives a controller that dies.
 
 use super::binaries::{self, AgentBinaries};
 use super::elevate::{self, Elevation};
-use crate::communicator::{CommError, Command, Communicator, Exit, Output, Process};
+use crate::communicator::{CommError, Command, Communicator, Exit, Output, Process, Reached};
 use crate::shell_quote::sh;
 use imgbuild_playbook::target::Become;
 use std::time::Duration;
@@ -34,6 +37,9 @@ pub(crate) struct Started {
     pub exit: oneshot::Receiver<Result<Exit, CommError>>,
     /// Bytes that came after the mark.
     pub first: Vec<u8>,
+    /// Bytes that were written to its standard input, and how many of all may have come there.
+    pub written: u64,
+    pub reached: Reached,
 }
 
 /// Why an agent could not be started.
@@ -52,12 +58,12 @@ impl From<CommError> for NoAgent {
 }
 
 /// Starts an agent as the connecting user or, with `become_`, as another. `place` names the directory's unpredictable part,
-/// the same for all agents of a link.
+/// the same for all agents of a link; its lock is held while one looks for it or fills it, so that others find it full.
 pub(crate) async fn start(
     comm: &dyn Communicator,
     agents: &AgentBinaries,
     become_: Option<&Become>,
-    place: &str,
+    place: &Place,
 ) -> Result<Started, NoAgent> {
     let elevation = become_.map(Elevation::new).transpose().map_err(NoAgent::Become)?;
     let mut way = Way { pty: elevation.as_ref().is_some_and(|e| e.pty), far: false };
@@ -71,6 +77,19 @@ pub(crate) async fn start(
             }
             Err(Trouble::Far) => way.far = true,
         }
+    }
+}
+
+/// Where the agents of a link are.
+pub(crate) struct Place {
+    /// The directory's unpredictable part.
+    name: String,
+    filling: tokio::sync::Mutex<()>,
+}
+
+impl Place {
+    pub(crate) fn new(name: String) -> Self {
+        Place { name, filling: tokio::sync::Mutex::default() }
     }
 }
 
@@ -100,7 +119,7 @@ async fn attempt(
     agents: &AgentBinaries,
     become_: Option<&Become>,
     elevation: Option<&Elevation>,
-    place: &str,
+    place: &Place,
     Way { pty, far }: Way,
 ) -> Result<Started, Trouble> {
     let nonce = super::token();
@@ -108,13 +127,14 @@ async fn attempt(
     // A terminal would turn bytes of frames into others and echo them.
     let raw = if pty { "stty raw -echo 2>/dev/null; " } else { "" };
     let line = match elevation {
-        Some(elevation) if far => elevation.wrap(&script(&mark, place, None, agents.room())),
-        _ => script(&mark, place, elevation, agents.room()),
+        Some(elevation) if far => elevation.wrap(&script(&mark, &place.name, None, agents.room())),
+        _ => script(&mark, &place.name, elevation, agents.room()),
     };
     let line = sh(&format!("{raw}{line}"));
-    let Process { stdin, output, exit } = comm.start(Command { line, pty }).await?;
+    let filling = place.filling.lock().await;
+    let Process { stdin, output, exit, reached } = comm.start(Command { line, pty }).await?;
     let password = become_.and_then(|b| b.password.as_ref()).map(|p| p.0.expose().as_str());
-    let mut talk = Talk { stdin, output, exit, seen: Vec::new(), errors: Vec::new(), pty };
+    let mut talk = Talk { stdin, output, exit, seen: Vec::new(), errors: Vec::new(), written: 0, pty };
     let work = async {
         let question = || elevation.map(|of| Question { of, answer: password });
         let hello = talk.line_after(&mark, if far { question() } else { None }).await?;
@@ -139,7 +159,9 @@ async fn attempt(
             };
             talk.send(format!("{} {packing}\n", bytes.len()).as_bytes()).await?;
             talk.send(bytes).await?;
+            talk.line_after(&mark, None).await?;
         }
+        drop(filling);
         let last = talk.line_after(&mark, if far { None } else { question() }).await?;
         if last.trim() == "far" { Err(Trouble::Far) } else { Ok::<(), Trouble>(()) }
     };
@@ -158,8 +180,8 @@ async fn attempt(
             return Err(CommError::Remote(format!("{what}{said}")).into());
         }
     }
-    let Talk { stdin, output, exit, seen, .. } = talk;
-    Ok(Started { stdin, output, exit, first: seen })
+    let Talk { stdin, output, exit, seen, written, .. } = talk;
+    Ok(Started { stdin, output, exit, first: seen, written, reached })
 }
 
 /// The script. One line: see [`sh`]. `room`: the KiB that the agent takes; a place that is too full is passed over.
@@ -177,19 +199,23 @@ fn script(mark: &str, place: &str, elevation: Option<&Elevation>, room: u64) -> 
          for b in /tmp /var/tmp /dev/shm /run \"$HOME\"; do \
          t=\"$b/.imgbuild-{place}\"; \
          case \"$t\" in *[!A-Za-z0-9/._-]*) continue;; esac; \
-         if [ -x \"$t/agent\" ] && [ -O \"$t\" ]; then d=$t; break; fi; \
+         for e in \"$t\"/agent-*; do if [ -x \"$e\" ] && [ -O \"$t\" ] && \
+         {{ printf \"\" > \"$t/new-$$\"; }} 2>/dev/null; then d=$t; break 2; fi; done; \
          mkdir \"$t\" 2>/dev/null || continue; \
          printf \"#!/bin/sh\\n\" > \"$t/x\" && chmod 700 \"$t/x\" && \"$t/x\" 2>/dev/null && d=$t; \
          set -- $(df -Pk \"$t\" 2>/dev/null | tail -n 1); \
          case \"$4\" in \"\"|*[!0-9]*) ;; *) [ \"$4\" -ge {room} ] || d=;; esac; \
          rm -f \"$t/x\"; [ -n \"$d\" ] && break; rmdir \"$t\"; done; \
          if [ -z \"$d\" ]; then printf \"{mark} no-place\\n\"; exit 1; fi; \
-         trap \"rm -rf $d\" EXIT; trap \"exit 1\" HUP TERM INT; \
-         f=$d/agent; z=plain; command -v gzip >/dev/null 2>&1 && z=gz; \
-         if [ -x \"$f\" ]; then printf \"{mark} %s %s have\\n\" \"$(uname -m)\" $z; else \
-         printf \"{mark} %s %s need\\n\" \"$(uname -m)\" $z; read -r n z || exit 1; \
-         if [ \"$z\" = gz ]; then head -c \"$n\" | gzip -dc > \"$f.new\"; else head -c \"$n\" > \"$f.new\"; fi || exit 1; \
-         chmod 755 \"$f.new\" && mv \"$f.new\" \"$f\" && chmod 711 \"$d\" || exit 1; fi; \
+         f=$d/agent-$$; n=$d/new-$$; \
+         l=\"ls $d/agent-*\"; m=\"ls $d/new-*\"; \
+         trap \"rm -f $f $n; rmdir $d 2>/dev/null || {{ $l || $m; }} >/dev/null 2>&1 || rm -rf $d\" EXIT; trap \"exit 1\" HUP TERM INT; \
+         z=plain; command -v gzip >/dev/null 2>&1 && z=gz; \
+         for e in $d/agent-*; do [ -x \"$e\" ] && {{ ln \"$e\" $f 2>/dev/null || cp -p \"$e\" $f; }} && break; done; \
+         if [ -x $f ]; then rm -f $n; printf \"{mark} %s %s have\\n\" \"$(uname -m)\" $z; else \
+         printf \"{mark} %s %s need\\n\" \"$(uname -m)\" $z; read -r l z || exit 1; \
+         if [ \"$z\" = gz ]; then head -c \"$l\" | gzip -dc > $n; else head -c \"$l\" > $n; fi || exit 1; \
+         chmod 755 $n && mv $n $f && chmod 711 $d || exit 1; printf \"{mark} here\\n\"; fi; \
          umask \"$u\"; {run}"
     )
 }
@@ -201,6 +227,7 @@ struct Talk {
     exit: oneshot::Receiver<Result<Exit, CommError>>,
     seen: Vec<u8>,
     errors: Vec<u8>,
+    written: u64,
     pty: bool,
 }
 
@@ -212,6 +239,7 @@ struct Question<'a> {
 
 impl Talk {
     async fn send(&mut self, bytes: &[u8]) -> Result<(), Trouble> {
+        self.written += bytes.len() as u64;
         let sent = async {
             self.stdin.write_all(bytes).await?;
             self.stdin.flush().await

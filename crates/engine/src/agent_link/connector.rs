@@ -42,7 +42,11 @@ impl Connector for HostConnector {
     async fn connect(&self, connection: &Connection) -> Result<Arc<dyn Target>, Unreachable> {
         match connection.plugin.strip_prefix("ansible.builtin.").unwrap_or(&connection.plugin) {
             "ssh" | "smart" | "paramiko_ssh" | "paramiko" | "" => {
-                let spec = openssh::resolve(connection, &self.user).map_err(|why| unreachable(connection, why))?;
+                // A `Match exec` may take its time.
+                let (wanted, user) = (connection.clone(), self.user.clone());
+                let resolved = tokio::task::spawn_blocking(move || openssh::resolve(&wanted, &user)).await;
+                let resolved = resolved.unwrap_or_else(|e| Err(e.to_string()));
+                let spec = resolved.map_err(|why| unreachable(connection, why))?;
                 // Ansible's words, as scripts look for them.
                 let failed = |e| unreachable(connection, format!("Failed to connect to the host via ssh: {e}"));
                 let comm = self.connect.connect(&spec).await.map_err(failed)?;

@@ -1,18 +1,22 @@
 //! [`AgentLink`]: a host as the playbook engine sees it.
 
 use super::binaries::AgentBinaries;
-use super::bootstrap::{self, NoAgent};
-use super::session::{Outcome, Session};
+use super::bootstrap::{self, NoAgent, Place};
+use super::session::{Outcome, Session, Turn};
+use super::users::{Busy, Users};
 use super::{raw, relay, token};
 use crate::communicator::{CommError, Communicator};
 use async_trait::async_trait;
 use imgbuild_playbook::target::{Become, ModuleCall, OutputSink, RawOutcome, Relay, Target, Unreachable};
 use imgbuild_proto::Call;
 use serde_json::{Map, Value};
-use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
+
+/// How often a call is sent: a connection may be lost before anything of it has come to the host.
+const TIMES: u32 = 3;
 
 /// A host with resident agents. Agents start when they are first needed and again when they are lost.
 pub struct AgentLink {
@@ -21,14 +25,9 @@ pub struct AgentLink {
     owns_comm: bool,
     name: String,
     agents: AgentBinaries,
-    place: String,
+    place: Place,
     reconnect_within: Duration,
-    users: Mutex<HashMap<Option<Become>, Arc<User>>>,
-}
-
-#[derive(Default)]
-struct User {
-    session: tokio::sync::Mutex<Option<Arc<Session>>>,
+    users: Users,
 }
 
 impl AgentLink {
@@ -49,36 +48,47 @@ impl AgentLink {
         agents: AgentBinaries,
         reconnect_within: Duration,
     ) -> Self {
-        let place = format!("{}-{}", agents.tag(), token());
-        AgentLink { comm, owns_comm, name: name.to_owned(), agents, place, reconnect_within, users: Mutex::default() }
+        let place = Place::new(format!("{}-{}", agents.tag(), token()));
+        AgentLink { comm, owns_comm, name: name.to_owned(), agents, place, reconnect_within, users: Users::default() }
     }
 
     fn unreachable(&self, why: impl std::fmt::Display) -> Unreachable {
         Unreachable { message: format!("{}: {why}", self.name) }
     }
 
-    fn user(&self, become_: Option<&Become>) -> Arc<User> {
-        let mut users = self.users.lock().unwrap_or_else(|e| e.into_inner());
-        Arc::clone(users.entry(become_.cloned()).or_default())
-    }
-
-    /// The agent of this user, started or started again. `Ok(Err(msg))`: becoming the user was refused.
-    async fn session(&self, become_: Option<&Become>) -> Result<Result<Arc<Session>, String>, Unreachable> {
-        let user = self.user(become_);
+    /// The agent of this user, started or started again; what comes with it is dropped after it. `Ok(Err(msg))`: becoming the user was refused.
+    async fn session(&self, become_: Option<&Become>) -> Result<Result<(Busy, Arc<Session>), String>, Unreachable> {
+        let user = self.users.get(become_);
         let mut slot = user.session.lock().await;
         if let Some(session) = slot.as_ref().filter(|session| session.is_up()) {
-            return Ok(Ok(Arc::clone(session)));
+            return Ok(Ok((self.users.busy(), Arc::clone(session))));
         }
         *slot = None;
         self.connected().await?;
-        match bootstrap::start(&*self.comm, &self.agents, become_, &self.place).await {
-            Ok(started) => {
-                let session = Session::open(started).await.map_err(|e| self.unreachable(e))?;
-                *slot = Some(Arc::clone(&session));
-                Ok(Ok(session))
+        self.users.bound().await;
+        let (mut busy, mut left) = (self.users.busy(), TIMES);
+        loop {
+            match bootstrap::start(&*self.comm, &self.agents, become_, &self.place).await {
+                Ok(started) => {
+                    let session = Session::open(started).await.map_err(|e| self.unreachable(e))?;
+                    *slot = Some(Arc::clone(&session));
+                    return Ok(Ok((busy, session)));
+                }
+                Err(NoAgent::Become(message)) => return Ok(Err(message)),
+                Err(NoAgent::Comm(e)) => {
+                    drop(busy);
+                    busy = match e {
+                        // It was lost before an agent ran, so before anything could begin.
+                        CommError::Disconnected(_) if left > 0 => {
+                            left -= 1;
+                            self.connected().await?;
+                            self.users.busy()
+                        }
+                        CommError::Full(_) => self.users.room().await.ok_or_else(|| self.unreachable(e))?,
+                        e => return Err(self.unreachable(e)),
+                    };
+                }
             }
-            Err(NoAgent::Become(message)) => Ok(Err(message)),
-            Err(NoAgent::Comm(e)) => Err(self.unreachable(e)),
         }
     }
 
@@ -96,10 +106,6 @@ impl AgentLink {
         output: Option<OutputSink>,
         chunks: Option<mpsc::UnboundedSender<Vec<u8>>>,
     ) -> Result<Outcome, Unreachable> {
-        let session = match self.session(call.become_.as_ref()).await? {
-            Ok(session) => session,
-            Err(refused) => return Ok(failure(&refused)),
-        };
         let message = Call {
             id: 0,
             chain: call.chain,
@@ -113,28 +119,38 @@ impl AgentLink {
             environment: call.environment,
             timeout: call.timeout,
         };
-        match session.send(message, call.content.as_ref(), output, chunks).await {
-            Ok(under) => under.result().await.map_err(|why| self.unreachable(why)),
-            Err(Ok(unreadable)) => Ok(failure(&unreadable)),
-            Err(Err(why)) => Err(self.unreachable(why)),
+        let mut turn: Option<Turn> = None;
+        for left in (0..TIMES).rev() {
+            let (_busy, session) = match self.session(call.become_.as_ref()).await? {
+                Ok(session) => session,
+                Err(refused) => return Ok(failure(&refused)),
+            };
+            let sent = session.send(message.clone(), call.content.as_ref(), output.clone(), chunks.clone()).await;
+            let lost = match sent {
+                Ok(under) => {
+                    if let Some(turn) = turn.take() {
+                        turn.over();
+                    }
+                    match under.result().await {
+                        Ok(result) => return Ok(result),
+                        Err(lost) => lost,
+                    }
+                }
+                Err(Ok(unreadable)) => return Ok(failure(&unreadable)),
+                Err(Err(lost)) => lost,
+            };
+            let Some(mut again) = lost.again.filter(|_| left > 0) else { return Err(self.unreachable(lost.why)) };
+            tracing::debug!(host = %self.name, "made again, for nothing of it has come to the host: {}", lost.why);
+            if again.come().await.is_none() {
+                return Err(self.unreachable(lost.why));
+            }
+            turn = Some(again);
         }
-    }
-
-    /// All agents that run now.
-    async fn running(&self) -> Vec<Arc<Session>> {
-        let users: Vec<_> = {
-            let mut users = self.users.lock().unwrap_or_else(|e| e.into_inner());
-            users.drain().map(|(_, user)| user).collect()
-        };
-        let mut sessions = Vec::new();
-        for user in users {
-            sessions.extend(user.session.lock().await.take().filter(|session| session.is_up()));
-        }
-        sessions
+        Err(self.unreachable("the connection was lost"))
     }
 
     async fn end_agents(&self) {
-        let sessions = self.running().await;
+        let sessions = self.users.drain().await;
         futures_util::future::join_all(sessions.iter().map(|session| session.bye())).await;
     }
 }
@@ -161,7 +177,24 @@ impl Target for AgentLink {
         timeout: Option<u64>,
     ) -> Result<RawOutcome, Unreachable> {
         self.connected().await?;
-        raw::run(&*self.comm, command, become_, environment, timeout).await.map_err(|e: CommError| self.unreachable(e))
+        let (mut busy, mut left) = (self.users.busy(), TIMES);
+        loop {
+            let done = raw::run(&*self.comm, command, become_, environment, timeout).await;
+            drop(busy);
+            let e = match done {
+                Ok(done) => return Ok(done),
+                Err(e) => e,
+            };
+            busy = match e {
+                CommError::Unreachable(_) if left > 0 => {
+                    left -= 1;
+                    self.connected().await?;
+                    self.users.busy()
+                }
+                CommError::Full(_) => self.users.room().await.ok_or_else(|| self.unreachable(e))?,
+                e => return Err(self.unreachable(e)),
+            };
+        }
     }
 
     async fn fetch(
@@ -211,7 +244,7 @@ impl Target for AgentLink {
         if self.comm.connected() {
             self.end_agents().await;
         } else {
-            self.running().await;
+            self.users.drain().await;
         }
         self.comm.reconnect(self.reconnect_within).await.map_err(|e| self.unreachable(e))
     }

@@ -2,7 +2,7 @@
 //! [`Target`] and [`Connector`].
 //!
 //! ```text
-//! link.rs AgentLink (Target): who calls as whom ─ bootstrap.rs: start an agent in one channel ─ elevate.rs: sudo, su, doas
+//! link.rs AgentLink (Target) ─ users.rs: who has an agent ─ bootstrap.rs: start an agent in one channel ─ elevate.rs: sudo, su, doas
 //!     └─ session.rs: frames of one agent          connector.rs: from a host's variables to a link
 //! ```
 //!
@@ -17,6 +17,7 @@ mod link;
 mod raw;
 mod relay;
 mod session;
+mod users;
 
 pub use binaries::AgentBinaries;
 pub use connector::{HostConnector, OneHost};

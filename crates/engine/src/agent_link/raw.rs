@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::io::AsyncWriteExt as _;
 
-/// Runs `command`. As it stands where nothing else is asked for, so that hosts whose shell is no POSIX shell work; else by
+/// Runs `command`; [`CommError::Unreachable`] means that nothing of it has. As it stands where nothing else is asked for, so that hosts whose shell is no POSIX shell work; else by
 /// `/bin/sh`, which reads it from standard input: environment values may be secrets and must not be on a command line.
 pub(crate) async fn run(
     comm: &dyn Communicator,
@@ -19,7 +19,7 @@ pub(crate) async fn run(
 ) -> Result<RawOutcome, CommError> {
     let work = async {
         if become_.is_none() && environment.is_empty() {
-            let done = crate::communicator::run(comm, Command::new(command), b"").await?;
+            let done = crate::communicator::finish(start(comm, Command::new(command)).await?, b"").await?;
             return Ok(outcome(&done.exit, done.stdout, done.stderr));
         }
         let elevation = match become_.map(Elevation::new).transpose() {
@@ -49,6 +49,15 @@ pub(crate) async fn run(
     }
 }
 
+/// Starts a process. A connection that turns out to be lost before anything was asked of the host counts as one that could not be
+/// made, so that whoever calls may make another: nothing has begun.
+async fn start(comm: &dyn Communicator, command: Command) -> Result<Process, CommError> {
+    comm.start(command).await.map_err(|error| match error {
+        CommError::Disconnected(why) => CommError::Unreachable(format!("the connection was lost: {why}")),
+        other => other,
+    })
+}
+
 fn refused(message: String) -> RawOutcome {
     RawOutcome { refused: Some(message), rc: 1, ..RawOutcome::default() }
 }
@@ -73,7 +82,7 @@ async fn scripted(
         Reached::WantsTerminal => return Ok(None),
         Reached::Ended(outcome) => return Ok(Some(outcome)),
     };
-    let Process { mut stdin, mut output, exit } = process;
+    let Process { mut stdin, mut output, exit, .. } = process;
     // A terminal has no end of input; the channel's end would hang it up.
     if !pty {
         let _ = stdin.shutdown().await;
@@ -146,7 +155,7 @@ async fn reach(
     };
     // A terminal must neither echo what we send nor change it.
     let line = sh(&if pty { format!("stty raw -echo 2>/dev/null; {line}") } else { line });
-    let Process { mut stdin, mut output, exit } = comm.start(Command { line, pty }).await?;
+    let Process { mut stdin, mut output, exit, reached } = start(comm, Command { line, pty }).await?;
     let password = become_.and_then(|b| b.password.as_ref()).map(|p| p.0.expose().as_str());
     let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
     let mut answered = false;
@@ -173,7 +182,7 @@ async fn reach(
             let _ = stdin.write_all(text.as_bytes()).await;
             let _ = stdin.flush().await;
             let first = vec![Output::Stdout(stdout.into()), Output::Stderr(stderr.into())];
-            return Ok(Reached::User(Process { stdin, output, exit }, first));
+            return Ok(Reached::User(Process { stdin, output, exit, reached }, first));
         }
         if let Some(elevation) = elevation
             && elevation.asks(&said)

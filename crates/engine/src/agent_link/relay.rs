@@ -72,7 +72,7 @@ async fn pump(
     mut from: impl tokio::io::AsyncRead + Unpin,
     to: &mut (impl tokio::io::AsyncWrite + Unpin),
 ) -> Result<(), CommError> {
-    let Process { mut stdin, mut output, exit } = process;
+    let Process { mut stdin, mut output, exit, .. } = process;
     let local = |e: io::Error| CommError::Local(e.to_string());
     let feed = async move {
         // A command that does not read all of its input is no error here.

@@ -22,7 +22,7 @@ pub(crate) type Outcome = Map<String, Value>;
 
 /// One agent.
 pub(crate) struct Session {
-    frames: mpsc::Sender<Vec<u8>>,
+    frames: mpsc::Sender<Frame>,
     /// Held while the frames that belong together (pieces of content and their call) go out: calls of a chain must arrive
     /// in the order in which they were made.
     order: tokio::sync::Mutex<()>,
@@ -31,15 +31,72 @@ pub(crate) struct Session {
     ended: tokio::sync::watch::Receiver<bool>,
 }
 
+/// A frame on its way out; the number of the call that is complete with it.
+struct Frame {
+    bytes: Vec<u8>,
+    call: Option<u64>,
+}
+
 #[derive(Default)]
 struct Waiting {
     calls: HashMap<u64, Caller>,
-    /// Why the agent is gone.
-    lost: Option<String>,
+    /// Set when the agent is gone.
+    lost: Option<Gone>,
+}
+
+/// The agent's end.
+struct Gone {
+    why: String,
+    /// A call may have begun that has no result.
+    begun: bool,
+    /// Follows the last of the calls that go to the next agent.
+    last: Option<oneshot::Receiver<()>>,
+}
+
+/// A call without a result.
+#[derive(Debug)]
+pub(crate) struct Lost {
+    pub why: String,
+    /// Given where nothing has begun that is not known to have ended: the call may be made again, in its turn.
+    pub again: Option<Turn>,
+}
+
+/// The order in which calls are made again: that in which they were made.
+#[derive(Debug)]
+pub(crate) struct Turn {
+    before: Option<oneshot::Receiver<()>>,
+    after: oneshot::Sender<()>,
+}
+
+impl Turn {
+    /// Waits for the one before. `None`: it could not be made again, so this one must not be.
+    pub(crate) async fn come(&mut self) -> Option<()> {
+        match self.before.take() {
+            Some(before) => before.await.ok(),
+            None => Some(()),
+        }
+    }
+
+    /// It is made: the next may come.
+    pub(crate) fn over(self) {
+        let _ = self.after.send(());
+    }
+}
+
+impl Gone {
+    fn lost(&mut self) -> Lost {
+        let again = (!self.begun).then(|| {
+            let (after, next) = oneshot::channel();
+            Turn { before: self.last.replace(next), after }
+        });
+        Lost { why: self.why.clone(), again }
+    }
 }
 
 struct Caller {
-    done: oneshot::Sender<Outcome>,
+    /// Bytes of standard input up to its end, once it was written.
+    end: Option<u64>,
+    done: oneshot::Sender<Result<Outcome, Lost>>,
     output: Option<OutputSink>,
     chunks: Option<mpsc::UnboundedSender<Vec<u8>>>,
 }
@@ -48,7 +105,7 @@ struct Caller {
 pub(crate) struct Under<'a> {
     session: &'a Session,
     id: u64,
-    done: oneshot::Receiver<Outcome>,
+    done: oneshot::Receiver<Result<Outcome, Lost>>,
     over: bool,
 }
 
@@ -59,8 +116,8 @@ impl Session {
         let waiting: Arc<Mutex<Waiting>> = Arc::default();
         let (hello_in, hello) = oneshot::channel();
         let (ended_in, ended) = tokio::sync::watch::channel(false);
-        let Started { stdin, output, exit, first } = started;
-        tokio::spawn(write(stdin, queue));
+        let Started { stdin, output, exit, first, written, reached } = started;
+        tokio::spawn(write(stdin, queue, written, Arc::clone(&waiting)));
         let sink = Arc::clone(&waiting);
         tokio::spawn(async move {
             let why = read(output, first, &sink, hello_in).await;
@@ -70,11 +127,7 @@ impl Session {
                 Ok(Ok(end)) => format!("{why} (the agent ended: {end:?})"),
                 Err(_) => why,
             };
-            let mut waiting = lock(&sink);
-            waiting.lost = Some(why);
-            // Dropping the callers tells them.
-            waiting.calls.clear();
-            drop(waiting);
+            end(&mut lock(&sink), why, reached.at_most());
             ended_in.send_replace(true);
         });
         let session = Session { frames, order: tokio::sync::Mutex::new(()), waiting, next: AtomicU64::new(1), ended };
@@ -96,7 +149,15 @@ impl Session {
 
     /// Why it is gone.
     pub(crate) fn why(&self) -> String {
-        lock(&self.waiting).lost.clone().unwrap_or_else(|| "the connection was lost".into())
+        lock(&self.waiting).lost.as_ref().map_or_else(|| "the connection was lost".into(), |gone| gone.why.clone())
+    }
+
+    /// A call that was not handed over because the agent is gone.
+    fn lost(&self) -> Lost {
+        match &mut lock(&self.waiting).lost {
+            Some(gone) => gone.lost(),
+            None => Lost { why: "the connection was lost".into(), again: None },
+        }
     }
 
     /// Sends a call with its content. `Err(Ok(msg))`: the content can't be read here, a failure of the task;
@@ -107,7 +168,7 @@ impl Session {
         content: Option<&Content>,
         output: Option<OutputSink>,
         chunks: Option<mpsc::UnboundedSender<Vec<u8>>>,
-    ) -> Result<Under<'_>, Result<String, String>> {
+    ) -> Result<Under<'_>, Result<String, Lost>> {
         let order = self.order.lock().await;
         call.id = self.next.fetch_add(1, Ordering::Relaxed);
         let id = call.id;
@@ -118,18 +179,20 @@ impl Session {
         let (done_in, done) = oneshot::channel();
         {
             let mut waiting = lock(&self.waiting);
-            if let Some(why) = &waiting.lost {
-                return Err(Err(why.clone()));
+            if let Some(gone) = &mut waiting.lost {
+                return Err(Err(gone.lost()));
             }
-            waiting.calls.insert(id, Caller { done: done_in, output, chunks });
+            waiting.calls.insert(id, Caller { end: None, done: done_in, output, chunks });
         }
         let under = Under { session: self, id, done, over: false };
-        self.frame(&Request::Call(call), &[]).await?;
+        let bytes = encode(&Request::Call(call), &[]).map_err(|e| Ok(e.to_string()))?;
+        // Where nobody takes it any more, the end of the session tells who waits for the call.
+        let _ = self.frames.send(Frame { bytes, call: Some(id) }).await;
         drop(order);
         Ok(under)
     }
 
-    async fn content(&self, blob: u64, content: &Content) -> Result<(), Result<String, String>> {
+    async fn content(&self, blob: u64, content: &Content) -> Result<(), Result<String, Lost>> {
         match content {
             Content::Bytes(bytes) => {
                 // An empty file is one empty piece.
@@ -163,9 +226,14 @@ impl Session {
         }
     }
 
-    async fn frame(&self, request: &Request, body: &[u8]) -> Result<(), Result<String, String>> {
+    async fn frame(&self, request: &Request, body: &[u8]) -> Result<(), Result<String, Lost>> {
         let bytes = encode(request, body).map_err(|e| Ok(e.to_string()))?;
-        self.frames.send(bytes).await.map_err(|_| Err(self.why()))
+        if self.frames.send(Frame { bytes, call: None }).await.is_ok() {
+            return Ok(());
+        }
+        // Nobody writes any more: the session is about to end.
+        let _ = tokio::time::timeout(GOOD_BYE, self.ended.clone().wait_for(|ended| *ended)).await;
+        Err(Err(self.lost()))
     }
 
     /// Lets it finish, clean up and go.
@@ -180,11 +248,11 @@ impl Session {
 }
 
 impl Under<'_> {
-    /// The result; `Err` is why the agent is gone.
-    pub(crate) async fn result(mut self) -> Result<Outcome, String> {
+    /// The result, or that there is none.
+    pub(crate) async fn result(mut self) -> Result<Outcome, Lost> {
         let result = (&mut self.done).await;
         self.over = true;
-        result.map_err(|_| self.session.why())
+        result.unwrap_or_else(|_| Err(Lost { why: self.session.why(), again: None }))
     }
 }
 
@@ -197,7 +265,7 @@ impl Drop for Under<'_> {
         // Nobody waits for this call any more: its processes must not go on. If the queue is full the network is stuck and
         // the agent will end with its connection.
         if let Ok(bytes) = encode(&Request::Kill { id: self.id }, &[]) {
-            let _ = self.session.frames.try_send(bytes);
+            let _ = self.session.frames.try_send(Frame { bytes, call: None });
         }
     }
 }
@@ -206,12 +274,38 @@ fn lock(waiting: &Mutex<Waiting>) -> std::sync::MutexGuard<'_, Waiting> {
     waiting.lock().unwrap_or_else(|e| e.into_inner())
 }
 
-async fn write(mut stdin: Box<dyn AsyncWrite + Send + Unpin>, mut queue: mpsc::Receiver<Vec<u8>>) {
+/// The agent is gone, and at most so many bytes of its standard input have come to it: calls whose frames go beyond have not begun.
+/// Where any other may have, none is made again: what it left is not known.
+fn end(waiting: &mut Waiting, why: String, reached: u64) {
+    let mut calls: Vec<_> = waiting.calls.drain().collect();
+    calls.sort_by_key(|(id, _)| *id);
+    let begun = calls.iter().any(|(_, caller)| caller.end.is_some_and(|end| end <= reached));
+    let mut gone = Gone { why, begun, last: None };
+    for (_, caller) in calls {
+        let _ = caller.done.send(Err(gone.lost()));
+    }
+    waiting.lost = Some(gone);
+}
+
+async fn write(
+    mut stdin: Box<dyn AsyncWrite + Send + Unpin>,
+    mut queue: mpsc::Receiver<Frame>,
+    mut written: u64,
+    waiting: Arc<Mutex<Waiting>>,
+) {
     let mut batch = Vec::new();
     while queue.recv_many(&mut batch, QUEUE).await > 0 {
         // Frames that wait together go out together: one packet for a row of small calls.
-        let bytes = if batch.len() == 1 { batch.pop().unwrap_or_default() } else { batch.concat() };
-        batch.clear();
+        let mut bytes = Vec::new();
+        for frame in batch.drain(..) {
+            written += frame.bytes.len() as u64;
+            if let Some(id) = frame.call
+                && let Some(caller) = lock(&waiting).calls.get_mut(&id)
+            {
+                caller.end = Some(written);
+            }
+            if bytes.is_empty() { bytes = frame.bytes } else { bytes.extend(frame.bytes) }
+        }
         if stdin.write_all(&bytes).await.is_err() || stdin.flush().await.is_err() {
             return;
         }
@@ -264,7 +358,7 @@ async fn read(
                 }
                 Reply::Done { id, result } => {
                     if let Some(caller) = lock(waiting).calls.remove(&id) {
-                        let _ = caller.done.send(result);
+                        let _ = caller.done.send(Ok(result));
                     }
                 }
             }

@@ -46,7 +46,7 @@ pub(crate) fn parse(strings: &[String]) -> Result<Args, String> {
                         }
                         break;
                     }
-                    'i' | 'l' | 'p' | 'J' | 'c' | 'L' | 'R' => {
+                    'i' | 'l' | 'p' | 'J' | 'c' | 'L' | 'R' | 'P' => {
                         let name = match flag {
                             'i' => "identityfile",
                             'l' => "user",
@@ -54,6 +54,7 @@ pub(crate) fn parse(strings: &[String]) -> Result<Args, String> {
                             'J' => "proxyjump",
                             'c' => "ciphers",
                             'L' => "localforward",
+                            'P' => "tag",
                             _ => "remoteforward",
                         };
                         let text = value()?;
@@ -64,8 +65,8 @@ pub(crate) fn parse(strings: &[String]) -> Result<Args, String> {
                         args.config = Some(PathBuf::from(value()?));
                         break;
                     }
-                    'S' | 'm' | 'e' | 'E' | 'P' | 'B' | 'b' => {
-                        // Control socket, MACs, escape character, log file, tag, bind interface: nothing for us, except the
+                    'S' | 'm' | 'e' | 'E' | 'B' | 'b' => {
+                        // Control socket, MACs, escape character, log file, bind interface: nothing for us, except the
                         // addresses to bind to, which would change the route.
                         if matches!(flag, 'B' | 'b') {
                             return Err(format!("the ssh argument -{flag} is not supported"));

@@ -1,6 +1,7 @@
 //! Configuration files: `Host` and `Match` blocks, `Include`. Source: ssh_config(5).
 
 use super::options::{Options, Taken, name_and_value, unquote};
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
 
 /// Includes inside includes; OpenSSH stops at the same depth.
@@ -17,6 +18,14 @@ pub(crate) struct Asked<'a> {
     pub local_user: &'a str,
     /// For `~` and for relative includes.
     pub home: &'a Path,
+    /// Where the command line or the inventory names a port.
+    pub port: Option<u16>,
+    /// The local user's shell.
+    pub shell: &'a Path,
+    /// Whether the files are read for the second time, which a `Match final` asks for.
+    pub last: Cell<bool>,
+    /// A `Match final` was seen.
+    pub wants_last: Cell<bool>,
 }
 
 /// Reads a file into `options`. A file that isn't there is empty.
@@ -77,34 +86,86 @@ fn matches_host(patterns: &str, host: &str) -> bool {
     found
 }
 
+/// A `Match` line. Source: ssh_config(5) and `match_cfg_line` of OpenSSH's readconf.c: from left to right; what comes after one
+/// that does not match is read, but no command is run for it.
 fn matches(value: &str, asked: &Asked<'_>, options: &Options, place: &str) -> Result<bool, String> {
-    let mut words = value.split_ascii_whitespace();
-    let mut all = true;
+    let words = super::split(value).map_err(|why| format!("{place}: {why}"))?;
+    let mut words = words.iter().map(String::as_str).take_while(|word| !word.starts_with('#'));
+    let mut so_far = true;
     while let Some(word) = words.next() {
         let (negated, word) = word.strip_prefix('!').map_or((false, word), |rest| (true, rest));
         let word = word.to_ascii_lowercase();
+        let mut patterns = || {
+            let lacks = || format!("{place}: \"Match {word}\" lacks what to compare with");
+            words.next().map(str::to_owned).ok_or_else(lacks)
+        };
+        let mut compare = |with: &str| Ok::<_, String>(matches_host(&patterns()?.replace(',', " "), with));
         let yes = match word.as_str() {
             "all" => true,
-            // We read the files once and don't canonicalise.
-            "final" | "canonical" => false,
-            "host" | "originalhost" | "user" | "localuser" => {
-                let patterns = words.next().unwrap_or_default().replace(',', " ");
-                match word.as_str() {
-                    "host" => matches_host(&patterns, options.get("hostname").unwrap_or(asked.host)),
-                    "originalhost" => matches_host(&patterns, asked.host),
-                    "user" => matches_host(&patterns, asked.user.or(options.get("user")).unwrap_or(asked.local_user)),
-                    _ => matches_host(&patterns, asked.local_user),
-                }
+            // Both mean the second time; names are never made canonical here.
+            "final" | "canonical" => {
+                asked.wants_last.set(asked.wants_last.get() || word == "final");
+                asked.last.get()
             }
+            "host" => compare(options.get("hostname").unwrap_or(asked.host))?,
+            "originalhost" => compare(asked.host)?,
+            "user" => compare(asked.user.or(options.get("user")).unwrap_or(asked.local_user))?,
+            "localuser" => compare(asked.local_user)?,
+            "tagged" => compare(options.get("tag").unwrap_or_default())?,
+            "exec" => {
+                let command = patterns()?;
+                so_far && succeeds(&command, asked, options).map_err(|why| format!("{place}: {why}"))?
+            }
+            // Neither a command nor a subsystem is given on a command line.
+            "command" => compare("")?,
+            "sessiontype" => compare("exec")?,
             other => {
-                return Err(format!(
-                    "{place}: \"Match {other}\" is not supported: all, host, originalhost, user and localuser are"
-                ));
+                let argument = words.next().is_some();
+                if so_far || !argument {
+                    let known = "all, host, originalhost, user, localuser, tagged, exec, final and canonical are";
+                    return Err(format!("{place}: \"Match {other}\" is not supported: {known}"));
+                }
+                false
             }
         };
-        all &= yes != negated;
+        so_far &= yes != negated;
     }
-    Ok(all)
+    Ok(so_far)
+}
+
+/// Runs a `Match exec`: by the user's shell, without input and output, as `execute_in_shell` of OpenSSH does.
+fn succeeds(command: &str, asked: &Asked<'_>, options: &Options) -> Result<bool, String> {
+    let host = match options.get("hostname") {
+        Some(name) => super::tokens(name, &[('h', asked.host)])?,
+        None => asked.host.to_owned(),
+    };
+    let port = asked.port.map(|port| port.to_string());
+    let port = port.as_deref().or(options.get("port")).unwrap_or("22");
+    let user = asked.user.or(options.get("user")).unwrap_or(asked.local_user);
+    let key_alias = options.get("hostkeyalias").unwrap_or(asked.host);
+    let here = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let short = here.split('.').next().unwrap_or_default();
+    let id = rustix::process::getuid().as_raw().to_string();
+    let home = asked.home.display().to_string();
+    let line = super::tokens(
+        command,
+        &[
+            ('h', host.as_str()),
+            ('p', port),
+            ('r', user),
+            ('n', asked.host),
+            ('u', asked.local_user),
+            ('k', key_alias),
+            ('l', &here),
+            ('L', short),
+            ('i', &id),
+            ('d', &home),
+        ],
+    )?;
+    let nothing = std::process::Stdio::null;
+    let mut child = std::process::Command::new(asked.shell);
+    child.args(["-c", &line]).stdin(nothing()).stdout(nothing()).stderr(nothing());
+    child.status().map(|status| status.success()).map_err(|e| format!("{}: {e}", asked.shell.display()))
 }
 
 fn included(pattern: &str, home: &Path) -> Vec<PathBuf> {
@@ -163,8 +224,14 @@ fn glob(pattern: &str, text: &str) -> bool {
 mod tests {
     use super::*;
 
+    fn asked<'a>(host: &'a str, home: &'a Path) -> Asked<'a> {
+        let shell = Path::new("/bin/sh");
+        let (last, wants_last) = (Cell::new(false), Cell::new(false));
+        Asked { host, user: None, local_user: "me", home, port: None, shell, last, wants_last }
+    }
+
     fn options(text: &str, host: &str) -> Options {
-        let asked = Asked { host, user: None, local_user: "me", home: Path::new("/nonexistent") };
+        let asked = asked(host, Path::new("/nonexistent"));
         let mut options = Options::default();
         read(text, Path::new("config"), &asked, &mut options, 0).unwrap();
         options
@@ -186,10 +253,43 @@ mod tests {
     }
 
     #[test]
+    fn conditions_are_looked_at_from_left_to_right() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("ran");
+        let run = format!("exec \"touch {}\"", file.display());
+        assert_eq!(options(&format!("Match host \"other\" {run}\nPort 9"), "h").get("port"), None);
+        assert!(!file.exists());
+        assert_eq!(options(&format!("Match host h {run} # why\nPort 9"), "h").get("port"), Some("9"));
+        assert!(file.exists());
+        let text = "User u\nHostName %h.example\nMatch exec \"test %h,%n,%p,%r,%u,%% = h.example,h,22,u,me,%%\"\nPort 9\n\
+                    Match !exec false exec 'exit 3'\nCompression yes\nMatch !exec \"exit 3\" tagged t*\nForwardAgent yes\n\
+                    Match originalhost x localnetwork 10.0.0.0/8\nTag late\nMatch all\nTag all\n";
+        let found = options(&format!("Tag tt\n{text}"), "h");
+        assert_eq!((found.get("port"), found.get("compression"), found.get("tag")), (Some("9"), None, Some("tt")));
+        assert!(found.on("forwardagent", false));
+        assert_eq!(options(text, "h").get("tag"), Some("all"));
+    }
+
+    #[test]
+    fn a_match_of_the_last_reading_asks_for_one() {
+        let text = "Match final host h.example\nPort 9\nHost h\nHostName h.example\nIdentityFile k\n";
+        let asked = asked("h", Path::new("/nonexistent"));
+        let mut found = Options::default();
+        read(text, Path::new("c"), &asked, &mut found, 0).unwrap();
+        assert_eq!((found.get("port"), asked.wants_last.get()), (None, true));
+        asked.last.set(true);
+        read(text, Path::new("c"), &asked, &mut found, 0).unwrap();
+        assert_eq!((found.get("port"), found.all("identityfile")), (Some("9"), &["k".to_owned()][..]));
+    }
+
+    #[test]
     fn what_is_not_supported_is_named() {
-        let asked = Asked { host: "h", user: None, local_user: "me", home: Path::new("/") };
-        let error = read("\nMatch exec true\n", Path::new("c"), &asked, &mut Options::default(), 0).unwrap_err();
-        assert!(error.starts_with("c:2: \"Match exec\""), "{error}");
+        for text in ["localnetwork 10.0.0.0/8", "version 1", "host"] {
+            let asked = asked("h", Path::new("/"));
+            let text = format!("\nMatch {text}\n");
+            let error = read(&text, Path::new("c"), &asked, &mut Options::default(), 0).unwrap_err();
+            assert!(error.starts_with("c:2: \"Match "), "{error}");
+        }
     }
 
     #[test]
@@ -199,7 +299,7 @@ mod tests {
         std::fs::create_dir_all(&ssh).unwrap();
         std::fs::write(ssh.join("a.conf"), "Host h\nPort 7\n").unwrap();
         std::fs::write(ssh.join("b.txt"), "Port 8\n").unwrap();
-        let asked = Asked { host: "h", user: None, local_user: "me", home: dir.path() };
+        let asked = asked("h", dir.path());
         let mut options = Options::default();
         read("Include conf.d/*.conf\nPort 9", Path::new("c"), &asked, &mut options, 0).unwrap();
         assert_eq!(options.get("port"), Some("7"));

@@ -3,6 +3,7 @@
 
 mod args;
 mod config;
+mod identities;
 mod options;
 
 pub(crate) use args::split;
@@ -11,6 +12,7 @@ use crate::connect::{Auth, HostKeys, Route, SshSpec, Tunnel, UnknownKey};
 use config::Asked;
 use imgbuild_playbook::target::Connection;
 use options::Options;
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -23,10 +25,10 @@ pub struct LocalUser {
     pub name: String,
     /// `SSH_AUTH_SOCK`.
     pub agent_socket: Option<PathBuf>,
+    /// `SHELL`, which runs the commands of `Match exec`.
+    pub shell: PathBuf,
 }
 
-/// Keys that OpenSSH tries where none is named.
-const DEFAULT_KEYS: [&str; 3] = ["id_rsa", "id_ecdsa", "id_ed25519"];
 /// Hosts to go through before the one that is meant.
 const MOST_JUMPS: usize = 8;
 
@@ -42,7 +44,7 @@ pub fn resolve(connection: &Connection, user: &LocalUser) -> Result<SshSpec, Str
     };
     let mut spec = spec_of(wanted, connection, user, 0)?;
     if let Some(key) = &connection.private_key_file {
-        spec.auth.insert(0, key_file(key.clone(), false));
+        identities::first(&mut spec.auth, key);
     }
     if let Some(password) = &connection.password {
         spec.auth.push(Auth::Password(password.clone()));
@@ -60,14 +62,30 @@ struct Wanted<'a> {
 
 fn spec_of(wanted: Wanted<'_>, connection: &Connection, local: &LocalUser, jumps: usize) -> Result<SshSpec, String> {
     let Wanted { host, port, user, mut options, config } = wanted;
-    let asked = Asked { host, user, local_user: &local.name, home: &local.home };
-    match config {
+    let asked = Asked {
+        host,
+        user,
+        local_user: &local.name,
+        home: &local.home,
+        port,
+        shell: &local.shell,
+        last: Cell::new(false),
+        wants_last: Cell::new(false),
+    };
+    let own = [local.home.join(".ssh/config"), PathBuf::from("/etc/ssh/ssh_config")];
+    let files = match config {
         // -F none reads no file at all.
-        Some(file) if file == Path::new("none") => {}
-        Some(file) => config::read_file(&expand(file, &local.home), &asked, &mut options, 0)?,
-        None => {
-            config::read_file(&local.home.join(".ssh/config"), &asked, &mut options, 0)?;
-            config::read_file(Path::new("/etc/ssh/ssh_config"), &asked, &mut options, 0)?;
+        Some(file) if file == Path::new("none") => Vec::new(),
+        Some(file) => vec![expand(file, &local.home)],
+        None => own.to_vec(),
+    };
+    for last in [false, true] {
+        if last && !asked.wants_last.get() {
+            break;
+        }
+        asked.last.set(last);
+        for file in &files {
+            config::read_file(file, &asked, &mut options, 0)?;
         }
     }
     let hostname = match options.get("hostname") {
@@ -88,7 +106,7 @@ fn spec_of(wanted: Wanted<'_>, connection: &Connection, local: &LocalUser, jumps
 
     let mut spec =
         SshSpec::new(hostname.as_str(), port, username.as_str(), host_keys(&options, connection, &path, &local.home)?);
-    spec.auth = auth(&options, local, &path)?;
+    spec.auth = identities::auth(&options, local, &path)?;
     let timeout = match options.get("connecttimeout").map(str::parse) {
         Some(Ok(seconds)) => seconds,
         _ => connection.timeout.max(1),
@@ -100,7 +118,11 @@ fn spec_of(wanted: Wanted<'_>, connection: &Connection, local: &LocalUser, jumps
     spec.compression = options.on("compression", false);
     spec.keep_alive_interval = match options.get("serveraliveinterval").and_then(|text| text.parse().ok()) {
         Some(0) => None,
-        Some(seconds) => Some(Duration::from_secs(seconds)),
+        Some(seconds) => {
+            let count = options.get("serveralivecountmax").and_then(|text| text.parse().ok());
+            spec.keep_alive_count = Some(count.unwrap_or(3));
+            Some(Duration::from_secs(seconds))
+        }
         // A host that is gone must not hold up a run for as long as TCP takes to notice.
         None => Some(Duration::from_secs(15)),
     };
@@ -112,51 +134,11 @@ fn spec_of(wanted: Wanted<'_>, connection: &Connection, local: &LocalUser, jumps
     };
     spec.ciphers = list("ciphers");
     spec.kex_algorithms = list("kexalgorithms");
+    spec.host_key_algorithms = options.get("hostkeyalgorithms").map(str::to_owned);
     spec.local_tunnels = tunnels(options.all("localforward"))?;
     spec.remote_tunnels = tunnels(options.all("remoteforward"))?;
     spec.route = route(&options, &names, connection, local, config, jumps)?;
     Ok(spec)
-}
-
-fn key_file(path: PathBuf, optional: bool) -> Auth {
-    let certificate = certificate_beside(&path);
-    Auth::KeyFile { path, passphrase: None, certificate, optional }
-}
-
-/// OpenSSH looks for `KEY-cert.pub` by itself.
-fn certificate_beside(key: &Path) -> Option<PathBuf> {
-    let mut name = key.as_os_str().to_owned();
-    name.push("-cert.pub");
-    Some(PathBuf::from(name)).filter(|path| path.exists())
-}
-
-fn auth(
-    options: &Options,
-    local: &LocalUser,
-    path: &dyn Fn(&str) -> Result<PathBuf, String>,
-) -> Result<Vec<Auth>, String> {
-    let mut auth = Vec::new();
-    if !options.on("pubkeyauthentication", true) {
-        return Ok(auth);
-    }
-    let only = options.on("identitiesonly", false);
-    let named = options.all("identityfile");
-    // Keys that are named come first: servers stop listening after a few that they don't know.
-    for file in named.iter().filter(|file| file.as_str() != "none") {
-        auth.push(key_file(path(file)?, true));
-    }
-    let socket = match options.get("identityagent") {
-        Some("none") => None,
-        Some("SSH_AUTH_SOCK") | None => local.agent_socket.clone(),
-        Some(text) => Some(path(text)?),
-    };
-    if let Some(socket) = socket.filter(|_| !only) {
-        auth.push(Auth::Agent { socket: Some(socket) });
-    }
-    if named.is_empty() {
-        auth.extend(DEFAULT_KEYS.iter().map(|name| key_file(local.home.join(".ssh").join(name), true)));
-    }
-    Ok(auth)
 }
 
 fn host_keys(
@@ -314,7 +296,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         std::fs::create_dir(dir.path().join(".ssh")).unwrap();
         std::fs::write(dir.path().join(".ssh/config"), config).unwrap();
-        let user = LocalUser { home: dir.path().to_owned(), name: "me".into(), agent_socket: None };
+        let user =
+            LocalUser { home: dir.path().to_owned(), name: "me".into(), agent_socket: None, shell: "/bin/sh".into() };
         (dir, user)
     }
 
@@ -324,7 +307,7 @@ mod tests {
         let spec = resolve(&connection("-o Port=2200 -C"), &user).unwrap();
         assert_eq!(spec.address(), "deploy@web1.internal:2200");
         assert!(spec.compression && !spec.retry);
-        assert_eq!(spec.auth, [key_file(user.home.join(".ssh/web"), true)]);
+        assert_eq!(spec.auth, [identities::key_file(user.home.join(".ssh/web"), true)]);
         let given = Connection { user: Some("root".into()), port: Some(22), ..connection("") };
         assert_eq!(resolve(&given, &user).unwrap().address(), "root@web1.internal:22");
     }

@@ -23,7 +23,6 @@ const NO_EFFECT: &[&str] = &[
     "gssapidelegatecredentials",
     "hashknownhosts",
     "hostbasedauthentication",
-    "hostkeyalgorithms",
     "ignoreunknown",
     "ipqos",
     "loglevel",
@@ -41,7 +40,6 @@ const NO_EFFECT: &[&str] = &[
     "sendenv",
     "streamlocalbindunlink",
     "syslogfacility",
-    "tag",
     "tcpkeepalive",
     "updatehostkeys",
     "usekeychain",
@@ -60,6 +58,7 @@ const SINGLE: &[&str] = &[
     "connecttimeout",
     "forwardagent",
     "globalknownhostsfile",
+    "hostkeyalgorithms",
     "hostkeyalias",
     "hostname",
     "identitiesonly",
@@ -75,6 +74,7 @@ const SINGLE: &[&str] = &[
     "serveralivecountmax",
     "serveraliveinterval",
     "stricthostkeychecking",
+    "tag",
     "user",
     "userknownhostsfile",
 ];
@@ -122,7 +122,11 @@ impl Options {
             return Taken::Yes;
         }
         if let Some(known) = MANY.iter().find(|known| **known == name) {
-            self.many.entry(known).or_default().push(value.to_owned());
+            let values = self.many.entry(known).or_default();
+            // A file that is read a second time (`Match final`) names nothing new.
+            if !values.iter().any(|known| known == value) {
+                values.push(value.to_owned());
+            }
             return Taken::Yes;
         }
         if NO_EFFECT.contains(&name) { Taken::NoEffect } else { Taken::Unknown }

@@ -92,6 +92,7 @@ impl Ansible {
             home: self.block.home(),
             name,
             agent_socket: ambient.env.get("SSH_AUTH_SOCK").map(PathBuf::from),
+            shell: ambient.env.get("SHELL").filter(|shell| !shell.is_empty()).map_or("/bin/sh".into(), PathBuf::from),
         };
         let others = session
             .connect

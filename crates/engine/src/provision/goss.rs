@@ -294,11 +294,11 @@ fn how(ended: Ended) -> String {
 
 /// Runs a command with this standard input and shows its output.
 async fn execute(comm: &dyn Communicator, session: &Session, line: &str, input: &str) -> Result<Ended, ProvisionError> {
-    let Process { mut stdin, output, exit } = comm.start(Command::new(line)).await?;
+    let Process { mut stdin, output, exit, reached } = comm.start(Command::new(line)).await?;
     // A command that ends without reading is no error here: its exit status tells.
     let _ = stdin.write_all(input.as_bytes()).await;
     let _ = stdin.shutdown().await;
-    show(Process { stdin, output, exit }, &session.reporter).await
+    show(Process { stdin, output, exit, reached }, &session.reporter).await
 }
 
 async fn must(

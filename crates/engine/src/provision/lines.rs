@@ -54,7 +54,7 @@ pub(crate) enum Ended {
 
 /// Shows a process's output as it comes, and waits for its end.
 pub(crate) async fn show(process: Process, reporter: &Reporter) -> Result<Ended, ProvisionError> {
-    let Process { stdin, mut output, exit } = process;
+    let Process { stdin, mut output, exit, .. } = process;
     drop(stdin);
     let (mut out, mut err) = (Lines::default(), Lines::default());
     while let Some(piece) = output.recv().await {

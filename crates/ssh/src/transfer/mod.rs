@@ -3,7 +3,7 @@
 mod sftp;
 mod shell;
 
-use crate::live::Live;
+use crate::pool::Pool;
 use imgbuild_engine::communicator::{CommError, Progress};
 use imgbuild_engine::connect::FileTransfer;
 use imgbuild_engine::tree;
@@ -15,11 +15,11 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 /// `work`, unless the connection goes first.
 pub(crate) async fn while_up<T>(
-    live: &Arc<Live>,
+    pool: &Arc<Pool>,
     work: impl Future<Output = Result<T, CommError>>,
 ) -> Result<T, CommError> {
     let lost = async {
-        while live.is_up() {
+        while pool.is_up() {
             tokio::time::sleep(Duration::from_millis(500)).await;
         }
     };
@@ -27,7 +27,7 @@ pub(crate) async fn while_up<T>(
         biased;
         result = work => result.map_err(|e| match e {
             // The reason behind a broken transfer.
-            CommError::Remote(why) if !live.is_up() => CommError::Disconnected(why),
+            CommError::Remote(why) if !pool.is_up() => CommError::Disconnected(why),
             other => other,
         }),
         () = lost => Err(CommError::Disconnected("the host closed the connection during a transfer".into())),
@@ -35,18 +35,18 @@ pub(crate) async fn while_up<T>(
 }
 
 /// Whether SFTP is to be used: the session, or `None` for the shell.
-async fn choose(live: &Arc<Live>, method: FileTransfer) -> Result<Option<Arc<sftp::Session>>, CommError> {
+async fn choose(pool: &Arc<Pool>, method: FileTransfer) -> Result<Option<Arc<sftp::Session>>, CommError> {
     match method {
         FileTransfer::Scp => Ok(None),
-        FileTransfer::Auto => sftp::session(live).await,
-        FileTransfer::Sftp => sftp::session(live).await?.map(Some).ok_or_else(|| {
+        FileTransfer::Auto => sftp::session(pool).await,
+        FileTransfer::Sftp => sftp::session(pool).await?.map(Some).ok_or_else(|| {
             CommError::Remote("the server has no SFTP subsystem (ssh_file_transfer_method \"scp\" does without)".into())
         }),
     }
 }
 
 pub(crate) async fn upload(
-    live: &Arc<Live>,
+    pool: &Arc<Pool>,
     method: FileTransfer,
     source: &mut (dyn AsyncRead + Send + Unpin),
     size: Option<u64>,
@@ -54,14 +54,14 @@ pub(crate) async fn upload(
     mode: Option<u32>,
     progress: Option<Progress>,
 ) -> Result<(), CommError> {
-    match choose(live, method).await? {
+    match choose(pool, method).await? {
         Some(session) => sftp::upload(&session, source, size, destination, mode, progress).await,
-        None => shell::upload(live, source, size, destination, mode, progress).await,
+        None => shell::upload(pool, source, size, destination, mode, progress).await,
     }
 }
 
 pub(crate) async fn upload_dir(
-    live: &Arc<Live>,
+    pool: &Arc<Pool>,
     method: FileTransfer,
     source: &Path,
     contents_only: bool,
@@ -73,33 +73,33 @@ pub(crate) async fn upload_dir(
     let base = tree::landing(source, contents_only, destination);
     // One stream is quicker than a round trip per file, so a shell with tar comes first unless SFTP is asked for.
     if method != FileTransfer::Sftp {
-        match shell::upload_dir(live, &entries, &base, progress.clone()).await {
+        match shell::upload_dir(pool, &entries, &base, progress.clone()).await {
             Err(shell::TreeError::NoTar) => {}
             Err(shell::TreeError::Failed(e)) => return Err(e),
             Ok(()) => return Ok(()),
         }
     }
-    match choose(live, method).await? {
+    match choose(pool, method).await? {
         Some(session) => sftp::upload_dir(&session, &entries, &base, progress).await,
         None => Err(CommError::Remote("the host has neither tar nor SFTP: a directory can't be uploaded".into())),
     }
 }
 
 pub(crate) async fn download(
-    live: &Arc<Live>,
+    pool: &Arc<Pool>,
     method: FileTransfer,
     source: &str,
     into: &mut (dyn AsyncWrite + Send + Unpin),
     progress: Option<Progress>,
 ) -> Result<u64, CommError> {
-    match choose(live, method).await? {
+    match choose(pool, method).await? {
         Some(session) => sftp::download(&session, source, into, progress).await,
-        None => shell::download(live, source, into, progress).await,
+        None => shell::download(pool, source, into, progress).await,
     }
 }
 
 pub(crate) async fn download_dir(
-    live: &Arc<Live>,
+    pool: &Arc<Pool>,
     method: FileTransfer,
     source: &str,
     contents_only: bool,
@@ -110,13 +110,13 @@ pub(crate) async fn download_dir(
         _ => destination.to_owned(),
     };
     if method != FileTransfer::Sftp {
-        match shell::download_dir(live, source, &base).await {
+        match shell::download_dir(pool, source, &base).await {
             Err(shell::TreeError::NoTar) => {}
             Err(shell::TreeError::Failed(e)) => return Err(e),
             Ok(()) => return Ok(()),
         }
     }
-    match choose(live, method).await? {
+    match choose(pool, method).await? {
         Some(session) => sftp::download_dir(&session, source, &base).await,
         None => Err(CommError::Remote("the host has neither tar nor SFTP: a directory can't be downloaded".into())),
     }

@@ -1,7 +1,7 @@
 //! Files by SFTP.
 
 use super::copy;
-use crate::live::Live;
+use crate::pool::{Pool, Sftp};
 use crate::process::{self, Ask};
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
@@ -21,26 +21,33 @@ const AT_ONCE: usize = 16;
 /// Seconds for one answer: half a megabyte may be ahead of it on a slow line.
 const ANSWER_SECONDS: u64 = 120;
 
-/// The connection's SFTP session, made when it is first asked for; `None` where the server has no such subsystem.
-pub(super) async fn session(live: &Arc<Live>) -> Result<Option<Arc<Session>>, CommError> {
-    let made = live.sftp.get_or_try_init(|| async {
-        let process = process::start(live, Ask::Subsystem("sftp")).await?;
-        let config = russh_sftp::client::Config {
-            request_timeout_secs: ANSWER_SECONDS,
-            max_concurrent_reads: 32,
-            max_concurrent_writes: 32,
-            ..russh_sftp::client::Config::default()
-        };
-        match Session::new_with_config(process::stream(process), config).await {
-            Ok(session) => Ok(Some(Arc::new(session))),
-            Err(_) if !live.is_up() => Err(CommError::Disconnected("the host closed the connection".into())),
-            Err(e) => {
-                tracing::debug!("no SFTP: {e}");
-                Ok(None)
-            }
+/// The host's SFTP session, made when it is first asked for; `None` where the server has no such subsystem.
+pub(super) async fn session(pool: &Arc<Pool>) -> Result<Option<Arc<Session>>, CommError> {
+    let mut kept = pool.sftp.lock().await;
+    if let Some(Sftp { live, session }) = kept.as_ref()
+        && live.is_up()
+    {
+        return Ok(session.clone());
+    }
+    let opened = pool.session().await?;
+    let live = Arc::clone(&opened.live);
+    let process = process::run_in(opened, Ask::Subsystem("sftp")).await?;
+    let config = russh_sftp::client::Config {
+        request_timeout_secs: ANSWER_SECONDS,
+        max_concurrent_reads: 32,
+        max_concurrent_writes: 32,
+        ..russh_sftp::client::Config::default()
+    };
+    let session = match Session::new_with_config(process::stream(process), config).await {
+        Ok(session) => Some(Arc::new(session)),
+        Err(_) if !live.is_up() => return Err(CommError::Disconnected("the host closed the connection".into())),
+        Err(e) => {
+            tracing::debug!("no SFTP: {e}");
+            None
         }
-    });
-    made.await.cloned()
+    };
+    *kept = Some(Sftp { live, session: session.clone() });
+    Ok(session)
 }
 
 /// SFTP knows no `~`, but starts in the home directory.

@@ -2,7 +2,7 @@
 //! travel in one stream.
 
 use super::copy;
-use crate::live::Live;
+use crate::pool::Pool;
 use crate::process::{self, Ask};
 use imgbuild_engine::communicator::{CommError, Exit, Output, Process, Progress};
 use imgbuild_engine::shell_quote::{quote_path, sh};
@@ -26,8 +26,8 @@ impl From<CommError> for TreeError {
     }
 }
 
-async fn start(live: &Arc<Live>, script: &str) -> Result<Process, CommError> {
-    process::start(live, Ask::Exec { line: &sh(script), pty: false, agent: false }).await
+async fn start(pool: &Arc<Pool>, script: &str) -> Result<Process, CommError> {
+    process::start(pool, Ask::Exec { line: &sh(script), pty: false, agent: false }).await
 }
 
 /// How a helper command ended, as an error that has the far side's own words.
@@ -58,7 +58,7 @@ async fn errors_only(mut output: mpsc::Receiver<Output>) -> Vec<u8> {
 }
 
 pub(super) async fn upload(
-    live: &Arc<Live>,
+    pool: &Arc<Pool>,
     source: &mut (dyn AsyncRead + Send + Unpin),
     size: Option<u64>,
     destination: &str,
@@ -70,7 +70,7 @@ pub(super) async fn upload(
         Some(mode) => format!("umask 077 && : > {to} && chmod {mode:o} {to} && cat > {to}"),
         None => format!("cat > {to}"),
     };
-    let Process { mut stdin, output, exit } = start(live, &script).await?;
+    let Process { mut stdin, output, exit, .. } = start(pool, &script).await?;
     let write = async {
         // A far side that stops reading says why by itself.
         let sent = copy(source, &mut stdin, size, progress.as_ref(), CommError::Local, CommError::Remote).await;
@@ -86,12 +86,12 @@ pub(super) async fn upload(
 }
 
 pub(super) async fn download(
-    live: &Arc<Live>,
+    pool: &Arc<Pool>,
     source: &str,
     into: &mut (dyn AsyncWrite + Send + Unpin),
     progress: Option<Progress>,
 ) -> Result<u64, CommError> {
-    let Process { stdin, mut output, exit } = start(live, &format!("cat {}", quote_path(source))).await?;
+    let Process { stdin, mut output, exit, .. } = start(pool, &format!("cat {}", quote_path(source))).await?;
     drop(stdin);
     let (mut done, mut stderr) = (0, Vec::new());
     while let Some(piece) = output.recv().await {
@@ -115,7 +115,7 @@ pub(super) async fn download(
 const NO_TAR: u32 = 127;
 
 pub(super) async fn upload_dir(
-    live: &Arc<Live>,
+    pool: &Arc<Pool>,
     entries: &[TreeEntry],
     base: &str,
     progress: Option<Progress>,
@@ -124,7 +124,7 @@ pub(super) async fn upload_dir(
     // -o: files belong to the user, not to whoever has that number here. -p: modes as they are, whatever the umask.
     let script =
         format!("command -v tar >/dev/null 2>&1 || exit {NO_TAR}; mkdir -p {to} && cd {to} && exec tar -xpof -");
-    let Process { mut stdin, output, exit } = start(live, &script).await?;
+    let Process { mut stdin, output, exit, .. } = start(pool, &script).await?;
     let total: u64 = entries.iter().map(|e| e.size).sum();
     let write = async {
         let sent = send_tree(entries, &mut stdin, total, progress.as_ref()).await;
@@ -201,11 +201,11 @@ async fn send_tree(
     Ok(())
 }
 
-pub(super) async fn download_dir(live: &Arc<Live>, source: &str, base: &Path) -> Result<(), TreeError> {
+pub(super) async fn download_dir(pool: &Arc<Pool>, source: &str, base: &Path) -> Result<(), TreeError> {
     let from = quote_path(source);
     // -h: links are followed, as scp does.
     let script = format!("command -v tar >/dev/null 2>&1 || exit {NO_TAR}; cd {from} && exec tar -chf - .");
-    let Process { stdin, mut output, exit } = start(live, &script).await?;
+    let Process { stdin, mut output, exit, .. } = start(pool, &script).await?;
     drop(stdin);
     let (pieces_in, pieces) = mpsc::channel::<bytes::Bytes>(16);
     let base = base.to_owned();

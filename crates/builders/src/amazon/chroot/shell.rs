@@ -72,7 +72,7 @@ impl Shell {
 
     /// Runs a line as the user wrote it, wrapped; each line of its output is told as it comes.
     pub async fn tell(&self, line: &str, tell: impl Fn(&str)) -> Result<(), String> {
-        let Process { stdin, mut output, exit } =
+        let Process { stdin, mut output, exit, .. } =
             self.local.start(Command::new(line)).await.map_err(|e| e.to_string())?;
         drop(stdin);
         while let Some(Output::Stdout(bytes) | Output::Stderr(bytes)) = output.recv().await {
@@ -132,7 +132,7 @@ impl Communicator for ChrootCommunicator {
             Some(mode) => format!("umask 077; : > {to} && chmod {mode:o} {to} && exec cat > {to}"),
             None => format!("exec cat > {to}"),
         };
-        let Process { mut stdin, mut output, exit } = self.start(Command::new(line)).await?;
+        let Process { mut stdin, mut output, exit, .. } = self.start(Command::new(line)).await?;
         let mut buffer = vec![0; 64 << 10];
         let mut done = 0;
         let sent = loop {
@@ -202,7 +202,7 @@ impl Communicator for ChrootCommunicator {
         progress: Option<Progress>,
     ) -> Result<u64, CommError> {
         let line = format!("exec cat {}", quote_path(source));
-        let Process { stdin, mut output, exit } = self.start(Command::new(line)).await?;
+        let Process { stdin, mut output, exit, .. } = self.start(Command::new(line)).await?;
         drop(stdin);
         let (mut done, mut said) = (0, Vec::new());
         while let Some(piece) = output.recv().await {
