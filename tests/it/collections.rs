@@ -7,7 +7,7 @@ use crate::support::{Env, program_or_skip};
 const FILES: &[(&str, &str)] = &[
     (
         "meta/runtime.yml",
-        "plugin_routing:\n  modules:\n    old: {redirect: a.b.count}\n    gone: {tombstone: {warning_text: Use count.}}\n    faded: {deprecation: {warning_text: Soon.}, redirect: a.b.count}\naction_groups:\n  all: [count, metadata: {extend_group: [more]}]\n  more: [deed]\n",
+        "plugin_routing:\n  modules:\n    old: {redirect: a.b.count}\n    gone: {tombstone: {warning_text: Use count.}}\n    faded: {deprecation: {warning_text: Soon.}, redirect: a.b.count}\n  filter: {oldf: {redirect: a.b.twice}, deadf: {tombstone: {warning_text: Use twice.}}}\n  lookup: {oldl: {redirect: a.b.told}}\naction_groups:\n  all: [count, metadata: {extend_group: [more]}]\n  more: [deed]\n",
     ),
     (
         "plugins/module_utils/sums.py",
@@ -31,12 +31,31 @@ def main():
         supports_check_mode=True,
     )
     rc, out, err = module.run_command(['echo', module.params['note']], check_rc=True)
-    module.exit_json(changed=not module.check_mode, total=total(module.params['numbers']), note=out.strip(),
+    module.exit_json(big=2 ** 100, deep=dict(far=[-2 ** 90]), changed=not module.check_mode, total=total(module.params['numbers']), note=out.strip(),
                      told=module.params['secret'])
 
 
 main()
 "#,
+    ),
+    ("plugins/filter/f.py", "class FilterModule:\n    def filters(self):\n        return {'twice': lambda x: x * 2}\n"),
+    (
+        "plugins/lookup/told.py",
+        "DOCUMENTATION = 'options: {_terms: {required: true}, n: {type: int, default: \"3\", vars: [{name: told_n}]}}'\nfrom ansible.plugins.lookup import LookupBase\n\n\nclass LookupModule(LookupBase):\n    def run(self, terms, variables=None, **kwargs):\n        self.set_options(var_options=variables, direct=kwargs)\n        return [t * self.get_option('n') for t in terms]\n",
+    ),
+    (
+        "playbooks/pb.yml",
+        "- hosts: localhost\n  gather_facts: false\n  tasks:\n    - count: {numbers: [4]}\n      register: r\n    - debug: {msg: 'short {{ r.total }}'}\n    - import_role: {name: own}\n",
+    ),
+    ("roles/own/tasks/main.yml", "- old: {numbers: [6]}\n  register: r\n- debug: {msg: 'role {{ r.total }}'}\n"),
+    // Nothing but a relative import over two lines says that it is a module of Ansible's.
+    (
+        "plugins/modules/beside.py",
+        "from ..module_utils.\\\n    own.made import Mine\n\nMine(argument_spec=dict(word=dict(type='str', no_log=True))).end()\n",
+    ),
+    (
+        "plugins/module_utils/own/made.py",
+        "from ansible.module_utils.basic import AnsibleModule\n\n\nclass Mine(AnsibleModule):\n    def end(self):\n        if self.params['word'] == 'die-of-it':\n            raise RuntimeError('gone')\n        self.exit_json(mine=True)\n",
     ),
     (
         "plugins/action/deed.py",
@@ -57,6 +76,8 @@ class ActionModule(ActionBase):
         told = self._low_level_execute_command('cat %s' % path)
         counted = self._execute_module('a.b.count', {'numbers': [total([1, 2]), 4]}, task_vars=task_vars)
         stat = self._execute_remote_stat(path, all_vars=task_vars, follow=False)
+        other = task_vars['hostvars']['other']
+        result.update(seen=other.get('theirs'), same=task_vars['vars']['word'], here=self._compute_environment_string())
         result.update(changed=True, said=told['stdout_lines'], total=counted['total'], size=stat['size'], who=task_vars['word'])
         return result
 "#,
@@ -64,6 +85,9 @@ class ActionModule(ActionBase):
 ];
 
 const PLAY: &str = r#"
+- hosts: other
+  gather_facts: false
+  tasks: [{set_fact: {theirs: x}}]
 - hosts: localhost
   gather_facts: false
   vars: {word: w}
@@ -83,11 +107,15 @@ const PLAY: &str = r#"
       ignore_errors: true
     - a.b.deed: {path: "{{ base }}/deed", fail: "{{ omit }}"}
       module_defaults: {group/a.b.all: {}}
+      environment: {SAID: here}
       register: deed
     - a.b.deed: {fail: true}
       module_defaults: {group/a.b.all: {}}
       register: failed
       ignore_errors: true
+    - assert:
+        that: query('a.b.told', 'z') == ['zz']
+      vars: {told_n: 2}
     - assert:
         that:
           - counted.total == 3 and counted.note == 'some' and counted is changed
@@ -97,6 +125,10 @@ const PLAY: &str = r#"
           - "'unable to convert' in wrong.msg"
           - deed.said == ['from an action: w'] and deed.total == 7 and deed.size == 18 and deed.who == 'w'
           - failed.rc == 7 and failed.msg == 'told to'
+          - counted.big + 1 == 1267650600228229401496703205377 and counted.deep.far[0] == -1237940039285380274899124224
+          - "'x' | a.b.oldf == 'xx' and 'y' | a.b.twice == 'yy'"
+          - "lookup('a.b.oldl', 'z') == 'zzz' and lookup('a.b.told', 'z', n=1) == 'z'"
+          - deed.seen == 'x' and deed.same == 'w' and deed.here == 'SAID=here'
 "#;
 
 #[test]
@@ -110,12 +142,34 @@ fn modules_and_actions_of_a_collection() {
     }
     env.write("site.yml", PLAY);
     let base = format!("base={}", env.work().display());
-    env.run(["playbook", "-e", &base, "site.yml"]).expect(0).has("All assertions passed").has("failed=0");
+    env.write("hosts", "other ansible_connection=local\n");
+    env.run(["playbook", "-i", "hosts", "-e", &base, "site.yml"])
+        .expect(0)
+        .has("All assertions passed")
+        .has("failed=0");
     env.write("gone.yml", "- hosts: localhost\n  gather_facts: false\n  tasks:\n    - a.b.gone:\n");
     env.run(["playbook", "gone.yml"])
         .expect(4)
         .has("The 'a.b.gone' module has been removed. Use count.")
         .has("gone.yml:4:7");
+    env.write(
+        "beside.yml",
+        "- hosts: localhost\n  gather_facts: false\n  tasks:\n    - a.b.beside: {word: lives}\n      register: r\n    - assert: {that: r.mine}\n    - a.b.beside: {word: '{{ w }}'}\n",
+    );
+    // Whatever is shown, what was asked of the agent is not.
+    env.run(["playbook", "-vvv", "-e", "w=die-of-it", "beside.yml"])
+        .expect(2)
+        .has("All assertions passed")
+        .has("gone")
+        .has_not("die-of-it");
+    env.run(["playbook", "a.b.pb"]).expect(0).has("short 4").has("role 6");
+    env.write("imports.yml", "- import_playbook: a.b.pb\n");
+    env.run(["playbook", "imports.yml"]).expect(0).has("short 4").has("role 6");
+    env.write(
+        "dead.yml",
+        "- hosts: localhost\n  gather_facts: false\n  tasks: [{debug: {msg: \"{{ 'x' | a.b.deadf }}\"}}]\n",
+    );
+    env.run(["playbook", "dead.yml"]).expect(2).has("The 'a.b.deadf' filter plugin has been removed. Use twice.");
     env.write("faded.yml", "- hosts: localhost\n  gather_facts: false\n  tasks:\n    - a.b.faded: {numbers: [1]}\n");
     env.run(["playbook", "faded.yml"]).expect(0).has("a.b.faded has been deprecated. Soon.");
 }

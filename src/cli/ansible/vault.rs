@@ -178,7 +178,7 @@ async fn act(action: Action, process: &Process) -> Done {
                 return Err(Stop::Problem(format!("{} exists, please use 'edit' instead", path.display())));
             }
             let text = edited(&[], &path, process)?;
-            write(&path, sealed(&text, &secret, Some(&secret.id))?.as_bytes(), None)
+            write(&path, sealed(&text, &secret, Some(&secret.id), &settings)?.as_bytes(), None)
         }
         Action::Encrypt { common, to, with, files } => {
             one_output(&to, &files)?;
@@ -188,7 +188,7 @@ async fn act(action: Action, process: &Process) -> Done {
                 if vault::is_encrypted(&plain) {
                     return Err(Stop::Problem("input is already encrypted".into()));
                 }
-                put(&to, &file, sealed(&plain, &secret, Some(&secret.id))?.as_bytes(), &settings)?;
+                put(&to, &file, sealed(&plain, &secret, Some(&secret.id), &settings)?.as_bytes(), &settings)?;
             }
             say("Encryption successful");
             Ok(())
@@ -221,7 +221,7 @@ async fn act(action: Action, process: &Process) -> Done {
                 let path = real(file, &settings);
                 let text = edited(&plain, &path, process)?;
                 if text != plain {
-                    write(&path, sealed(&text, &secret, label.as_deref())?.as_bytes(), None)?;
+                    write(&path, sealed(&text, &secret, label.as_deref(), &settings)?.as_bytes(), None)?;
                 }
             }
             Ok(())
@@ -247,7 +247,7 @@ async fn act(action: Action, process: &Process) -> Done {
                 let (plain, ..) = opened(file, &secrets, &settings)?;
                 let path = real(file, &settings);
                 let before = std::fs::metadata(&path).map_err(|e| problem(&path, &e))?;
-                write(&path, sealed(&plain, &secret, Some(&secret.id))?.as_bytes(), Some(&before))?;
+                write(&path, sealed(&plain, &secret, Some(&secret.id), &settings)?.as_bytes(), Some(&before))?;
             }
             // Said always, unlike the others.
             ui::note("Rekey successful");
@@ -300,7 +300,7 @@ async fn act(action: Action, process: &Process) -> Done {
                 }
                 out.push_str(&name.as_ref().map(|n| format!("{n}: ")).unwrap_or_default());
                 out.push_str("!vault |\n");
-                for line in sealed(text, &secret, Some(&secret.id))?.lines() {
+                for line in sealed(text, &secret, Some(&secret.id), &settings)?.lines() {
                     out.push_str(&format!("          {line}\n"));
                 }
             }
@@ -392,14 +392,15 @@ fn choose(all: &[VaultSecret], id: Option<&str>) -> Result<VaultSecret, Stop> {
     })
 }
 
-fn sealed(plain: &[u8], secret: &VaultSecret, label: Option<&str>) -> Result<String, Stop> {
+fn sealed(plain: &[u8], secret: &VaultSecret, label: Option<&str>, settings: &Settings) -> Result<String, Stop> {
     // The salt comes from the operating system: two version 4 UUIDs hold 244 random bits.
     let random = |salt: &mut [u8]| {
         for chunk in salt.chunks_mut(16) {
             chunk.copy_from_slice(&uuid::Uuid::new_v4().into_bytes()[..chunk.len()]);
         }
     };
-    vault::encrypt(plain, secret.password.expose(), label, None, random).map_err(Stop::Problem)
+    let salt = settings.vault_encrypt_salt.as_ref().map(String::as_bytes);
+    vault::encrypt(plain, secret.password.expose(), label, salt, random).map_err(Stop::Problem)
 }
 
 /// A file's plain content, the secret that opened it, and its label.

@@ -116,10 +116,11 @@ fn run_in(ctx: &Ctx, dir: &Path) -> Result<Outcome, Fail> {
         }
         None => match raised(&ran.stderr) {
             Some(message) => Err(Fail::new(message).with("exception", ran.stderr).with("rc", ran.rc)),
-            None => Err(Fail::new("MODULE FAILURE\nSee stdout/stderr for the exact error")
+            None => Err(Fail::new("Module result deserialization failed: No start of json char found")
                 .with("module_stdout", ran.stdout)
                 .with("module_stderr", ran.stderr)
-                .with("rc", ran.rc)),
+                // As a shell tells of a signal.
+                .with("rc", if ran.rc < 0 { 128 - ran.rc } else { ran.rc })),
         },
     }
 }
@@ -166,7 +167,8 @@ fn interpreted<'a>(ctx: &'a Ctx, name: &str, path: &Path) -> Result<crate::sys::
     Ok(ctx.cmd(found).args(rest).arg(path))
 }
 
-/// JSON in which integers beyond 64 bits, which Python writes as they are (the modulus of a key), are texts of the same digits.
+/// JSON in which integers beyond 64 bits, which Python writes as they are (the modulus of a key), are mappings of one
+/// entry with their digits: JSON's numbers here end at 64 bits, and the controller knows what to do with them.
 fn quoted_integers(text: &str) -> String {
     let bytes = text.as_bytes();
     let (mut out, mut at, mut done, mut in_string) = (String::new(), 0, 0, false);
@@ -180,7 +182,7 @@ fn quoted_integers(text: &str) -> String {
                 if number.parse::<i64>().is_err() && number.parse::<u64>().is_err() && !number.contains(['.', 'e', 'E'])
                 {
                     out.push_str(&text[done..at]);
-                    out.push_str(&format!("\"{number}\""));
+                    out.push_str(&format!("{{\"!int\": \"{number}\"}}"));
                     done = at + digits;
                 }
                 at += digits;
@@ -261,8 +263,11 @@ mod tests {
         let out = with(print, "helper.py").unwrap();
         assert_eq!((&out["n"], &out["how"]), (&json!(1), &json!(["own", "m", "ansible.legacy.m"])));
         // Python's integers have no end.
-        assert_eq!(out["big"], "1180591620717411303424");
-        assert_eq!(out["list"], json!(["-1208925819614629174706176", 1.5, "2 ** 70: 1180591620717411303424"]));
+        assert_eq!(out["big"], json!({"!int": "1180591620717411303424"}));
+        assert_eq!(
+            out["list"],
+            json!([{"!int": "-1208925819614629174706176"}, 1.5, "2 ** 70: 1180591620717411303424"])
+        );
         let fail = with(print, "../helper.py").unwrap_err();
         assert!(fail.msg.contains("is no place for a helper"), "{}", fail.msg);
         let fail = with("raise ValueError('what it is')\n", "helper.py").unwrap_err();

@@ -6,9 +6,15 @@ use crate::exec::result::Res;
 use crate::python::{Sources, library};
 use crate::target::Content;
 use base64::Engine;
-use imgbuild_jinja::Value;
+use imgbuild_jinja::{Key, Value};
 use serde_json::{Map as Json, Value as JsonValue};
 use std::path::Path;
+
+/// The version of ansible-core that modules are told of.
+const ANSIBLE: &str = "2.19.14";
+
+/// The key under which the agent hands on the digits of an integer.
+const INTEGER: &str = "!int";
 
 /// How a module wants its arguments.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -20,12 +26,18 @@ enum Style {
     Binary,
 }
 
+/// Whether a module of a collection imports the helpers that stand beside it (`from ..module_utils.x import y`).
+fn imports_beside(module: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(module);
+    text.lines().any(|line| line.trim_start().starts_with("from .") && line.contains("module_utils"))
+}
+
 impl Style {
     fn of(module: &[u8]) -> Self {
         let has = |what: &str| module.windows(what.len()).any(|w| w == what.as_bytes());
         if std::str::from_utf8(module).is_err() || module.contains(&0) {
             Style::Binary
-        } else if has("ansible.module_utils") || has("ansible_collections.") {
+        } else if has("ansible.module_utils") || has("ansible_collections.") || imports_beside(module) {
             Style::Python
         } else if has("<<INCLUDE_ANSIBLE_MODULE_JSON_ARGS>>") {
             Style::JsonArgs
@@ -59,6 +71,21 @@ fn full_name(path: &Path) -> Option<String> {
 pub async fn run(call: &Call<'_>, path: &Path) -> Result<Res, Problem> {
     let (args, content) = prepare(call, path)?;
     call.module("_custom", args, Some(content)).await.map(without_internals)
+}
+
+/// Integers beyond 64 bits, which the agent hands on as their digits in a mapping of one entry: up to 128 bits they are numbers.
+pub fn with_integers(value: Value) -> Value {
+    match &value {
+        Value::Map(map) => match map.get(&Key::from(INTEGER)).filter(|_| map.len() == 1) {
+            Some(digits) => {
+                let digits = crate::text::of(digits);
+                digits.parse().map_or_else(|_| Value::str(digits), Value::BigInt)
+            }
+            None => Value::map(map.iter().map(|(k, v)| (k.clone(), with_integers(v.clone()))).collect()),
+        },
+        Value::List(items) => Value::list(items.iter().cloned().map(with_integers).collect()),
+        _ => value,
+    }
 }
 
 /// A result without what only concerns modules themselves, wherever it stands in it (`strip_internal_keys`).
@@ -97,6 +124,8 @@ pub fn prepare(call: &Call<'_>, path: &Path) -> Result<(Json<String, JsonValue>,
         ("_ansible_verbosity", verbosity.into()),
         ("_ansible_no_log", call.no_log.into()),
         ("_ansible_debug", false.into()),
+        ("_ansible_version", ANSIBLE.into()),
+        ("_ansible_shell_executable", "/bin/sh".into()),
         ("_ansible_module_name", call.action.name.clone().into()),
     ] {
         args.insert(key.into(), value);
@@ -163,6 +192,7 @@ mod tests {
             (&b"#!/usr/bin/python\nfrom ansible.module_utils.basic import *\n"[..], Style::Python),
             (b"#!/bin/sh\n# WANT_JSON\n", Style::WantJson),
             (b"#!/bin/sh\necho '<<INCLUDE_ANSIBLE_MODULE_JSON_ARGS>>'\n", Style::JsonArgs),
+            (b"#!/usr/bin/python\nfrom ..module_utils.api import Module\n", Style::Python),
             (b"#!/bin/sh\n", Style::Old),
             (b"\x7fELF\0\0", Style::Binary),
         ] {

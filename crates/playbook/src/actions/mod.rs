@@ -233,9 +233,17 @@ impl Call<'_> {
     /// Runs a module call on a host of the caller's choice.
     pub async fn call_on(&self, target: &dyn Target, module: ModuleCall) -> Result<Res, Problem> {
         let sink = module.stream.then(|| self.sink());
-        let shown = (self.run.engine.settings.verbosity >= 3).then(|| args::shown(&module.module, &module.args));
+        // The agent's own requests hold a module's arguments as they are, secrets and all: modules of the user say themselves
+        // what they were called with.
+        let inner = module.module.starts_with('_');
+        let shown =
+            (self.run.engine.settings.verbosity >= 3 && !inner).then(|| args::shown(&module.module, &module.args));
+        let foreign = inner || module.module == "async_status";
         let answer = target.call(module, sink).await.map_err(|lost| Problem::Unreachable(lost.message))?;
         let mut res = from_json(answer);
+        if foreign {
+            res = res.into_iter().map(|(key, value)| (key, custom::with_integers(value))).collect();
+        }
         let rc = get(&res, "rc").is_some_and(|rc| !matches!(rc, Value::Int(0)));
         if let (Some(shown), None) = (shown, get(&res, "invocation")) {
             set(&mut res, "invocation", Value::from_json(serde_json::json!({ "module_args": shown }), false));

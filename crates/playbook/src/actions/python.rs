@@ -2,6 +2,7 @@
 //! Python runs them (docs/decisions/0052), and what they want done on the host is done here, with imgbuild's modules and actions.
 
 use super::{Call, Problem, refuse};
+use crate::callback::Event;
 use crate::exec::result::{Res, as_map, flag, get, set};
 use crate::play::modules::{Action, Places};
 use crate::python::{Python, failed, finished, pack, pack_map, reply, unpack};
@@ -68,6 +69,7 @@ fn request(call: &Call<'_>, plugin: &Path) -> Result<Json, Problem> {
         ("delegate_to", json!(call.task.attr("delegate_to").map(|_| call.connection.name.as_str()))),
         ("_role", role.unwrap_or_default()),
         ("become", json!(call.become_.is_some())),
+        ("environment_here", map(call.environment.iter().map(|(k, v)| (k.as_str(), json!(v))).collect())),
     ]);
     let connection = &call.connection;
     let play = map(vec![
@@ -107,6 +109,9 @@ async fn answer(call: &Call<'_>, question: &Json) -> Json {
         action(call, name, question).await
     } else if let Some(line) = text("command") {
         command(call, line, question).await
+    } else if let Some(text) = text("display") {
+        call.run.engine.emit(Event::Verbose { level: 0, text: text.to_owned(), host: None });
+        return json!({});
     } else if let Some(needle) = text("find") {
         return match call.find(needle, text("folder").unwrap_or("files")) {
             Ok(path) => json!({"value": path}),

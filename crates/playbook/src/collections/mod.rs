@@ -17,12 +17,18 @@ pub type Cache = Mutex<HashMap<PathBuf, Arc<Runtime>>>;
 const MAX_REDIRECTS: usize = 20;
 
 /// What a name stands for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kind {
     /// `plugins/modules`
     Module,
     /// `plugins/action`
     Action,
+    /// `plugins/filter`
+    Filter,
+    /// `plugins/test`
+    Test,
+    /// `plugins/lookup`
+    Lookup,
 }
 
 /// A file that a name leads to.
@@ -55,10 +61,11 @@ pub struct Collections {
 }
 
 impl Collections {
-    /// Those beside a playbook in `dir`, then those of the settings.
+    /// Those beside a playbook in `dir`, then those of the settings; for a playbook of a collection first those beside it.
     pub fn new(settings: &Settings, dir: &Path) -> Self {
+        let around = dir.ancestors().find(|p| p.ends_with("ansible_collections")).map(Path::to_owned);
         let beside = dir.join("collections");
-        let roots = [beside].into_iter().chain(settings.collections_path.iter().cloned());
+        let roots = around.into_iter().chain([beside]).chain(settings.collections_path.iter().cloned());
         // Ansible takes the folder itself as well as the one around it.
         let named = |p: PathBuf| {
             if p.file_name().is_some_and(|n| n == "ansible_collections") { p } else { p.join("ansible_collections") }
@@ -89,6 +96,22 @@ impl Collections {
         let Some(folder) = self.folder(collection) else { return Arc::default() };
         let mut cache = crate::exec::engine::lock(&self.cache);
         Arc::clone(cache.entry(folder).or_insert_with_key(|folder| Arc::new(Runtime::read(folder))))
+    }
+
+    /// Follows the full name of a filter, test or lookup through the redirects of collections.
+    pub fn routed(&self, kind: Kind, name: &str) -> Result<String, Nowhere> {
+        let mut full = name.to_owned();
+        for _ in 0..MAX_REDIRECTS {
+            let Some((collection, resource)) = split(&full) else { return Ok(full) };
+            let runtime = self.runtime(collection);
+            let Some(route) = runtime.route(kind, resource) else { return Ok(full) };
+            if let Some(why) = &route.tombstone {
+                return Err(Nowhere::Removed(removed(kind, &full, why)));
+            }
+            let Some(to) = &route.redirect else { return Ok(full) };
+            full = if split(to).is_some() { to.clone() } else { format!("{collection}.{to}") };
+        }
+        Err(Nowhere::Absent)
     }
 
     /// Follows a full name (`namespace.collection.name`) to what it stands for.
@@ -146,7 +169,13 @@ fn plugin(kind: Kind, stem: &Path) -> Option<PathBuf> {
 
 /// Ansible's words for a name that is gone.
 fn removed(kind: Kind, name: &str, why: &str) -> String {
-    let noun = if kind == Kind::Module { "module" } else { "action plugin" };
+    let noun = match kind {
+        Kind::Module => "module",
+        Kind::Action => "action plugin",
+        Kind::Filter => "filter plugin",
+        Kind::Test => "test plugin",
+        Kind::Lookup => "lookup plugin",
+    };
     format!("The '{name}' {noun} has been removed.{}{why}", if why.is_empty() { "" } else { " " })
 }
 

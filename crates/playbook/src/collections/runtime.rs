@@ -33,8 +33,7 @@ pub enum Member {
 /// A collection's metadata.
 #[derive(Debug, Default)]
 pub struct Runtime {
-    modules: HashMap<String, Route>,
-    actions: HashMap<String, Route>,
+    routes: HashMap<(Kind, String), Route>,
     module_utils: HashMap<String, Route>,
     groups: HashMap<String, Vec<Member>>,
 }
@@ -50,20 +49,22 @@ impl Runtime {
         let groups = root.get("action_groups").and_then(Node::as_map).unwrap_or_default();
         let groups =
             groups.iter().filter_map(|(name, members)| Some((name.as_str()?.to_owned(), group(members)))).collect();
-        Runtime {
-            modules: routing("modules"),
-            actions: routing("action"),
-            module_utils: routing("module_utils"),
-            groups,
-        }
+        let kinds = [
+            (Kind::Module, "modules"),
+            (Kind::Action, "action"),
+            (Kind::Filter, "filter"),
+            (Kind::Test, "test"),
+            (Kind::Lookup, "lookup"),
+        ];
+        let all = kinds
+            .into_iter()
+            .flat_map(|(kind, word)| routing(word).into_iter().map(move |(name, route)| ((kind, name), route)));
+        Runtime { routes: all.collect(), module_utils: routing("module_utils"), groups }
     }
 
-    /// What is said of a module or action plugin.
+    /// What is said of a name.
     pub fn route(&self, kind: Kind, name: &str) -> Option<&Route> {
-        match kind {
-            Kind::Module => self.modules.get(name),
-            Kind::Action => self.actions.get(name),
-        }
+        self.routes.get(&(kind, name.to_owned()))
     }
 
     /// Where a helper of modules went (`plugins/module_utils`).

@@ -246,11 +246,6 @@ impl Engine {
         let learnt = self.learnt(host);
         let inventory = self.inventory.read().unwrap_or_else(PoisonError::into_inner);
         let mut lowest_first: Vec<Arc<Map>> = Vec::new();
-        // What a connection uses where nothing else is said can be asked for.
-        let implicit = inventory.hosts.get(host).is_some_and(|h| h.implicit);
-        let place = if implicit { "127.0.0.1" } else { host };
-        let address = ["ansible_host", "ansible_ssh_host"].map(|k| (Key::from(k), Value::str(place)));
-        lowest_first.push(Arc::new(Map::from_iter(address)));
         lowest_first.extend(layers_of_inventory(&inventory, &self.vars_files, &self.settings, host, Some(dir))?);
         lowest_first.reverse();
         let facts = if learnt.layer.is_empty() {
@@ -259,6 +254,12 @@ impl Engine {
             learnt.layer
         };
         Ok(HostLayers { set: learnt.set, included: learnt.included, facts, inventory: lowest_first })
+    }
+
+    /// Whether a host is a localhost that no inventory names.
+    pub fn is_implicit(&self, host: &str) -> bool {
+        let inventory = self.inventory.read().unwrap_or_else(PoisonError::into_inner);
+        inventory.hosts.get(host).is_some_and(|h| h.implicit)
     }
 
     /// Magic variables of a host.

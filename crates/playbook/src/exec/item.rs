@@ -143,7 +143,12 @@ impl Place<'_> {
         // What is wrong with the connection counts once the condition holds.
         let connection = resolver.connection(&connect_to);
         let vars = &match &connection {
-            Ok(connection) => super::reached::below(vars, self.host, connection),
+            Ok(connection) => {
+                // A localhost that no inventory names has an address; where a task is delegated to it, its name counts.
+                let implicit = delegate.is_none() && connection.host == *connect_to && engine.is_implicit(&connect_to);
+                let address = if implicit { "127.0.0.1" } else { &connection.host };
+                super::reached::below(vars, self.host, connection, address)
+            }
             Err(_) => Arc::clone(vars),
         };
         if let Some(skip) = self.skipped(vars)? {

@@ -12,8 +12,8 @@ struct Reached {
     host: String,
 }
 
-/// The variables of a task on `host`, with those of the connection that it uses below them.
-pub fn below(own: &Arc<dyn VarSource>, host: &str, connection: &Connection) -> Arc<dyn VarSource> {
+/// The variables of a task on `host`, with those of the connection that it uses below them. `address`: where it leads to.
+pub fn below(own: &Arc<dyn VarSource>, host: &str, connection: &Connection, address: &str) -> Arc<dyn VarSource> {
     let mut filled = Map::new();
     let mut fill = |names: &[&str], value: Option<Value>| {
         if let Some(value) = value {
@@ -22,7 +22,7 @@ pub fn below(own: &Arc<dyn VarSource>, host: &str, connection: &Connection) -> A
     };
     let text = |text: &str| Some(Value::str(text));
     fill(&["ansible_connection"], text(&connection.plugin));
-    fill(&["ansible_host", "ansible_ssh_host"], text(&connection.host));
+    fill(&["ansible_host", "ansible_ssh_host"], text(address));
     fill(&["ansible_user", "ansible_ssh_user"], connection.user.as_deref().and_then(text));
     fill(&["ansible_port", "ansible_ssh_port"], connection.port.map(|port| Value::Int(i64::from(port))));
     fill(&["ansible_timeout", "ansible_ssh_timeout"], Some(Value::Int(connection.timeout as i64)));

@@ -175,7 +175,12 @@ impl Reader<'_> {
             tags: given.tags.iter().cloned().chain(own("tags")).collect(),
             vars,
         };
-        self.file(&path, Some(&target.span), &inner, depth + 1)
+        // The roles and modules of the collection that it lies in have short names in it.
+        let around = self.collection.clone();
+        self.collection = collection_of(&super::paths::normal(&path)).map(Value::str).or_else(|| around.clone());
+        let plays = self.file(&path, Some(&target.span), &inner, depth + 1);
+        self.collection = around;
+        plays
     }
 
     fn play(&mut self, node: &Node, map: &[(Node, Node)], dir: &Path, given: &Given) -> Option<Arc<Play>> {

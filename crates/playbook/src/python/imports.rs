@@ -42,7 +42,8 @@ fn scan(text: &str) -> Vec<Import> {
             line.push_str(&bare(next));
         }
         let Some((module, names)) = line["from ".len()..].split_once(" import") else { continue };
-        let module = module.trim();
+        // A name may go on over lines, too.
+        let module: String = module.split_whitespace().collect();
         let level = module.len() - module.trim_start_matches('.').len();
         let names = names.replace(['(', ')'], " ");
         let names = names.split(';').next().unwrap_or_default().split(',');
@@ -197,7 +198,7 @@ mod tests {
     #[test]
     fn statements() {
         let text = "from ansible.module_utils.basic import AnsibleModule  # why\nimport ansible.module_utils.six as six, os\n\
-                    from ansible.module_utils import (one,\n    two as t,  # 2\n)\n    from ..module_utils.a.b \\\n  import c\nfrom . import x\n";
+                    from ansible.module_utils import (one,\n    two as t,  # 2\n)\n    from ..module_utils.a.b \\\n  import c\nfrom . import x\nfrom a.\\\n  b import d\n";
         let found: Vec<(usize, String, String)> =
             scan(text).into_iter().map(|i| (i.level, i.module, i.names.join(" "))).collect();
         let want = [
@@ -207,6 +208,7 @@ mod tests {
             (0, "ansible.module_utils", "one two"),
             (2, "module_utils.a.b", "c"),
             (1, "", "x"),
+            (0, "a.b", "d"),
         ];
         assert_eq!(found, want.map(|(l, m, n)| (l, m.to_owned(), n.to_owned())));
         let relative = Import { level: 2, module: "module_utils.a".into(), names: vec!["b".into()] };

@@ -13,6 +13,7 @@ pub use imports::Sources;
 pub use process::finished;
 pub use wire::{pack, pack_map, unpack};
 
+use crate::collections::{Collections, Kind, Nowhere};
 use crate::exec::engine::lock;
 use crate::settings::Settings;
 use imgbuild_jinja::{LookupContext, LookupError, Map, PluginKind, Value};
@@ -122,12 +123,26 @@ impl Python {
         cx: &LookupContext<'_>,
     ) -> Result<Value, LookupError> {
         let file = self.find(kind, name).file.ok_or_else(|| LookupError::Unknown(name.to_owned()))?;
+        let of = if kind == PluginKind::Filter { Kind::Filter } else { Kind::Test };
+        let name = &self.routed(of, name).unwrap_or_else(|_| name.to_owned());
         let short = name.rsplit('.').next().unwrap_or(name);
         self.run(kind.noun(), &file, short, values, kwargs, cx)
     }
 
     fn find(&self, kind: PluginKind, name: &str) -> Found {
         let mut found = Found::default();
+        let of = match kind {
+            PluginKind::Filter => Kind::Filter,
+            PluginKind::Test => Kind::Test,
+        };
+        let name = &match self.routed(of, name) {
+            Ok(name) => name,
+            Err(Nowhere::Removed(why)) => {
+                found.failures.push(why);
+                return found;
+            }
+            Err(Nowhere::Absent) => return found,
+        };
         let short = name.rsplit('.').next().unwrap_or(name).to_owned();
         for file in self.files(kind.noun(), name) {
             let known = lock(&self.names).get(&(kind, file.clone())).cloned();
@@ -212,7 +227,18 @@ impl Python {
         lock(&self.idle).push(process);
     }
 
+    /// What a full name leads to, by the metadata of the collections that are there.
+    fn routed(&self, kind: Kind, name: &str) -> Result<String, Nowhere> {
+        if name.matches('.').count() < 2 {
+            return Ok(name.to_owned());
+        }
+        let folders = lock(&self.folders).clone();
+        let beside = folders.first().map_or_else(|| self.settings.cwd.clone(), Clone::clone);
+        Collections::new(&self.settings, &beside).routed(kind, name)
+    }
+
     fn lookup_file(&self, name: &str) -> Option<PathBuf> {
+        let name = &self.routed(Kind::Lookup, name).ok()?;
         let short = name.rsplit('.').next().unwrap_or(name);
         self.files("lookup", name).into_iter().find(|f| f.file_stem().is_some_and(|s| s == short))
     }

@@ -12,8 +12,7 @@ pub fn pack(value: &Value) -> Json {
         Value::Null | Value::Omit => Json::Null,
         Value::Bool(b) => Json::Bool(*b),
         Value::Int(i) => json!(i),
-        // JSON has no bounds for numbers, and Python reads them so.
-        Value::BigInt(i) => serde_json::from_str(&i.to_string()).unwrap_or(Json::Null),
+        Value::BigInt(i) => json!({"!int": i.to_string()}),
         Value::Float(f) if f.is_finite() => json!(f),
         Value::Float(f) => json!({"!float": f.to_string()}),
         Value::Str(s) | Value::Vault(s) => json!(&*s.text),
@@ -66,6 +65,7 @@ fn tagged(kind: &str, inner: Json) -> Value {
             }
             Value::map(map)
         }
+        ("!int", Json::String(digits)) => digits.parse().map_or_else(|_| Value::str(digits), Value::BigInt),
         ("!undefined", Json::String(message)) => Value::undefined(&message),
         ("!bytes", Json::String(text)) => BASE64.decode(text).map_or(Value::Null, |b| Value::Bytes(b.into())),
         ("!float", Json::String(text)) => Value::Float(text.parse().unwrap_or(f64::NAN)),
@@ -96,6 +96,7 @@ mod tests {
         ]);
         let value = Value::map(map);
         assert_eq!(unpack(pack(&value)), value);
+        assert_eq!(unpack(pack(&Value::BigInt(1 << 100))), Value::BigInt(1 << 100));
         assert_eq!(unpack(pack(&Value::Float(f64::INFINITY))), Value::Float(f64::INFINITY));
         assert_eq!(unpack(pack(&Value::Int(i64::MIN))), Value::Int(i64::MIN));
     }

@@ -51,7 +51,6 @@ const TABLE: &[Ignored] = &[
         &["default"],
         "the label of the default vault id is \"default\"",
     ),
-    row("ANSIBLE_VAULT_ENCRYPT_SALT", "defaults", "vault_encrypt_salt", &[], "salts of vaults are random"),
     row(
         "ANSIBLE_PLAYBOOK_VARS_ROOT",
         "defaults",

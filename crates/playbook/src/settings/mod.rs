@@ -245,6 +245,8 @@ pub struct Settings {
     pub become_: BecomeDefaults,
     /// Vault passwords, in the order in which they are tried.
     pub vault_secrets: Vec<VaultSecret>,
+    /// The salt of new vaults; random where there is none (`vault_encrypt_salt`).
+    pub vault_encrypt_salt: Option<String>,
     /// A vault is only opened with passwords of its own label.
     pub vault_id_match: bool,
     /// What is asked for, and where passwords are read, unless the command line says it.
@@ -391,6 +393,7 @@ impl Settings {
             collections: std::sync::Arc::default(),
             brought: std::sync::Arc::default(),
             validate_action_groups: true,
+            vault_encrypt_salt: None,
             playbook_dir: None,
             gathering: Gathering::Implicit,
             gather_subset: Vec::new(),

@@ -261,6 +261,8 @@ rows! {
         |s, g| { s.prompts.vault_password_file = Some(g.path(&g.text, s)); Ok(()) };
     ["ANSIBLE_VAULT_IDENTITY_LIST"] ["defaults"."vault_identity_list"]
         |s, g| { s.prompts.vault_identities = g.list(); Ok(()) };
+    ["ANSIBLE_VAULT_ENCRYPT_SALT"] ["defaults"."vault_encrypt_salt"]
+        |s, g| { s.vault_encrypt_salt = Some(g.text.clone()); Ok(()) };
     ["ANSIBLE_VAULT_ENCRYPT_IDENTITY"] ["defaults"."vault_encrypt_identity"]
         |s, g| { s.prompts.vault_encrypt_identity = Some(g.text.clone()); Ok(()) };
     ["ANSIBLE_CONNECTION_PASSWORD_FILE"] ["defaults"."connection_password_file"]

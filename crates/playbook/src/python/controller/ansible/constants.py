@@ -4,6 +4,13 @@ from imgbuild import ask_value
 BOOLEANS_TRUE = frozenset(("y", "yes", "on", "1", "true", "t", 1, 1.0, True))
 BOOLEANS_FALSE = frozenset(("n", "no", "off", "0", "false", "f", 0, 0.0, False))
 BOOLEANS = BOOLEANS_TRUE | BOOLEANS_FALSE
+MAX_FILE_SIZE_FOR_DIFF = 104448
+DEFAULT_BECOME_PASS = DEFAULT_REMOTE_PASS = DEFAULT_SUBSET = TREE_DIR = None
+DEFAULT_PASSWORD_CHARS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.,:-_"
+INTERNAL_RESULT_KEYS = ("add_host", "add_group")
+RESTRICTED_RESULT_KEYS = ("ansible_rsync_path", "ansible_playbook_python", "ansible_facts")
+MODULE_REQUIRE_ARGS = MODULE_REQUIRE_ARGS_SIMPLE = ("command", "raw", "script", "shell", "win_command", "win_shell")
+MODULE_NO_JSON = ("command", "raw", "script", "shell", "win_command", "win_shell")
 LOCALHOST = ("127.0.0.1", "localhost", "::1")
 REJECT_EXTS = (".pyc", ".pyo", ".swp", ".bak", ".rpm", ".md", ".txt", ".rst", "~")
 YAML_FILENAME_EXTENSIONS = [".yml", ".yaml", ".json"]

@@ -30,7 +30,7 @@ def pack(value, depth=0):
     if isinstance(value, str):
         return str(value)
     if isinstance(value, int):
-        return int(value)
+        return int(value) if -(1 << 63) <= value < 1 << 63 else {"!int": str(int(value))}
     if isinstance(value, float):
         return value if value == value and value not in (float("inf"), float("-inf")) else {"!float": repr(value)}
     if isinstance(value, (bytes, bytearray)):
@@ -53,6 +53,8 @@ def unpack(value):
             return {unpack(k): unpack(v) for k, v in inner}
         if kind == "!bytes":
             return base64.b64decode(inner)
+        if kind == "!int":
+            return int(inner)
         if kind == "!undefined":
             return Undefined(inner)
         return float(inner)
@@ -76,6 +78,10 @@ def ask(question):
     if "error" in answer:
         raise AnsibleError(answer["error"])
     return answer
+
+
+# While an action runs: what is told goes into its result.
+told = None
 
 
 def ask_value(question):

@@ -1,5 +1,59 @@
 """Variables of the place where a plugin was called, each rendered when it is asked for."""
-from imgbuild import ask, unpack
+from imgbuild import ask, ask_value, pack, unpack
+
+
+def _said(expression, **values):
+    return ask_value({"template": "{{ %s }}" % expression, "with": pack({"_imgbuild_" + k: v for k, v in values.items()})})
+
+
+class _Asked(dict):
+    """A mapping whose entries are asked for one by one."""
+
+    def __contains__(self, name):
+        return name in self.keys()
+
+    def get(self, name, default=None):
+        return self[name] if name in self else default
+
+    def __iter__(self):
+        return iter(self.keys())
+
+    def __len__(self):
+        return len(self.keys())
+
+    def items(self):
+        return [(name, self[name]) for name in self.keys()]
+
+    def values(self):
+        return [self[name] for name in self.keys()]
+
+
+class HostVars(_Asked):
+    """`hostvars`."""
+
+    def keys(self):
+        return _said("hostvars.keys() | list")
+
+    def __getitem__(self, host):
+        if host not in self:
+            raise KeyError(host)
+        return OneHost(host)
+
+
+class OneHost(_Asked):
+    """The variables of a host, as others see them."""
+
+    def __init__(self, host):
+        super().__init__()
+        self._host = host
+
+    def keys(self):
+        return _said("hostvars[_imgbuild_host].keys() | list", host=self._host)
+
+    def __getitem__(self, name):
+        if name not in self:
+            raise KeyError(name)
+        return _said("hostvars[_imgbuild_host][_imgbuild_name]", host=self._host, name=name)
 
 
 class Variables(dict):
@@ -14,6 +68,10 @@ class Variables(dict):
     def __getitem__(self, name):
         if dict.__contains__(self, name):
             return dict.__getitem__(self, name)
+        if name == "vars":
+            return self
+        if name == "hostvars":
+            return HostVars()
         answer = ask({"variable": name})
         if "value" not in answer:
             raise KeyError(name)
@@ -26,7 +84,7 @@ class Variables(dict):
             return default
 
     def __contains__(self, name):
-        return dict.__contains__(self, name) or name in ask({"variables": True})["names"]
+        return dict.__contains__(self, name) or name in ("vars", "hostvars") or name in ask({"variables": True})["names"]
 
     def keys(self):
         asked = ask({"variables": True})["names"]

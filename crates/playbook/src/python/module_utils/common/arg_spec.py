@@ -114,7 +114,7 @@ def _check(result, spec, relations, values, context=(), prefix=''):
     if not context:
         result._aliases = aliases
         try:
-            result._no_log_values.update(list_no_log_values(spec, values))
+            list_no_log_values(spec, values, result._no_log_values)
         except TypeError as problem:
             add(NoLogError(to_native(problem)))
         result._deprecations.extend(list_deprecations(spec, values))

@@ -121,15 +121,21 @@ def _inner_values(name, option, value):
         yield one
 
 
-def list_no_log_values(argument_spec, params):
-    """The texts that are to be hidden."""
-    hidden = set()
+def list_no_log_values(argument_spec, params, hidden=None):
+    """The texts that are to be hidden. What can't be looked into is an error once all others are in `hidden`."""
+    hidden = set() if hidden is None else hidden
+    problem = None
     for name, option in argument_spec.items():
         if option.get('no_log', False) and params.get(name):
             hidden.update(leaves(params[name]))
         if _inner(option) and params.get(name) is not None:
-            for one in _inner_values(name, option, params[name]):
-                hidden.update(list_no_log_values(option['options'], one))
+            try:
+                for one in _inner_values(name, option, params[name]):
+                    list_no_log_values(option['options'], one, hidden)
+            except TypeError as error:
+                problem = problem or error
+    if problem is not None:
+        raise problem
     return hidden
 
 

@@ -89,7 +89,8 @@ class AnsiblePlugin:
                 value = os.environ.get(source["name"], value)
         if value is None:
             value = known.get("default")
-        if value is None and known.get("required"):
+        # What stands before the options, the terms, is not one of them.
+        if value is None and known.get("required") and not option.startswith("_"):
             raise AnsibleRequiredOptionError("No setting was provided for required configuration option: %s" % option)
         try:
             return _typed(value, known.get("type"))

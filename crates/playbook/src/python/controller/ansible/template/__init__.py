@@ -7,13 +7,31 @@ from imgbuild import ask_value, pack
 from imgbuild.variables import Variables
 
 
+class _Functions:
+    """Filters or tests by name, as Jinja's environment holds them."""
+
+    def __init__(self, kind):
+        self._kind = kind
+
+    def __getitem__(self, name):
+        from ansible.plugins.filter import asked
+        return asked(self._kind, name)
+
+    def __contains__(self, name):
+        return True
+
+    def get(self, name, default=None):
+        return self[name]
+
+
 class Templar:
     def __init__(self, loader=None, variables=None, shared_loader_obj=None):
         self._loader = loader
         self._variables = Variables() if variables is None else variables
         self.environment = types.SimpleNamespace(
             newline_sequence="\n", trim_blocks=True, lstrip_blocks=False, variable_start_string="{{", variable_end_string="}}",
-            block_start_string="{%", block_end_string="%}", comment_start_string="{#", comment_end_string="#}", searchpath=None)
+            block_start_string="{%", block_end_string="%}", comment_start_string="{#", comment_end_string="#}", searchpath=None,
+            filters=_Functions("filter"), tests=_Functions("test"))
 
     @property
     def available_variables(self):

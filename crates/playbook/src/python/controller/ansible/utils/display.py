@@ -1,6 +1,7 @@
 """What plugins tell the user."""
 import sys
 
+import imgbuild
 from imgbuild import ask
 
 
@@ -12,12 +13,25 @@ class Display:
         pass
 
     def warning(self, text, *args, **kwargs):
-        ask({"warning": str(text)})
+        if imgbuild.told is not None:
+            imgbuild.told.setdefault("warnings", []).append(str(text))
+        else:
+            ask({"warning": str(text)})
 
-    deprecated = error = error_as_warning = warning
+    error = error_as_warning = warning
+
+    def deprecated(self, msg, version=None, removed=False, date=None, collection_name=None, **kwargs):
+        if imgbuild.told is not None:
+            note = {"msg": str(msg), "version": version, "date": date, "collection_name": collection_name}
+            imgbuild.told.setdefault("deprecations", []).append(note)
+        else:
+            self.warning(msg)
 
     def display(self, text, *args, **kwargs):
-        print(text, file=sys.stderr)
+        if imgbuild.told is not None:
+            ask({"display": str(text)})
+        else:
+            print(text, file=sys.stderr)
 
     banner = system = display
 

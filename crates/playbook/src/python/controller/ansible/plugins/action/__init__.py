@@ -3,6 +3,7 @@ import os
 import posixpath
 import shlex
 
+import imgbuild
 from imgbuild import ask, ask_value, pack, unpack
 
 from ansible.errors import AnsibleActionFail, AnsibleActionSkip, AnsibleError
@@ -59,7 +60,7 @@ class Connection:
     always_pipeline_modules = False
     supports_persistence = False
     become = None
-    _socket_path = None
+    _socket_path = socket_path = None
 
     def __init__(self, action, told):
         self._action = action
@@ -186,6 +187,12 @@ class ActionBase:
         done = ask_value({"command": cmd, "become": sudoable, "input": in_data, "executable": executable, "chdir": chdir})
         return {name: done.get(name, "" if "lines" not in name else []) for name in (
             "rc", "stdout", "stdout_lines", "stderr", "stderr_lines")}
+
+    def _compute_environment_string(self, raw_environment_out=None):
+        environment = dict(self._task.environment_here or {})
+        if raw_environment_out is not None:
+            raw_environment_out.update(environment)
+        return self._connection._shell.env_prefix(**environment)
 
     # Files of the host
     def _make_tmp_path(self, remote_user=None):
@@ -348,6 +355,7 @@ def made(task, play, connection, kind):
 def ended(action, variables):
     """Runs it; how it ends is its result, as the executor of Ansible sees it."""
     from ansible.errors import _AnsibleActionDone, AnsibleConnectionFailure
+    imgbuild.told = {}
     try:
         result = action.run(task_vars=variables)
     except AnsibleConnectionFailure as error:
@@ -359,5 +367,10 @@ def ended(action, variables):
     except AnsibleActionFail as error:
         result = dict(error.result, failed=True, msg=str(error))
     finally:
+        told, imgbuild.told = imgbuild.told, None
         action.cleanup()
-    return result if hasattr(result, "items") else unpack(pack({"failed": True, "msg": "the action gave no result"}))
+    if not hasattr(result, "items"):
+        result = unpack(pack({"failed": True, "msg": "the action gave no result"}))
+    for key, more in told.items():
+        result = dict(result, **{key: list(result.get(key) or []) + more})
+    return result

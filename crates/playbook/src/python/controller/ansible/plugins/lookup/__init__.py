@@ -19,7 +19,7 @@ class LookupBase(AnsiblePlugin):
         return variables.get("role_path") or variables.get("playbook_dir") or os.getcwd()
 
     def find_file_in_search_path(self, myvars, subdir, needle, ignore_missing=False):
-        if os.path.isabs(needle):
+        if os.path.isabs(needle) and os.path.exists(needle):
             return needle
         for base in list(myvars.get("ansible_search_path") or []) + [self.get_basedir(myvars)]:
             for path in (os.path.join(base, subdir, needle), os.path.join(base, needle)):
