@@ -61,6 +61,7 @@ main()
         "plugins/action/deed.py",
         r#"from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
+from ansible.template import trust_as_template
 from ..module_utils.sums import total
 
 
@@ -72,11 +73,13 @@ class ActionModule(ActionBase):
         if self._task.args.get('fail'):
             raise AnsibleActionFail('told to', result={'rc': 7})
         path = self._task.args['path']
-        self._transfer_data(path, 'from an action: %s\n' % self._templar.template('{{ word }}'))
+        self._transfer_data(path, 'from an action: %s\n' % self._templar.template(trust_as_template('{{ word }}')))
         told = self._low_level_execute_command('cat %s' % path)
         counted = self._execute_module('a.b.count', {'numbers': [total([1, 2]), 4]}, task_vars=task_vars)
         stat = self._execute_remote_stat(path, all_vars=task_vars, follow=False)
         other = task_vars['hostvars']['other']
+        task_vars['vars']['kept']['n'] = 5
+        result.update(kept=task_vars['kept']['n'])
         result.update(seen=other.get('theirs'), same=task_vars['vars']['word'], here=self._compute_environment_string())
         result.update(changed=True, said=told['stdout_lines'], total=counted['total'], size=stat['size'], who=task_vars['word'])
         return result
@@ -108,6 +111,7 @@ const PLAY: &str = r#"
     - a.b.deed: {path: "{{ base }}/deed", fail: "{{ omit }}"}
       module_defaults: {group/a.b.all: {}}
       environment: {SAID: here}
+      vars: {kept: {n: 1}}
       register: deed
     - a.b.deed: {fail: true}
       module_defaults: {group/a.b.all: {}}
@@ -128,7 +132,7 @@ const PLAY: &str = r#"
           - counted.big + 1 == 1267650600228229401496703205377 and counted.deep.far[0] == -1237940039285380274899124224
           - "'x' | a.b.oldf == 'xx' and 'y' | a.b.twice == 'yy'"
           - "lookup('a.b.oldl', 'z') == 'zzz' and lookup('a.b.told', 'z', n=1) == 'z'"
-          - deed.seen == 'x' and deed.same == 'w' and deed.here == 'SAID=here'
+          - deed.seen == 'x' and deed.same == 'w' and deed.kept == 5 and deed.here == 'SAID=here'
 "#;
 
 #[test]

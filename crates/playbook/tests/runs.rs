@@ -399,18 +399,18 @@ const PLUGINS: [(&str, &str); 5] = [
     ),
     (
         "roles/r/lookup_plugins/mine.py",
-        "from ansible.plugins.lookup import LookupBase\n\nclass LookupModule(LookupBase):\n    def run(self, terms, variables=None, **kwargs):\n        return [t + variables['inventory_hostname'] + self._templar.template('{{ x | times(n=2) }}')[1] for t in terms]\n",
+        "from ansible.plugins.lookup import LookupBase\nfrom ansible.template import trust_as_template\n\nclass LookupModule(LookupBase):\n    def run(self, terms, variables=None, **kwargs):\n        own = self._templar.template(trust_as_template('{{ x | times(n=2) }}'))[1]\n        return [t + variables['inventory_hostname'] + own + self._templar.template(variables['said']) for t in terms]\n",
     ),
     ("site.yml", "- hosts: a\n  gather_facts: false\n  roles: [r]\n"),
 ];
 
 #[test]
 fn plugins_of_the_user_run_in_python() {
-    let tasks = "- command: \"echo {{ {1: 'b', 'c': 5} | swap | to_json }}\"\n- command: echo {{ ['a', 'bb'] | select('paired') | first }} {{ 'q' | times | join }}\n- command: echo {{ lookup('mine', 't') }}\n  vars: {x: v}\n- command: echo {{ 'x' | swap }}\n  ignore_errors: true\n- command: echo {{ undefined_one | swap }}\n  ignore_errors: true\n";
+    let tasks = "- command: \"echo {{ {1: 'b', 'c': 5} | swap | to_json }}\"\n- command: echo {{ ['a', 'bb'] | select('paired') | first }} {{ 'q' | times | join }}\n- command: echo {{ lookup('mine', 't') }}\n  vars: {x: v, said: !unsafe '{{ x }}'}\n- command: echo {{ 'x' | swap }}\n  ignore_errors: true\n- command: echo {{ undefined_one | swap }}\n  ignore_errors: true\n";
     let mut files = PLUGINS.to_vec();
     files.push(("roles/r/tasks/main.yml", tasks));
     let ran = play(&files, |_| {});
-    let want = ["a command echo {\"b\": 1, \"5\": \"c\"}", "a command echo bb qq", "a command echo tav"];
+    let want = ["a command echo {\"b\": 1, \"5\": \"c\"}", "a command echo bb qq", "a command echo tav{{ x }}"];
     assert_eq!(ran.sent(), want, "{}", ran.output);
     assert!(ran.output.contains("The filter plugin 'swap' failed: no mapping"), "{}", ran.output);
     assert!(ran.output.contains("'undefined_one' is undefined"), "{}", ran.output);

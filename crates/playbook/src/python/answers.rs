@@ -103,14 +103,14 @@ fn called(how: &str, question: &Json, cx: &LookupContext<'_>) -> Json {
 }
 
 fn template(question: &Json, value: &Json, cx: &LookupContext<'_>) -> Json {
-    let value = trusted(wire::unpack(value.clone()));
+    let value = wire::unpack(value.clone());
     let mut scope: Arc<dyn VarSource> = Arc::clone(cx.vars());
     if let Some(Value::Map(more)) = question.get("with").cloned().map(wire::unpack) {
         scope = Overlay::new(Map::clone(&more), scope);
     }
     let rendered = match &value {
         // A file's text, as the module `template` renders it.
-        Value::Str(text) if question.get("text") == Some(&Json::Bool(true)) => {
+        Value::Str(text) if text.template && question.get("text") == Some(&Json::Bool(true)) => {
             let paths = |value: Option<Value>| {
                 let found = value.as_ref().and_then(Value::as_list).unwrap_or_default().iter().map(crate::text::of);
                 found.map(std::path::PathBuf::from).collect::<Vec<_>>()
@@ -156,14 +156,4 @@ fn options(overrides: Option<&Json>) -> FileOptions {
         }
     }
     options
-}
-
-/// A plugin that asks for a template means it.
-fn trusted(value: Value) -> Value {
-    match value {
-        Value::Str(text) => Value::template(text.text, None),
-        Value::List(items) => Value::list(items.iter().cloned().map(trusted).collect()),
-        Value::Map(map) => Value::map(map.iter().map(|(k, v)| (Key::clone(k), trusted(v.clone()))).collect()),
-        other => other,
-    }
 }

@@ -36,7 +36,7 @@ pub fn pack_map(map: &Map) -> Json {
     json!({"!map": map.iter().map(|(k, v)| json!([key(k), pack(v)])).collect::<Vec<_>>()})
 }
 
-/// A value of the helper; it is data, whatever it looks like.
+/// A value of the helper; it is data, whatever it looks like, unless a plugin says that it is a template.
 pub fn unpack(value: Json) -> Value {
     match value {
         Json::Null => Value::Null,
@@ -66,6 +66,8 @@ fn tagged(kind: &str, inner: Json) -> Value {
             Value::map(map)
         }
         ("!int", Json::String(digits)) => digits.parse().map_or_else(|_| Value::str(digits), Value::BigInt),
+        // Only what a plugin says is one.
+        ("!template", Json::String(text)) => Value::template(text, None),
         ("!undefined", Json::String(message)) => Value::undefined(&message),
         ("!bytes", Json::String(text)) => BASE64.decode(text).map_or(Value::Null, |b| Value::Bytes(b.into())),
         ("!float", Json::String(text)) => Value::Float(text.parse().unwrap_or(f64::NAN)),

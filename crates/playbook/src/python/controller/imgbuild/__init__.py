@@ -14,6 +14,10 @@ class Undefined(str):
     """An undefined value, as plugins see it that say they take such; its text is what Ansible says of it."""
 
 
+class Trusted(str):
+    """Text that a plugin says is a template (`trust_as_template`). All other text is data, wherever it came from."""
+
+
 def send(message):
     _out.write(json.dumps(message) + "\n")
     _out.flush()
@@ -27,6 +31,8 @@ def pack(value, depth=0):
         return value
     if isinstance(value, Undefined):
         return {"!undefined": str(value)}
+    if isinstance(value, Trusted):
+        return {"!template": str(value)}
     if isinstance(value, str):
         return str(value)
     if isinstance(value, int):

@@ -1,9 +1,9 @@
 """Variables of the place where a plugin was called, each rendered when it is asked for."""
-from imgbuild import ask, ask_value, pack, unpack
+from imgbuild import Trusted, ask, ask_value, pack, unpack
 
 
 def _said(expression, **values):
-    return ask_value({"template": "{{ %s }}" % expression, "with": pack({"_imgbuild_" + k: v for k, v in values.items()})})
+    return ask_value({"template": pack(Trusted("{{ %s }}" % expression)), "with": pack({"_imgbuild_" + k: v for k, v in values.items()})})
 
 
 class _Asked(dict):
@@ -61,6 +61,8 @@ class Variables(dict):
 
     def __init__(self, more=None):
         super().__init__(more or {})
+        # A value is the same each time: plugins change what is in it.
+        self._asked = {}
 
     def added(self):
         return {key: dict.__getitem__(self, key) for key in dict.keys(self)}
@@ -72,10 +74,12 @@ class Variables(dict):
             return self
         if name == "hostvars":
             return HostVars()
-        answer = ask({"variable": name})
-        if "value" not in answer:
-            raise KeyError(name)
-        return unpack(answer["value"])
+        if name not in self._asked:
+            answer = ask({"variable": name})
+            if "value" not in answer:
+                raise KeyError(name)
+            self._asked[name] = unpack(answer["value"])
+        return self._asked[name]
 
     def get(self, name, default=None):
         try:

@@ -1,9 +1,17 @@
 """Files of the controller."""
 import os
 
-from imgbuild import ask_value
+from imgbuild import Trusted, ask_value
 
 from imgbuild.variables import Variables
+
+
+def _as_templates(value):
+    if isinstance(value, dict):
+        return {key: _as_templates(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_as_templates(item) for item in value]
+    return Trusted(value) if isinstance(value, str) else value
 
 
 class DataLoader:
@@ -56,11 +64,15 @@ class DataLoader:
 
     get_text_file_contents = staticmethod(lambda file_name, encoding=None: ask_value({"file": file_name}))
 
-    def load(self, data, file_name="<string>", show_content=True, json_only=False):
+    def load(self, data, file_name="<string>", show_content=True, json_only=False, trusted_as_template=False):
+        loaded = self._load(data)
+        return _as_templates(loaded) if trusted_as_template else loaded
+
+    def _load(self, data):
         return ask_value({"yaml": data if isinstance(data, str) else data.decode("utf-8", "surrogateescape")})
 
     def load_from_file(self, file_name, cache="all", unsafe=False, json_only=False, trusted_as_template=False):
-        return self.load(self._get_file_contents(file_name)[0], file_name)
+        return self.load(self._get_file_contents(file_name)[0], file_name, trusted_as_template=trusted_as_template)
 
     def get_real_file(self, file_path, decrypt=True):
         """The file itself, or a copy of it out of its vault, for this process alone."""

@@ -308,6 +308,12 @@ class ActionBase:
             value = None
         return default if value is None else value
 
+    def get_connection_option(self, option, default=None):
+        return self.get_plugin_option(self._connection, option, default)
+
+    def get_become_option(self, option, default=None):
+        return {"become_user": self._play_context.become_user}.get(option) or default
+
     @property
     def _remote_user(self):
         return self._play_context.remote_user

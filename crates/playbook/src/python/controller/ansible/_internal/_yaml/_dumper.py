@@ -1,0 +1,1 @@
+from ansible.parsing.yaml.dumper import AnsibleDumper  # noqa: F401

@@ -1,0 +1,1 @@
+from ansible.parsing.yaml.loader import AnsibleLoader as AnsibleInstrumentedLoader  # noqa: F401
