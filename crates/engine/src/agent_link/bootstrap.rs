@@ -209,7 +209,7 @@ fn script(mark: &str, place: &str, elevation: Option<&Elevation>, room: u64) -> 
          if [ -z \"$d\" ]; then printf \"{mark} no-place\\n\"; exit 1; fi; \
          f=$d/agent-$$; n=$d/new-$$; \
          l=\"ls $d/agent-*\"; m=\"ls $d/new-*\"; \
-         trap \"rm -f $f $n; rmdir $d 2>/dev/null || {{ $l || $m; }} >/dev/null 2>&1 || rm -rf $d\" EXIT; trap \"exit 1\" HUP TERM INT; \
+         trap \"trap \\\"\\\" HUP TERM INT; rm -f $f $n; rmdir $d 2>/dev/null || {{ $l || $m; }} >/dev/null 2>&1 || rm -rf $d\" EXIT; trap \"exit 1\" HUP TERM INT; \
          z=plain; command -v gzip >/dev/null 2>&1 && z=gz; \
          for e in $d/agent-*; do [ -x \"$e\" ] && {{ ln \"$e\" $f 2>/dev/null || cp -p \"$e\" $f; }} && break; done; \
          if [ -x $f ]; then rm -f $n; printf \"{mark} %s %s have\\n\" \"$(uname -m)\" $z; else \

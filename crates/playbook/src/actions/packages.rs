@@ -16,8 +16,12 @@ pub async fn run(call: &Call<'_>) -> Result<Res, Problem> {
     if call.action.name == "service" {
         let manager = || Ok(call.var("ansible_facts")?.and_then(|f| f.get("service_mgr").map(crate::text::of)));
         if let Some(name) = given.clone().map_or_else(manager, |name| Ok::<_, Problem>(Some(name)))? {
-            let full = spec::module(&name).map_or_else(|| format!("ansible.builtin.{name}"), |s| s.fqcn.to_owned());
-            call.fill_defaults(&full, &mut args)?;
+            // Ansible's module for systemd has two names, and defaults by both.
+            let full = spec::module(&name).map(|s| s.fqcn.to_owned());
+            let own = format!("ansible.builtin.{name}");
+            for full in full.iter().chain([&own].into_iter().filter(|own| full.as_ref() != Some(own))) {
+                call.fill_defaults(full, &mut args)?;
+            }
         }
     }
     if call.action.name == "service"
