@@ -105,3 +105,14 @@ fn names_of_a_plays_hosts_keep_the_inventorys_order() {
     let text = "- hosts: all\n  order: sorted\n  gather_facts: false\n  tasks: [{debug: {msg: '{{ ansible_play_hosts | join }} {{ ansible_play_batch | join }}'}, run_once: true}]\n";
     on("h3,h1,h2,", text, 0).has("h3h1h2 h1h2h3");
 }
+
+#[test]
+fn what_is_hidden_is_each_hosts_affair() {
+    let text = "- hosts: all\n  gather_facts: false\n  tasks:\n    - debug: {msg: 'text of {{ inventory_hostname }}'}\n      no_log: \"{{ inventory_hostname == 'h1' }}\"\n    - debug: {msg: plain}\n      no_log: false\n    - debug: {msg: default}\n";
+    on("h1,h2,", text, 0).has("text of h2").has_not("text of h1").has("\"plain\"").has("\"default\"");
+    let env = Env::new();
+    env.write("site.yml", text);
+    env.write("ansible.cfg", "[defaults]\nno_log = true\n");
+    let ran = env.run(["playbook", "-i", "h1,h2,", "-c", "local", "site.yml"]).expect(0);
+    ran.has("text of h2").has_not("text of h1").has("\"plain\"").has_not("\"default\"");
+}

@@ -376,6 +376,8 @@ impl Done {
             self.ignore_errors = one.ignore_errors;
             self.ignore_unreachable = one.ignore_unreachable;
             self.includes = one.includes;
+            // A template may hide the one host's result and show the other's.
+            self.no_log = one.no_log;
         }
         self.no_log |= one.no_log;
         self.diff |= one.diff;

@@ -343,9 +343,8 @@ impl PlayRun {
             Err(_) => crate::text::of(raw),
         });
         // What can't be rendered yet (an item's) counts as on.
-        let no_log =
-            task.attr("no_log").is_some_and(|a| self.flag(task, "no_log", host).unwrap_or_else(|| a.value.is_true()))
-                || self.engine.settings.no_log;
+        let own = task.attr("no_log").map(|a| self.flag(task, "no_log", host).unwrap_or_else(|| a.value.is_true()));
+        let no_log = own.unwrap_or(self.engine.settings.no_log);
         let args = task.args.iter().map(|(k, v)| format!("{k}={}", crate::text::of(v))).collect::<Vec<_>>().join(", ");
         Arc::new(TaskInfo {
             id: task.id,
