@@ -250,6 +250,8 @@ impl Place<'_> {
                 map.insert(name.into(), value);
             }
         }
+        // Where nobody gave it an address, its name is one.
+        map.entry("ansible_host".into()).or_insert_with(|| Value::str(&**to));
         map.insert("inventory_hostname".into(), Value::str(&**self.host));
         let all = Map::from_iter([(Key::from(&**to), Value::map(map))]);
         Overlay::new(Map::from_iter([("ansible_delegated_vars".into(), Value::map(all))]), Arc::clone(own))
