@@ -260,7 +260,7 @@ fn unresolved(name: &str, span: &Span, why: &Unresolved, loader: &mut Loader<'_>
             Some(Action::missing(name))
         }
         Unresolved::Removed(why) => {
-            loader.out.push(Diagnostic::error(why.clone()).at(span));
+            loader.out.push(Diagnostic::error(why.clone()).at(span).exit(crate::settings::exit::ERROR));
             None
         }
         Unresolved::Unknown(similar) => {

@@ -43,10 +43,10 @@ pub fn reply(question: &Json, settings: &Settings, cx: &LookupContext<'_>) -> Js
         };
     }
     if let Some(name) = text("filter") {
-        return called(&format!("|{name}"), question, cx);
+        return called("|", name, question, cx);
     }
     if let Some(name) = text("test") {
-        return called(&format!(" is {name}"), question, cx);
+        return called(" is ", name, question, cx);
     }
     if let Some(text) = text("yaml") {
         let source = Source::new("<a plugin's text>", text.to_owned());
@@ -79,8 +79,18 @@ fn kwargs(question: &Json) -> Map {
     }
 }
 
+/// Whether this is a name and nothing that an expression could hold besides.
+fn is_name(text: &str) -> bool {
+    !text.is_empty() && text.split('.').all(crate::play::fields::is_identifier)
+}
+
 /// A filter or test of imgbuild's: an expression over the values.
-fn called(how: &str, question: &Json, cx: &LookupContext<'_>) -> Json {
+fn called(before: &str, name: &str, question: &Json, cx: &LookupContext<'_>) -> Json {
+    let kwargs = kwargs(question);
+    // Names may come from anywhere, and become part of an expression.
+    if let Some(wrong) = [name.to_owned()].into_iter().chain(kwargs.keys().map(Key::to_string)).find(|n| !is_name(n)) {
+        return failed(format!("{wrong:?} is no name"));
+    }
     let mut given = Map::new();
     let mut add = |name: &str, value: Value| {
         let name = format!("_imgbuild_{name}");
@@ -90,11 +100,11 @@ fn called(how: &str, question: &Json, cx: &LookupContext<'_>) -> Json {
     let mut values = list(question.get("values")).into_iter();
     let input = add("input", values.next().unwrap_or(Value::Null));
     let mut args: Vec<String> = values.enumerate().map(|(n, value)| add(&n.to_string(), value)).collect();
-    for (name, value) in kwargs(question) {
-        let name = name.to_string();
+    for (key, value) in kwargs {
+        let name = key.to_string();
         args.push(format!("{name}={}", add(&name, value)));
     }
-    let expression = Value::template(format!("{{{{ {input}{how}({}) }}}}", args.join(", ")), None);
+    let expression = Value::template(format!("{{{{ {input}{before}{name}({}) }}}}", args.join(", ")), None);
     let scope = Overlay::new(given, Arc::clone(cx.vars()));
     match cx.templar().template(&expression, &scope) {
         Ok(value) => json!({"value": wire::pack(&value)}),

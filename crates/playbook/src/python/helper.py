@@ -117,7 +117,10 @@ def call(request):
         loader = DataLoader()
         plugin = kind(loader=loader, templar=Templar(loader, variables))
         plugin.set_options(var_options=variables, direct=kwargs) if hasattr(plugin, "set_options") else None
-        return list(plugin.run(values, variables=variables, **kwargs))
+        try:
+            return list(plugin.run(values, variables=variables, **kwargs))
+        finally:
+            loader.cleanup_all_tmp_files()
     function = functions(request["path"], request["kind"])[request["name"]]
     if wants_jinja(function):
         raise TypeError("it asks for Jinja's own context, which only Python's Jinja has")

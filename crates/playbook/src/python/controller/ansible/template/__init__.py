@@ -1,10 +1,14 @@
 """Templates, rendered where the plugin was called."""
 import contextlib
+import re
 import types
 
 from imgbuild import Trusted, ask_value, pack
 
 from imgbuild.variables import Variables
+
+
+VARIABLE = re.compile(r"""[A-Za-z_]\w*(\.\w+|\[(\w+|'[\w.-]*'|"[\w.-]*")\])*\Z""")
 
 
 class _Functions:
@@ -75,6 +79,10 @@ class Templar:
         return ask_value(question)
 
     def resolve_variable_expression(self, expression, local_variables=None, **more):
+        """A variable and what is in it. It may come from anywhere, so that is all that it may be."""
+        if not VARIABLE.match(expression):
+            from ansible.errors import AnsibleError
+            raise AnsibleError("Invalid variable expression: %s" % expression)
         return self.evaluate_expression(Trusted(expression), local_variables)
 
     def is_template(self, data):

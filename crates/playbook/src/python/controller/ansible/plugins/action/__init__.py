@@ -374,6 +374,8 @@ def ended(action, variables):
         result = dict(error.result, failed=True, msg=str(error))
     finally:
         told, imgbuild.told = imgbuild.told, None
+        # Nothing that came out of a vault stays.
+        action._loader.cleanup_all_tmp_files()
         action.cleanup()
     if not hasattr(result, "items"):
         result = unpack(pack({"failed": True, "msg": "the action gave no result"}))
