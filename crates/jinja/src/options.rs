@@ -29,6 +29,20 @@ pub struct FileOptions {
     pub line_comment_prefix: Option<String>,
 }
 
+impl FileOptions {
+    /// The marks of a template by the names that Ansible's module `template` has for them.
+    pub fn marks(&mut self) -> [(&'static str, &mut String); 6] {
+        [
+            ("block_start_string", &mut self.block_start_string),
+            ("block_end_string", &mut self.block_end_string),
+            ("variable_start_string", &mut self.variable_start_string),
+            ("variable_end_string", &mut self.variable_end_string),
+            ("comment_start_string", &mut self.comment_start_string),
+            ("comment_end_string", &mut self.comment_end_string),
+        ]
+    }
+}
+
 impl Default for FileOptions {
     fn default() -> Self {
         FileOptions {

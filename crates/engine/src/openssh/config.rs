@@ -162,6 +162,12 @@ fn succeeds(command: &str, asked: &Asked<'_>, options: &Options) -> Result<bool,
             ('d', &home),
         ],
     )?;
+    // As OpenSSH refuses them: they become part of a shell's line.
+    let unsafe_ =
+        |text: &str| text.starts_with('-') || text.contains(|c: char| c.is_control() || "'`\"$\\;&<>|(){}".contains(c));
+    if let Some(text) = [host.as_str(), asked.host, user, key_alias].into_iter().find(|text| unsafe_(text)) {
+        return Err(format!("{text:?} is not handed to a shell"));
+    }
     let nothing = std::process::Stdio::null;
     let mut child = std::process::Command::new(asked.shell);
     child.args(["-c", &line]).stdin(nothing()).stdout(nothing()).stderr(nothing());
@@ -261,6 +267,9 @@ mod tests {
         assert!(!file.exists());
         assert_eq!(options(&format!("Match host h {run} # why\nPort 9"), "h").get("port"), Some("9"));
         assert!(file.exists());
+        let asked = asked("$(touch x)", Path::new("/nonexistent"));
+        let refused = read("Match exec \"test %n\"", Path::new("c"), &asked, &mut Options::default(), 0);
+        assert!(refused.unwrap_err().contains("is not handed to a shell"));
         let text = "User u\nHostName %h.example\nMatch exec \"test %h,%n,%p,%r,%u,%% = h.example,h,22,u,me,%%\"\nPort 9\n\
                     Match !exec false exec 'exit 3'\nCompression yes\nMatch !exec \"exit 3\" tagged t*\nForwardAgent yes\n\
                     Match originalhost x localnetwork 10.0.0.0/8\nTag late\nMatch all\nTag all\n";

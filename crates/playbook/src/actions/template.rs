@@ -31,17 +31,11 @@ pub async fn run(call: &Call<'_>) -> Result<Res, Problem> {
     let path = call.find(&src, "templates")?;
     let text = read(&path, &call.run.engine.settings)?;
     let mut options = FileOptions::default();
-    let set = |name: &str, field: &mut String| {
+    for (name, field) in options.marks() {
         if let Some(text) = call.text(name) {
             *field = text;
         }
-    };
-    set("block_start_string", &mut options.block_start_string);
-    set("block_end_string", &mut options.block_end_string);
-    set("variable_start_string", &mut options.variable_start_string);
-    set("variable_end_string", &mut options.variable_end_string);
-    set("comment_start_string", &mut options.comment_start_string);
-    set("comment_end_string", &mut options.comment_end_string);
+    }
     options.trim_blocks = call.bool("trim_blocks", true)?;
     options.lstrip_blocks = call.bool("lstrip_blocks", false)?;
     options.newline_sequence = match call.text("newline_sequence").as_deref() {

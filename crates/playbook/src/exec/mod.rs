@@ -5,6 +5,7 @@
 
 pub mod connection;
 pub mod debugger;
+mod delegate;
 pub mod engine;
 mod fact_cache;
 pub mod flow;

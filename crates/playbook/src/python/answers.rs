@@ -148,18 +148,15 @@ fn options(overrides: Option<&Json>) -> FileOptions {
         _ => Map::new(),
     };
     let mut options = FileOptions::default();
-    let text = |name: &str, field: &mut String| {
-        if let Some(value) = given.get(&Key::from(name)).and_then(Value::as_str) {
-            value.clone_into(field);
+    let text = |name: &str| given.get(&Key::from(name)).and_then(Value::as_str);
+    for (name, field) in options.marks() {
+        if let Some(text) = text(name) {
+            text.clone_into(field);
         }
-    };
-    text("block_start_string", &mut options.block_start_string);
-    text("block_end_string", &mut options.block_end_string);
-    text("variable_start_string", &mut options.variable_start_string);
-    text("variable_end_string", &mut options.variable_end_string);
-    text("comment_start_string", &mut options.comment_start_string);
-    text("comment_end_string", &mut options.comment_end_string);
-    text("newline_sequence", &mut options.newline_sequence);
+    }
+    if let Some(newline) = text("newline_sequence") {
+        newline.clone_into(&mut options.newline_sequence);
+    }
     for (name, field) in [("trim_blocks", &mut options.trim_blocks), ("lstrip_blocks", &mut options.lstrip_blocks)] {
         if let Some(value) = given.get(&Key::from(name)) {
             *field = value.is_true();
